@@ -1,0 +1,81 @@
+"""Connections, transactions and the one insert that may repeat. SQLite and Postgres run the same statements."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.errors import ConfigError
+
+BUSY_TIMEOUT_MS = 15_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for `sqlite:///…` or `postgresql://…`; ConfigError for anything else."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise ConfigError(f"FENCEPOST_DATABASE_URL: {parsed.get_backend_name()!r} is neither sqlite nor postgresql")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later cannot upgrade its lock while another writes (SQLITE_BUSY at once, no
+        # waiting): writers take the lock at BEGIN.
+        is_writer = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One write transaction: commits on a clean exit, rolls back on an error. Keep it under 20 ms."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One consistent snapshot; nothing written in it is kept."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def insert_new(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *returning: sa.Column[Any]
+) -> list[sa.Row[Any]]:
+    """Insert the rows whose keys are not taken yet; the inserted rows' primary key, or the columns asked for, in no order."""
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).on_conflict_do_nothing().returning(*(returning or tuple(table.primary_key.columns)))
+    return list(connection.execute(statement, [dict(row) for row in rows]).all())
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the schema to the newest version; safe to repeat, and safe when several processes start at once."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(712025)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

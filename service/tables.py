@@ -1,0 +1,442 @@
+"""Every table, by feature. Personal content sits in tables of its own (`*_content`, `vector`), keyed by the row it belongs
+to, so that forgetting a person deletes content and leaves the ledgers, which hold ids and numbers only.
+
+Names: `bot` is the bot's name, `_at` an aware UTC instant, `n` a classifier's number within its bot, `intent_id` NULL means `none`
+(out of scope) where `answer` is "none". Intent *names* as the platform sent them are kept beside ids, for an unknown intent is not dropped.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+# SQLite gives a row id only to a column of type INTEGER; Postgres wants 64 bits for a table of millions.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """Aware UTC datetime; SQLite keeps it naive, in UTC. A naive value is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+
+def _bot() -> Column[Any]:
+    return Column("bot", String(40), nullable=False)
+
+
+# --- bots, sources, access ---------------------------------------------------------------------------------------------
+
+bot = Table(
+    "bot", metadata,
+    Column("name", String(40), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    Column("encoder", Text, nullable=False, default=""),        # "": the installation's
+    Column("champion", Integer),                                # n of the classifier in force
+    Column("audit_rate", Float, nullable=False, default=0.05),
+    Column("weekly_budget", Integer, nullable=False, default=500),
+    Column("batch_size", Integer, nullable=False, default=20),
+    Column("low_water", Integer, nullable=False, default=10),   # open cards below which a ranking is asked for
+    Column("patterns", JSON, nullable=False, default=list),     # [{"name", "regex"}]: redacted besides the built-in kinds
+    Column("slack_channel", Text, nullable=False, default=""),
+)
+
+source = Table(
+    "source", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("format", String(40), nullable=False),
+    Column("scheme", String(40), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+)
+
+source_secret = Table(
+    "source_secret", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),              # AES-GCM under the installation's key
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+api_key = Table(
+    "api_key", metadata,
+    Column("id", String(16), primary_key=True),                 # the public part of the key
+    Column("bot", String(40)),                                  # NULL: every bot
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),                       # who votes with it
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+sign_in = Table(                                                # one-time links
+    "sign_in", metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("bot", String(40)),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),                       # "": the person is asked
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+session = Table(                                                # console sessions
+    "session", metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("bot", String(40)),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+audit_log = Table(
+    "audit_log", metadata,
+    Column("id", Id, primary_key=True),
+    Column("bot", String(40)),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("details", JSON, nullable=False, default=dict),
+)
+
+# --- intents -----------------------------------------------------------------------------------------------------------
+
+intent = Table(
+    "intent", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("id", Integer, primary_key=True),                    # 1, 2, … within the bot; never reused
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("archived_at", Instant),
+    Column("merged_into", Integer),                             # its labels count for that intent
+)
+
+intent_name = Table(                                            # every name an intent ever had, so that old logs map
+    "intent_name", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("intent_id", Integer, nullable=False),
+)
+
+# --- turns, replies, reports: independent, joined on read ---------------------------------------------------------------
+
+turn = Table(
+    "turn", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),               # "import": an intent's example; "gold": the gold set
+    Column("external_id", String(300), nullable=False),
+    Column("delivery_id", String(300), nullable=False, default=""),
+    Column("conversation_id", String(300), nullable=False, default=""),
+    Column("at", Instant, nullable=False),                      # event time, never after received_at
+    Column("received_at", Instant, nullable=False),
+    Column("lang", String(35), nullable=False, default=""),
+    Column("channel", String(100), nullable=False, default=""),
+    Column("bot_version", String(100), nullable=False, default=""),
+    Column("bot_intent", String(200), nullable=False, default=""),  # what the platform's NLU made of it
+    Column("bot_score", Float),
+    Column("is_fallback", Boolean, nullable=False, default=False),
+    Column("is_slot_fill", Boolean, nullable=False, default=False),
+    Column("text_key", LargeBinary, nullable=False),            # HMAC of the folded text: exact repeats meet here
+    Column("entity_signature", Text, nullable=False, default=""),
+    Column("forgotten_at", Instant),                            # a tombstone: content is gone, the key stays taken
+    UniqueConstraint("bot", "source", "external_id"),
+    Index("turn_by_time", "bot", "at"),
+    Index("turn_by_conversation", "bot", "conversation_id", "at"),
+    Index("turn_by_text", "bot", "text_key"),
+)
+
+turn_content = Table(
+    "turn_content", metadata,
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),                       # redacted
+    Column("redactions", JSON, nullable=False, default=list),   # [[start, end, new_start, new_end, kind]], characters
+    Column("entities", JSON, nullable=False, default=list),     # [{"type","value","start","end"}] in the redacted text
+    Column("intents", JSON, nullable=False, default=list),      # [{"name","score"}], the platform's, best first
+    Column("person", String(64), nullable=False, default=""),   # HMAC of the platform's user id
+)
+
+vector = Table(
+    "vector", metadata,
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("encoder", String(80), primary_key=True),            # the encoder's identity
+    Column("data", LargeBinary, nullable=False),                # float16, unit length
+)
+
+reply = Table(
+    "reply", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("delivery_id", String(300), nullable=False, default=""),
+    Column("conversation_id", String(300), nullable=False, default=""),
+    Column("turn_external_id", String(300), nullable=False, default=""),
+    Column("at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("intent", String(200), nullable=False, default=""),
+    UniqueConstraint("bot", "source", "external_id"),
+    Index("reply_by_conversation", "bot", "conversation_id", "at"),
+    Index("reply_by_turn", "bot", "source", "turn_external_id"),
+)
+
+reply_content = Table(
+    "reply_content", metadata,
+    Column("reply_id", Id, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+)
+
+report = Table(
+    "report", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
+    Column("external_id", String(300), nullable=False),         # derived from what it says: a report has no id of its own
+    Column("delivery_id", String(300), nullable=False, default=""),
+    Column("conversation_id", String(300), nullable=False, default=""),
+    Column("turn_external_id", String(300), nullable=False, default=""),
+    Column("reply_external_id", String(300), nullable=False, default=""),
+    Column("kind", String(20), nullable=False),
+    Column("is_explicit", Boolean, nullable=False, default=True),
+    Column("intent", String(200), nullable=False, default=""),  # of a correction
+    Column("at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    UniqueConstraint("bot", "source", "external_id"),
+    Index("report_by_turn", "bot", "source", "turn_external_id"),
+    Index("report_by_reply", "bot", "source", "reply_external_id"),
+)
+
+report_content = Table(
+    "report_content", metadata,
+    Column("report_id", Id, primary_key=True, autoincrement=False),
+    Column("comment", Text, nullable=False, default=""),        # redacted
+    Column("person", String(64), nullable=False, default=""),
+)
+
+# --- predictions, marks, candidates, rankings ----------------------------------------------------------------------------
+
+prediction = Table(
+    "prediction", metadata,
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True),                     # the classifier that made it
+    _bot(),
+    Column("intent_id", Integer),                               # NULL: out of scope
+    Column("best_id", Integer, nullable=False),                 # the two most probable intents, in scope or not
+    Column("second_id", Integer),
+    Column("p1", Float, nullable=False),
+    Column("p2", Float, nullable=False),
+    Column("out_of_scope", Float, nullable=False, default=0.0),  # the gate's probability
+    Column("uncertainty", Float, nullable=False),
+    Index("prediction_by_classifier", "bot", "n", "turn_id"),
+)
+
+mark = Table(
+    "mark", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("turn_id", Id, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("rate", Float),                                      # of an audit mark: the chance it had
+    Column("n", Integer),                                       # the classifier in force
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("turn_id", "kind"),
+    Index("mark_by_kind", "bot", "kind"),
+)
+
+candidate = Table(
+    "candidate", metadata,
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    _bot(),
+    Column("status", String(10), nullable=False, default="open"),  # open, folded, carded, labelled
+    Column("folded_into", Id),                                  # the turn whose card stands for this one
+    Column("n", Integer),                                       # the classifier behind uncertainty
+    Column("uncertainty", Float, nullable=False, default=0.0),  # with reports believed: design.md §6
+    Column("structure", Float, nullable=False, default=0.0),    # entity surprise and boundary ambiguity
+    Column("pressure", Float, nullable=False, default=0.0),     # e(x), error pressure
+    Column("impact", Float, nullable=False, default=0.0),       # f(x), log scale
+    Column("created_at", Instant, nullable=False),
+    Index("candidate_by_status", "bot", "status"),
+    Index("candidate_by_fold", "folded_into"),
+)
+
+ranking = Table(
+    "ranking", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("at", Instant, nullable=False),
+    Column("n", Integer, nullable=False),                       # the classifier
+    Column("seed", BigInteger, nullable=False),
+    Column("strategy", String(60), nullable=False),
+    Column("candidates", Integer, nullable=False),
+    Column("weights", JSON, nullable=False),
+)
+
+ranking_item = Table(
+    "ranking_item", metadata,
+    Column("ranking_id", Id, primary_key=True, autoincrement=False),
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("position", Integer, nullable=False),                # 0 = first by priority
+    Column("picked", Boolean, nullable=False),
+    Column("priority", Float, nullable=False),
+    Column("factors", JSON, nullable=False),
+)
+
+# --- cards, votes, labels -------------------------------------------------------------------------------------------------
+
+card = Table(
+    "card", metadata,
+    Column("id", String(32), primary_key=True),
+    _bot(),
+    Column("turn_id", Id, nullable=False),
+    Column("purpose", String(8), nullable=False),               # rank, audit, flip
+    Column("challenger", Integer, nullable=False, default=0),   # of a flip
+    Column("ranking_id", Id),
+    Column("is_blind", Boolean, nullable=False),
+    Column("overlap", Integer, nullable=False, default=1),      # votes it wants
+    Column("priority", Float, nullable=False, default=0.0),     # higher = first within its purpose
+    Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
+    Column("created_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    UniqueConstraint("turn_id", "purpose", "challenger"),       # the fence: a ranking that runs twice makes no second card
+    Index("card_by_status", "bot", "status", "purpose"),
+)
+
+claim = Table(                                                  # who has a card on screen, until when
+    "claim", metadata,
+    Column("card_id", String(32), primary_key=True),
+    Column("reviewer", String(200), primary_key=True),
+    Column("until", Instant, nullable=False),
+)
+
+post = Table(                                                   # a card as a Slack message
+    "post", metadata,
+    Column("card_id", String(32), primary_key=True),
+    _bot(),
+    Column("channel", String(40), nullable=False),
+    Column("status", String(10), nullable=False),               # sending, posted, failed
+    Column("attempted_at", Instant, nullable=False),
+    Column("ts", String(40), nullable=False, default=""),
+)
+
+vote = Table(
+    "vote", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("card_id", String(32), nullable=False),
+    Column("reviewer", String(200), nullable=False),
+    Column("answer", String(10), nullable=False),               # intent, none, unsure, two, new, undo
+    Column("intent_id", Integer),
+    Column("second_id", Integer),
+    Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
+    Column("spans", JSON),                                      # [[start, end, type]]; NULL: entities not looked at
+    Column("surface", String(10), nullable=False),              # console, slack, terminal, api
+    Column("click_id", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("bot", "click_id"),
+    Index("vote_by_card", "card_id"),
+    Index("vote_by_time", "bot", "at"),
+)
+
+label = Table(                                                  # append-only: the newest row of a turn and use counts
+    "label", metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("turn_id", Id, nullable=False),
+    Column("use", String(6), nullable=False),                   # train, audit, flip, gold
+    Column("answer", String(10), nullable=False),               # intent, none, two, undo
+    Column("intent_id", Integer),
+    Column("second_id", Integer),
+    Column("spans", JSON),
+    Column("origin", String(8), nullable=False),                # vote, import, weak, fold
+    Column("weight", Float, nullable=False, default=1.0),
+    Column("card_id", String(32), nullable=False, default=""),
+    Column("vote_id", Id),                                      # the vote that decided it
+    Column("at", Instant, nullable=False),
+    Index("label_by_turn", "turn_id", "use"),
+    Index("label_by_bot", "bot", "use", "id"),
+)
+
+# --- classifiers ----------------------------------------------------------------------------------------------------------
+
+classifier = Table(
+    "classifier", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("status", String(10), nullable=False),               # training, challenger, champion, held, retired
+    Column("created_at", Instant, nullable=False),
+    Column("manifest", JSON, nullable=False),
+    Column("sha256", String(64), nullable=False, default=""),
+)
+
+classifier_weights = Table(
+    "classifier_weights", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),                # safetensors
+)
+
+gate = Table(
+    "gate", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("challenger", Integer, primary_key=True),
+    Column("champion", Integer, nullable=False),
+    Column("status", String(10), nullable=False),               # open, promoted, held, void
+    Column("compared", Integer, nullable=False),                # recent turns looked at
+    Column("disagreed", Integer, nullable=False),
+    Column("wins", Integer, nullable=False, default=0),
+    Column("losses", Integer, nullable=False, default=0),
+    Column("neither", Integer, nullable=False, default=0),
+    Column("opened_at", Instant, nullable=False),
+    Column("decided_at", Instant),
+    Column("reason", Text, nullable=False, default=""),
+)
+
+flip = Table(
+    "flip", metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("challenger", Integer, primary_key=True),
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("champion_intent_id", Integer),                      # NULL: out of scope
+    Column("challenger_intent_id", Integer),
+)

@@ -1,0 +1,51 @@
+"""Transactions, on both databases."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import sqlalchemy as sa
+
+from service import database, tables
+
+AT = datetime(2026, 3, 2, 9, 15, 4, 120_000, tzinfo=UTC)
+
+
+def rows(engine: sa.Engine) -> list[str]:
+    with database.reading(engine) as connection:
+        return list(connection.scalars(sa.select(tables.bot.c.name).order_by(tables.bot.c.name)))
+
+
+def test_an_error_keeps_nothing(engine: sa.Engine) -> None:
+    with pytest.raises(RuntimeError), database.writing(engine) as connection:
+        connection.execute(tables.bot.insert(), {"name": "shop", "created_at": AT})
+        raise RuntimeError
+    assert rows(engine) == []
+
+
+def test_insert_new_leaves_taken_keys_as_they_are(engine: sa.Engine) -> None:
+    with database.writing(engine) as connection:
+        assert database.insert_new(connection, tables.bot, [{"name": "shop", "created_at": AT}]) == [("shop",)]
+        later = [{"name": "shop", "created_at": AT + timedelta(days=1)}, {"name": "bank", "created_at": AT}]
+        assert database.insert_new(connection, tables.bot, later) == [("bank",)]
+        created = connection.scalar(sa.select(tables.bot.c.created_at).where(tables.bot.c.name == "shop"))
+    assert created == AT
+    assert rows(engine) == ["bank", "shop"]
+
+
+def test_an_instant_is_kept_in_utc(engine: sa.Engine) -> None:
+    tokyo = AT.astimezone(timezone(timedelta(hours=9)))
+    with database.writing(engine) as connection:
+        connection.execute(tables.bot.insert(), {"name": "shop", "created_at": tokyo})
+        stored = connection.scalar(sa.select(tables.bot.c.created_at))
+    assert stored == AT
+    assert stored is not None and stored.tzinfo is UTC
+
+
+def test_a_naive_instant_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.StatementError, match="time zone"), database.writing(engine) as connection:
+        connection.execute(tables.bot.insert(), {"name": "shop", "created_at": AT.replace(tzinfo=None)})
+
+
+def test_migrating_twice_changes_nothing(engine: sa.Engine) -> None:
+    database.migrate(engine)
+    assert sorted(sa.inspect(engine).get_table_names()) == sorted([*tables.metadata.tables, "alembic_version"])
