@@ -61,7 +61,7 @@ def start(folder: Path, socket: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command(folder, socket), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
 
 
-def durability(redis: "Redis[bytes]") -> Mapping[str, str]:
+def durability(redis: Redis) -> Mapping[str, str]:
     """The server's `appendonly` and `appendfsync`, "?" where it will not say (managed services forbid CONFIG)."""
     try:
         found = redis.config_get("append*")

@@ -19,7 +19,7 @@ from service.settings import Settings
 class Context(NamedTuple):
     settings: Settings
     engine: sa.Engine
-    redis: "Redis[bytes]"
+    redis: Redis
     keyring: Keyring
 
     @property
@@ -27,7 +27,7 @@ class Context(NamedTuple):
         return jobs.open_queue(self.redis)
 
 
-def connect_redis(settings: Settings) -> "Redis[bytes]":
+def connect_redis(settings: Settings) -> Redis:
     # RESP2 on purpose: stream replies have one shape there, on Redis 6.2 as on Valkey 9.
     return Redis.from_url(settings.broker_url, protocol=2, socket_timeout=30, health_check_interval=30)
 

@@ -6,9 +6,12 @@ a lost job costs; the schedule asks again anyway, and every effect is fenced in 
 """
 
 from enum import StrEnum
+from typing import Any
 
 from redis import Redis
 from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError
+from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from service.streams import PENDING
@@ -30,27 +33,43 @@ class Job(StrEnum):
 
 TIMEOUT_S = {Job.TRAIN: 1800, Job.REEMBED: 6 * 3600, Job.RESCORE: 1800}
 DEFAULT_TIMEOUT_S = 300
+FAILURE_S = 24 * 3600  # a failed job stays to be looked at
 
 
-def open_queue(redis: "Redis[bytes]") -> Queue:
+def open_queue(redis: Redis) -> Queue:
     return Queue(QUEUE, connection=redis, serializer=JSONSerializer)
 
 
 def enqueue(queue: Queue, job: Job, bot: str) -> bool:
     """Ask for the job unless one is queued and has not begun; True when a job was queued."""
-    if not queue.connection.set(PENDING.of(bot, job=job.name.lower()), 1, nx=True, ex=PENDING_S):
+    if not _set_pending(queue, job, bot):
         return False
-    queue.enqueue(
-        job.value,
-        bot,
-        job_timeout=TIMEOUT_S.get(job, DEFAULT_TIMEOUT_S),
-        retry=Retry(max=3, interval=[1, 10, 60]),
-        result_ttl=0,
-        failure_ttl=24 * 3600,
-    )
+    queue.enqueue(job.value, bot, result_ttl=0, **_options(job))
     return True
 
 
-def begin(redis: "Redis[bytes]", job: Job, bot: str) -> None:
+def enqueue_slot(queue: Queue, job: Job, bot: str, *, slot: int, keep_s: int) -> bool:
+    """As `enqueue`, at most once per slot: the id is remembered for `keep_s` after the job."""
+    job_id = f"{job.name.lower()}-{bot}-{slot}"
+    if RqJob.exists(job_id, connection=queue.connection) or not _set_pending(queue, job, bot):
+        return False
+    try:
+        queue.enqueue(job.value, bot, job_id=job_id, unique=True, result_ttl=keep_s, **_options(job))
+    except DuplicateJobError:
+        return False
+    return True
+
+
+def begin(redis: Redis, job: Job, bot: str) -> None:
     """The job's first act: from here on a new request queues a new job."""
     redis.delete(PENDING.of(bot, job=job.name.lower()))
+
+
+def _set_pending(queue: Queue, job: Job, bot: str) -> bool:
+    return bool(queue.connection.set(PENDING.of(bot, job=job.name.lower()), 1, nx=True, ex=PENDING_S))
+
+
+def _options(job: Job) -> dict[str, Any]:
+    timeout = TIMEOUT_S.get(job, DEFAULT_TIMEOUT_S)
+    # Retries at once: delayed ones would need RQ's scheduler process, and the schedule asks again anyway.
+    return {"job_timeout": timeout, "retry": Retry(max=3), "failure_ttl": FAILURE_S}

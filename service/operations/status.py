@@ -1,0 +1,59 @@
+"""`fencepost status`: what runs, and what each bot has waiting."""
+
+import msgspec
+import sqlalchemy as sa
+from redis.exceptions import RedisError
+
+from service import database
+from service.bots.store import list_bots
+from service.context import Context
+from service.operations.supervisor import Running, load_state
+from service.streams import Streams
+from service.tables import bot as bots
+from service.tables import candidate, card, label, turn
+
+
+class BotStatus(msgspec.Struct, frozen=True):
+    """One line a bot; `waiting` is -1 while Redis does not answer."""
+
+    bot: str
+    waiting: int
+    turns: int
+    candidates: int
+    cards: int
+    labels: int
+    champion: int | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    running: Running | None
+    bots: list[BotStatus]
+
+
+def read_status(context: Context) -> Status:
+    streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
+    with database.reading(context.engine) as connection:
+        found = [_bot_status(connection, streams, bot.name) for bot in list_bots(connection)]
+    return Status(load_state(context.settings), found)
+
+
+def _bot_status(connection: sa.Connection, streams: Streams, name: str) -> BotStatus:
+    def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+        return connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.bot == name, *where)) or 0
+
+    return BotStatus(
+        bot=name,
+        waiting=_depth(streams, name),
+        turns=count(turn, turn.c.source.not_in(("import", "gold"))),
+        candidates=count(candidate, candidate.c.status == "open"),
+        cards=count(card, card.c.status == "open"),
+        labels=count(label, label.c.use == "train"),
+        champion=connection.scalar(sa.select(bots.c.champion).where(bots.c.name == name)),
+    )
+
+
+def _depth(streams: Streams, bot: str) -> int:
+    try:
+        return streams.depth(bot)
+    except RedisError:
+        return -1
