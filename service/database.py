@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.errors import ConfigError
@@ -68,6 +69,11 @@ def insert_new(
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).on_conflict_do_nothing().returning(*(returning or tuple(table.primary_key.columns)))
     return list(connection.execute(statement, [dict(row) for row in rows]).all())
+
+
+def newest_version() -> str:
+    """The schema version that this code wants."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -7,7 +7,7 @@ schedulers double every job) and fires all of them at every start. What would re
 
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from service import database, jobs
 from service.bots.store import list_bots
+from service.clock import now
 from service.context import Context
 from service.jobs import Job
 
@@ -33,9 +34,9 @@ INTERVAL_S: Mapping[Job, int] = {
 }
 
 
-def tick(context: Context, now: datetime, done: dict[Job, int], intervals: Mapping[Job, int] = INTERVAL_S) -> list[tuple[Job, str]]:
-    """Enqueue what is due in the slots that `now` lies in; `done` holds the last slot of each job and is brought up to date."""
-    due = {job: slot for job, every in intervals.items() if (slot := int(now.timestamp()) // every) != done.get(job)}
+def tick(context: Context, at: datetime, done: dict[Job, int], intervals: Mapping[Job, int] = INTERVAL_S) -> list[tuple[Job, str]]:
+    """Enqueue what is due in the slots that `at` lies in; `done` holds the last slot of each job and is brought up to date."""
+    due = {job: slot for job, every in intervals.items() if (slot := int(at.timestamp()) // every) != done.get(job)}
     if not due:
         return []
     with database.reading(context.engine) as connection:
@@ -56,7 +57,7 @@ def run(context: Context, stop: threading.Event) -> None:
     done: dict[Job, int] = {}
     while not stop.is_set():
         try:
-            tick(context, datetime.now(UTC), done)
+            tick(context, now(), done)
         except (RedisConnectionError, OperationalError) as error:
             log.warning("schedule.waiting", error=type(error).__name__)
         stop.wait(TICK_S)

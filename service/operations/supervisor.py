@@ -28,7 +28,6 @@ from service.settings import Settings
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0  # a child that ran this long starts over with the shortest back-off
 STOP_S = 15.0    # then SIGKILL
-BROKER = "broker"
 
 Say = Callable[[str], None]
 
@@ -50,16 +49,18 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def plans(settings: Settings) -> list[Plan]:
-    """The children in the order they start."""
+    """The children that need Redis and the database, in the order they start."""
     python = (sys.executable, "-m")
     api = ("granian", "--interface", "asgi", "--factory", "--no-ws", "--host", settings.host, "--port", str(settings.port), "service.__main__:app")
     found = [Plan(name, (*python, "workers", name)) for name in ("encode", "ingest", "jobs", "schedule")]
     found.append(Plan("api", (*python, *api)))
     if settings.slack_bot_token and settings.slack_app_token:
         found.append(Plan("slack", (*python, "service", "slack", "run")))
-    if not settings.redis_url:
-        found.insert(0, Plan(BROKER, tuple(broker.command(settings.folder, settings.redis_socket))))
     return found
+
+
+def broker_plan(settings: Settings) -> Plan:
+    return Plan("broker", tuple(broker.command(settings.folder, settings.redis_socket)))
 
 
 class Child:
@@ -144,12 +145,10 @@ def up(context: Context, say: Say, on_ready: Callable[[], None]) -> None:
     with holding(settings.folder), _stoppable() as stopping:
         children: list[Child] = []
         try:
-            for plan in plans(settings):
-                children.append(Child(plan, environ, logs))
-                if plan.name == BROKER:
-                    wait_for_redis(context)
-                if len(children) == 1:
-                    _prepare(context)
+            if not settings.redis_url:
+                children.append(Child(broker_plan(settings), environ, logs))
+            _prepare(context)
+            children.extend(Child(plan, environ, logs) for plan in plans(settings))
             _watch(children, settings, stopping, say, on_ready)
         finally:
             say("stopping")
