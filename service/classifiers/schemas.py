@@ -1,0 +1,86 @@
+"""A classifier: one trained version of a bot's intent head, and the manifest that says what it was trained on."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from service.learning.head import Head
+
+Status = Literal["training", "challenger", "champion", "held", "retired"]
+Phase = Literal["cold", "warm", "steady"]
+Outcome = Literal["open", "promoted", "held", "void"]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a classifier was trained on, in ids and numbers. Fields may be added, with defaults; none is renamed."""
+
+    encoder: str  # the encoder's identity; vectors of another one mean nothing to this classifier
+    dimensions: int
+    intents: dict[str, int] = {}  # name at training time -> id
+    labels: int = 0  # turns whose label trained it
+    labels_by_origin: dict[str, int] = {}
+    labels_none: int = 0
+    first_label_id: int | None = None
+    last_label_id: int | None = None
+    labels_known: int = 0  # train labels there were, the untrainable ones (undone, two intents, forgotten) included
+    log_turns: int = 0  # unlabelled turns self-training could look at
+    pseudo_labels: int = 0  # of these, taken; 0 where they were not measured to help
+    phase: Phase = "cold"
+    c: float = 1.0  # inverse regularisation
+    c_searched_at: int = 0  # labels there were when C was last searched
+    temperature: float = 1.0
+    gate_threshold: float | None = None  # None: the out-of-scope gate is off
+    seed: int = 0
+    accuracy: float | None = None  # out of fold, over the trained labels: not an estimate of live accuracy
+    accuracy_pseudo: float | None = None  # the same with pseudo-labels
+    replaced: int | None = None  # the champion it was trained to replace
+    seconds: float = 0.0
+
+
+class Classifier(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its weights in memory."""
+
+    bot: str
+    n: int
+    status: Status
+    created_at: datetime
+    manifest: Manifest
+    head: Head
+
+    @property
+    def encoder(self) -> str:
+        """The identity of the encoder whose vectors it takes."""
+        return self.manifest.encoder
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenger's trial by blind answers on the turns where it differs from the champion."""
+
+    challenger: int
+    champion: int
+    status: Outcome
+    compared: int  # recent turns both classified
+    disagreed: int
+    flips: int = 0  # turns asked about
+    wins: int = 0
+    losses: int = 0
+    neither: int = 0
+    opened_at: datetime
+    decided_at: datetime | None = None
+    reason: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A classifier as the API shows it."""
+
+    n: int
+    status: Status
+    created_at: datetime
+    sha256: str
+    manifest: Manifest
+    gate: Gate | None = None
+
+
+def decode_manifest(raw: Any) -> Manifest:
+    return msgspec.convert(raw, Manifest)

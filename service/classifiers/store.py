@@ -1,0 +1,122 @@
+"""Classifiers in SQL: weights as safetensors, a manifest, and one champion per bot, swapped by a fenced update."""
+
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+import safetensors.numpy
+import sqlalchemy as sa
+from safetensors import SafetensorError
+
+from service import tables
+from service.classifiers.schemas import Classifier, Manifest, Status, decode_manifest
+from service.errors import BotNotFound, ClassifierNotFound, Conflict, FencepostError
+from service.learning.head import Head, from_arrays, to_arrays
+
+CLASSIFIER, WEIGHTS, BOT = tables.classifier, tables.classifier_weights, tables.bot
+
+
+class ClassifierDamaged(FencepostError):
+    type = "classifier-damaged"
+
+    def __init__(self, bot: str, n: int, why: str) -> None:
+        super().__init__(
+            f"the weights of classifier {n} of bot {bot!r} are damaged: {why}", hint="roll back to another one"
+        )
+
+
+class ChampionMoved(Conflict):
+    type = "champion-moved"
+
+    def __init__(self, bot: str, n: int) -> None:
+        super().__init__(
+            f"bot {bot!r} got another champion before {n} could be put in force", hint="look again and repeat"
+        )
+
+
+def save(connection: sa.Connection, bot: str, head: Head, manifest: Manifest, status: Status, now: datetime) -> int:
+    """Store a new version; its number within the bot. Of two trainings that end at once one fails, and is run again."""
+    n = (connection.scalar(sa.select(sa.func.max(CLASSIFIER.c.n)).where(CLASSIFIER.c.bot == bot)) or 0) + 1
+    data = safetensors.numpy.save(to_arrays(head))
+    row = {
+        "bot": bot,
+        "n": n,
+        "status": status,
+        "created_at": now,
+        "manifest": msgspec.to_builtins(manifest),
+        "sha256": digest(data),
+    }
+    connection.execute(CLASSIFIER.insert(), row)
+    connection.execute(WEIGHTS.insert(), {"bot": bot, "n": n, "data": data})
+    return n
+
+
+def load(connection: sa.Connection, bot: str, n: int) -> Classifier:
+    """The version with its weights; ClassifierNotFound, or ClassifierDamaged when they are not what was saved."""
+    here = (CLASSIFIER.c.bot == WEIGHTS.c.bot) & (CLASSIFIER.c.n == WEIGHTS.c.n)
+    query = (
+        sa.select(CLASSIFIER, WEIGHTS.c.data).join(WEIGHTS, here).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise ClassifierNotFound(bot, n)
+    return Classifier(
+        bot=bot,
+        n=n,
+        status=row.status,
+        created_at=row.created_at,
+        manifest=decode_manifest(row.manifest),
+        head=_read(bot, n, row.data, row.sha256),
+    )
+
+
+def digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def _read(bot: str, n: int, data: bytes, expected: str) -> Head:
+    if digest(data) != expected:
+        raise ClassifierDamaged(bot, n, "their SHA-256 is not the stored one")
+    try:
+        return from_arrays(safetensors.numpy.load(data))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ClassifierDamaged(bot, n, str(error)) from error
+
+
+def champion_n(connection: sa.Connection, bot: str) -> int | None:
+    """The number of the classifier in force; BotNotFound."""
+    row = connection.execute(sa.select(BOT.c.champion).where(BOT.c.name == bot)).one_or_none()
+    if row is None:
+        raise BotNotFound(bot)
+    n: int | None = row.champion
+    return n
+
+
+def champion(connection: sa.Connection, bot: str) -> Classifier | None:
+    """The classifier in force, None before the first one."""
+    n = champion_n(connection, bot)
+    return None if n is None else load(connection, bot, n)
+
+
+def promote(connection: sa.Connection, bot: str, new: int, compared: int | None) -> bool:
+    """Put `new` in force if the champion still is the one it was compared with; False when not, and nothing changed."""
+    swap = sa.update(BOT).where(BOT.c.name == bot, BOT.c.champion.is_not_distinct_from(compared)).values(champion=new)
+    if connection.execute(swap).rowcount != 1:
+        return False
+    set_status(connection, bot, new, "champion")
+    if compared is not None and compared != new:
+        set_status(connection, bot, compared, "retired")
+    return True
+
+
+def set_status(connection: sa.Connection, bot: str, n: int, status: Status) -> None:
+    connection.execute(sa.update(CLASSIFIER).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n).values(status=status))
+
+
+def rollback(connection: sa.Connection, bot: str, n: int) -> int | None:
+    """Put an older version back in force, whatever is in force now; the number it replaced."""
+    load(connection, bot, n)  # never put damaged weights in force
+    replaced = champion_n(connection, bot)
+    if not promote(connection, bot, n, replaced):
+        raise ChampionMoved(bot, n)
+    return replaced
