@@ -336,10 +336,12 @@ card = Table(
     Column("overlap", Integer, nullable=False, default=1),      # votes it wants
     Column("priority", Float, nullable=False, default=0.0),     # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
+    Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),       # the fence: a ranking that runs twice makes no second card
     Index("card_by_status", "bot", "status", "purpose"),
+    Index("card_by_settled", "bot", "is_settled"),
 )
 
 claim = Table(                                                  # who has a card on screen, until when
@@ -395,6 +397,8 @@ label = Table(                                                  # append-only: t
     Column("at", Instant, nullable=False),
     Index("label_by_turn", "turn_id", "use"),
     Index("label_by_bot", "bot", "use", "id"),
+    Index("label_by_intent", "bot", "use", "intent_id", "id"),
+    Index("label_by_card", "card_id"),
 )
 
 # --- classifiers ----------------------------------------------------------------------------------------------------------
