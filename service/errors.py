@@ -75,6 +75,34 @@ class BotArchived(Gone):
         super().__init__(f"bot {bot!r} is archived")
 
 
+class BotExists(Conflict):
+    type = "bot-exists"
+
+    def __init__(self, bot: str) -> None:
+        super().__init__(f"there is a bot {bot!r} already", path="name")
+
+
+class KeyNotFound(NotFound):
+    type = "key-not-found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no key {key_id!r}", hint="`fencepost keys list` names them")
+
+
+class SignInSpent(Gone):
+    type = "sign-in-spent"
+
+    def __init__(self) -> None:
+        super().__init__("this sign-in link was used or has expired", hint="`fencepost sign-in` prints a new one")
+
+
+class IntentNameTaken(Conflict):
+    type = "intent-name-taken"
+
+    def __init__(self, bot: str, name: str, holder: str) -> None:
+        super().__init__(f"bot {bot!r} knows {name!r} as a name of intent {holder!r}", path="name", hint="merge the two, or choose another name")
+
+
 class SourceNotFound(NotFound):
     type = "source-not-found"
 

@@ -1,0 +1,165 @@
+"""Bots, their sources and the sources' sealed secrets."""
+
+import base64
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from service import database
+from service import tables as t
+from service.access import audit
+from service.bots.schemas import NAME, Bot, Options, Pattern, Source
+from service.errors import BadInput, BotArchived, BotExists, BotNotFound, SourceNotFound
+from service.keyring import Keyring
+
+NATIVE = "native"
+SECRET_BYTES = 32
+GRACE = timedelta(days=1)
+PURPOSE = "source-secret"
+
+
+def create_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
+    """A bot and its source `native`, which takes nothing until `add_secret` gave it a secret. `options`: fields of Options."""
+    if not NAME.fullmatch(name):
+        raise BadInput(f"{name!r} is no name for a bot", path="name", hint="1 to 40 of a-z, 0-9, _ and -")
+    row = {"name": name, "created_at": now, **checked(options)}
+    if not database.insert_new(connection, t.bot, [row]):
+        raise BotExists(name)
+    audit.record(connection, name, "bot.create", now, who, **checked(options))
+    create_source(connection, name, NATIVE, now, format=NATIVE, scheme="standard_webhooks", who=who)
+    return get_bot(connection, name)
+
+
+def checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of the options that were given; BadInput names the one that is wrong."""
+    try:
+        given = msgspec.convert(msgspec.to_builtins(options), Options)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        raise BadInput(message, path=path.rstrip("`")) from error
+    for index, pattern in enumerate(given.patterns or ()):
+        _check_regex(pattern, f"patterns[{index}].regex")
+    plain: dict[str, Any] = msgspec.to_builtins(given)
+    return plain
+
+
+def _check_regex(pattern: Pattern, path: str) -> None:
+    try:
+        matches_nothing = re.compile(pattern.regex).fullmatch("")
+    except re.error as error:
+        raise BadInput(f"pattern {pattern.name}: {error}", path=path) from error
+    if matches_nothing:
+        raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint="ask for one character at least: + for *")
+
+
+def get_bot(connection: sa.Connection, name: str) -> Bot:
+    row = connection.execute(sa.select(t.bot).where(t.bot.c.name == name)).mappings().one_or_none()
+    if row is None:
+        raise BotNotFound(name)
+    return msgspec.convert(dict(row), Bot)
+
+
+def live_bot(connection: sa.Connection, name: str) -> Bot:
+    """The bot; BotArchived when it takes nothing any more."""
+    bot = get_bot(connection, name)
+    if bot.archived_at is not None:
+        raise BotArchived(name)
+    return bot
+
+
+def list_bots(connection: sa.Connection, *, archived: bool = False) -> list[Bot]:
+    """By name; `archived` adds the archived ones."""
+    query = sa.select(t.bot).order_by(t.bot.c.name)
+    if not archived:
+        query = query.where(t.bot.c.archived_at.is_(None))
+    return [msgspec.convert(dict(row), Bot) for row in connection.execute(query).mappings()]
+
+
+def update_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
+    live_bot(connection, name)
+    if changes := checked(options):
+        connection.execute(sa.update(t.bot).where(t.bot.c.name == name).values(**changes))
+        audit.record(connection, name, "bot.set", now, who, **changes)
+    return get_bot(connection, name)
+
+
+def archive_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM) -> Bot:
+    """Its webhooks and changes answer 410 from now on; everything stays readable. A repeat changes nothing."""
+    if get_bot(connection, name).archived_at is None:
+        connection.execute(sa.update(t.bot).where(t.bot.c.name == name).values(archived_at=now))
+        audit.record(connection, name, "bot.archive", now, who)
+    return get_bot(connection, name)
+
+
+def restore_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM) -> Bot:
+    if get_bot(connection, name).archived_at is not None:
+        connection.execute(sa.update(t.bot).where(t.bot.c.name == name).values(archived_at=None))
+        audit.record(connection, name, "bot.restore", now, who)
+    return get_bot(connection, name)
+
+
+def create_source(
+    connection: sa.Connection, bot: str, name: str, now: datetime, *, format: str, scheme: str, who: str = audit.SYSTEM
+) -> Source:
+    """A source that exists is returned as it is."""
+    row = {"bot": bot, "name": name, "format": format, "scheme": scheme, "created_at": now}
+    if database.insert_new(connection, t.source, [row]):
+        audit.record(connection, bot, "source.create", now, who, source=name, format=format, scheme=scheme)
+    return get_source(connection, bot, name)
+
+
+def get_source(connection: sa.Connection, bot: str, name: str) -> Source:
+    """SourceNotFound also when it is archived."""
+    c = t.source.c
+    query = sa.select(t.source).where(c.bot == bot, c.name == name, c.archived_at.is_(None))
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise SourceNotFound(bot, name)
+    return msgspec.convert(dict(row), Source)
+
+
+def list_sources(connection: sa.Connection, bot: str) -> list[Source]:
+    query = sa.select(t.source).where(t.source.c.bot == bot).order_by(t.source.c.name)
+    return [msgspec.convert(dict(row), Source) for row in connection.execute(query).mappings()]
+
+
+def add_secret(
+    connection: sa.Connection,
+    keyring: Keyring,
+    bot: str,
+    source: str,
+    now: datetime,
+    *,
+    grace: timedelta = GRACE,
+    who: str = audit.SYSTEM,
+) -> str:
+    """A new `whsec_…`, shown here and never again; the earlier ones are valid for `grace` longer."""
+    get_source(connection, bot, source)
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    _retire(connection, bot, source, now + grace)
+    row = {"bot": bot, "source": source, "sealed": keyring.seal(PURPOSE, secret.encode()), "created_at": now}
+    connection.execute(sa.insert(t.source_secret).values(row))
+    audit.record(connection, bot, "source.rotate", now, who, source=source, grace_s=int(grace.total_seconds()))
+    return secret
+
+
+def _retire(connection: sa.Connection, bot: str, source: str, at: datetime) -> None:
+    c = t.source_secret.c
+    still_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > at)
+    connection.execute(sa.update(t.source_secret).where(c.bot == bot, c.source == source, still_valid).values(revoked_at=at))
+
+
+def active_secrets(
+    connection: sa.Connection, keyring: Keyring, bot: str, source: str, now: datetime | None = None
+) -> list[str]:
+    """Every secret that is valid now, newest first; SourceNotFound for a source the bot does not have."""
+    get_source(connection, bot, source)
+    c = t.source_secret.c
+    is_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > (now or datetime.now(UTC)))
+    query = sa.select(c.sealed).where(c.bot == bot, c.source == source, is_valid).order_by(c.id.desc())
+    return [keyring.open(PURPOSE, sealed).decode() for sealed in connection.scalars(query)]
