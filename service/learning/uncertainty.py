@@ -1,0 +1,74 @@
+"""How undecided a classifier is about a turn. Every score is in [0, 1]; higher = ask first.
+
+`proba` is (n, k): calibrated probabilities of n turns over the bot's k intents, rows summing to 1. With one intent
+nothing is undecided, with none everything is.
+"""
+
+import numpy as np
+
+from service.learning.types import Floats1d, Floats2d, Ints2d
+
+
+def best_two(proba: Floats2d) -> tuple[Ints2d, Floats2d]:
+    """Columns (n, 2) of the two most probable intents, best first, and their probabilities; of equals the first column.
+
+    A column that does not exist is -1, with probability 0.
+
+    >>> best_two(np.array([[0.2, 0.7, 0.1]]))[0].tolist()
+    [[1, 0]]
+    """
+    rows = np.arange(len(proba))
+    columns, values = np.full((len(proba), 2), -1), np.zeros((len(proba), 2))
+    rest = np.array(proba, dtype=np.float64)
+    for place in range(min(2, proba.shape[1])):
+        best = rest.argmax(axis=1)
+        columns[:, place], values[:, place] = best, rest[rows, best]
+        rest[rows, best] = -1.0
+    return columns, values
+
+
+def least_confidence(proba: Floats2d) -> Floats1d:
+    """1 - p1, (n,).
+
+    >>> least_confidence(np.array([[0.9, 0.1], [0.5, 0.5]])).round(2).tolist()
+    [0.1, 0.5]
+    """
+    _, values = best_two(proba)
+    return np.clip(1 - values[:, 0], 0.0, 1.0)
+
+
+def margin(proba: Floats2d) -> Floats1d:
+    """1 - (p1 - p2), (n,): 1 = the two best intents are equally probable.
+
+    >>> margin(np.array([[0.9, 0.1], [0.5, 0.5], [1.0, 0.0]])).round(2).tolist()
+    [0.2, 1.0, 0.0]
+    """
+    _, values = best_two(proba)
+    return np.clip(1 - (values[:, 0] - values[:, 1]), 0.0, 1.0)
+
+
+def entropy(proba: Floats2d) -> Floats1d:
+    """-Σ p ln p / ln k, (n,): 1 = all intents are equally probable.
+
+    >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]])).round(2).tolist()
+    [1.0, 0.0]
+    """
+    n, k = proba.shape
+    if k < 2:
+        return np.full(n, 1.0 - k)
+    logs = np.log(proba, out=np.zeros(proba.shape), where=proba > 0)
+    nats = 0.0 - (proba * logs).sum(axis=1)  # not -(…): a certain turn has 0, not -0
+    return np.asarray(np.clip(nats / np.log(k), 0.0, 1.0))
+
+
+def expected_model_change(proba: Floats2d, x: Floats2d) -> Floats1d:
+    """‖x‖ · Σ_y p_y ‖p - e_y‖, (n,) in [0, √2·‖x‖]: the gradient a label is expected to cause in a
+    linear head on x (n, d).
+
+    >>> expected_model_change(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([[3.0, 4.0], [1.0, 0.0]])).round(3).tolist()
+    [3.536, 0.0]
+    """
+    # ‖p - e_y‖² = ‖p‖² - 2·p_y + 1: no (n, k, k) array is needed.
+    squares = (proba**2).sum(axis=1, keepdims=True) - 2 * proba + 1
+    step = (proba * np.sqrt(np.maximum(squares, 0.0))).sum(axis=1)
+    return np.asarray(np.linalg.norm(x, axis=1) * step)
