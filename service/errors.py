@@ -100,7 +100,11 @@ class IntentNameTaken(Conflict):
     type = "intent-name-taken"
 
     def __init__(self, bot: str, name: str, holder: str) -> None:
-        super().__init__(f"bot {bot!r} knows {name!r} as a name of intent {holder!r}", path="name", hint="merge the two, or choose another name")
+        super().__init__(
+            f"bot {bot!r} knows {name!r} as a name of intent {holder!r}",
+            path="name",
+            hint="merge the two, or choose another name",
+        )
 
 
 class SourceNotFound(NotFound):

@@ -1,4 +1,4 @@
-"""Every change leaves a row: who did what, to which bot, when. Details hold ids and numbers, never text of users or secrets."""
+"""Every change leaves a row: who did what, to which bot, when. Details hold no text of users and no secrets."""
 
 import getpass
 from datetime import datetime

@@ -1,6 +1,7 @@
 """Who may do what: one ladder of roles, and `ingest`, which stands beside it.
 
-A key or a session carries one role, for one bot or for every bot. Only `operator`, the role of the whole installation, is never bound to a bot.
+A key or a session carries one role, for one bot or for every bot. `operator`, the role of the whole installation, is
+never bound to a bot.
 """
 
 from typing import Literal, get_args
@@ -22,10 +23,11 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 def allows(principal: Principal, role: Role, bot: str | None) -> bool:
-    """Whether the principal reaches `role` for `bot`; None: for no bot in particular, as in a list that shows each their own.
+    """Whether the principal reaches `role` for `bot`; None: for no bot in particular, as for a list of one's own bots.
 
-    >>> allows(Principal("Ana", "owner", "shop", "key"), "reviewer", "shop"), allows(Principal("Ana", "owner", "shop", "key"), "reader", "bank")
-    (True, False)
+    >>> ana = Principal("Ana", "owner", "shop", "key")
+    >>> allows(ana, "reviewer", "shop"), allows(ana, "reader", "bank"), allows(ana, "ingest", "shop")
+    (True, False, False)
     """
     if bot is not None and principal.bot not in (None, bot):
         return False

@@ -24,7 +24,10 @@ PURPOSE = "source-secret"
 
 
 def create_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
-    """A bot and its source `native`, which takes nothing until `add_secret` gave it a secret. `options`: fields of Options."""
+    """A bot and its source `native`, which takes nothing until `add_secret` gave it a secret.
+
+    `options` are fields of Options.
+    """
     if not NAME.fullmatch(name):
         raise BadInput(f"{name!r} is no name for a bot", path="name", hint="1 to 40 of a-z, 0-9, _ and -")
     row = {"name": name, "created_at": now, **checked(options)}
@@ -54,7 +57,7 @@ def _check_regex(pattern: Pattern, path: str) -> None:
     except re.error as error:
         raise BadInput(f"pattern {pattern.name}: {error}", path=path) from error
     if matches_nothing:
-        raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint="ask for one character at least: + for *")
+        raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint="+ instead of *")
 
 
 def get_bot(connection: sa.Connection, name: str) -> Bot:
@@ -150,8 +153,9 @@ def add_secret(
 
 def _retire(connection: sa.Connection, bot: str, source: str, at: datetime) -> None:
     c = t.source_secret.c
-    still_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > at)
-    connection.execute(sa.update(t.source_secret).where(c.bot == bot, c.source == source, still_valid).values(revoked_at=at))
+    outlives = sa.or_(c.revoked_at.is_(None), c.revoked_at > at)
+    retire = sa.update(t.source_secret).where(c.bot == bot, c.source == source, outlives).values(revoked_at=at)
+    connection.execute(retire)
 
 
 def active_secrets(

@@ -1,0 +1,86 @@
+"""One-time sign-in links and the console sessions they open. Both tokens are stored as SHA-256 only.
+
+Looking at a link does not spend it, for chat programs fetch links to preview them; redeeming it does, in one
+conditional UPDATE.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+
+from service import tables as t
+from service.access import audit
+from service.access.keys import checked_name, checked_scope, digest, is_valid
+from service.access.roles import Principal, Role
+from service.errors import BadInput, SignInSpent, Unauthorized
+
+LINK_LIFE = timedelta(minutes=15)
+SESSION_LIFE = timedelta(days=14)
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """What a link grants. `name` "": the person is asked."""
+
+    name: str
+    role: Role
+    bot: str | None
+
+
+def create_sign_in(
+    connection: sa.Connection, *, name: str, role: Role, bot: str | None, now: datetime, who: str = audit.SYSTEM
+) -> str:
+    """The token of a link that works once, within 15 minutes."""
+    checked_scope(connection, role, bot)
+    if role == "ingest":
+        raise BadInput("ingest is a role of keys, not of people", path="role", hint="make a key")
+    name = checked_name(name) if name else ""
+    token = secrets.token_urlsafe(32)
+    row = {"digest": digest(token), "bot": bot, "role": role, "name": name, "expires_at": now + LINK_LIFE}
+    connection.execute(sa.insert(t.sign_in).values(row))
+    audit.record(connection, bot, "sign_in.create", now, who, role=role, name=name)
+    return token
+
+
+def look_at(connection: sa.Connection, token: str, now: datetime) -> SignIn:
+    """What the link would grant, without spending it; SignInSpent when it grants nothing."""
+    row = connection.execute(sa.select(t.sign_in).where(t.sign_in.c.digest == digest(token))).one_or_none()
+    if row is None or row.used_at is not None or row.expires_at <= now:
+        raise SignInSpent
+    return SignIn(row.name, row.role, row.bot)
+
+
+def redeem(connection: sa.Connection, token: str, name: str, now: datetime) -> str:
+    """Spend the link for a session token. `name` counts where the link names nobody."""
+    link = look_at(connection, token, now)
+    name = link.name or checked_name(name)
+    c = t.sign_in.c
+    is_unspent = sa.and_(c.digest == digest(token), c.used_at.is_(None), c.expires_at > now)
+    if connection.execute(sa.update(t.sign_in).where(is_unspent).values(used_at=now)).rowcount != 1:
+        raise SignInSpent
+    return _open_session(connection, link, name, now)
+
+
+def _open_session(connection: sa.Connection, link: SignIn, name: str, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    row = {"digest": digest(token), "bot": link.bot, "role": link.role, "name": name}
+    connection.execute(sa.insert(t.session).values(row | {"created_at": now, "expires_at": now + SESSION_LIFE}))
+    audit.record(connection, link.bot, "session.open", now, name, role=link.role)
+    return token
+
+
+def principal_of_session(connection: sa.Connection, token: str, now: datetime) -> Principal:
+    row = connection.execute(sa.select(t.session).where(t.session.c.digest == digest(token))).one_or_none()
+    if row is None or not is_valid(row.expires_at, row.revoked_at, now):
+        raise Unauthorized("the session has ended", hint="`fencepost sign-in` prints a link for a new one")
+    return Principal(row.name, row.role, row.bot, "session")
+
+
+def close_session(connection: sa.Connection, token: str, now: datetime) -> None:
+    """Signed out. A repeat, or a token of nobody, changes nothing."""
+    c = t.session.c
+    close = sa.update(t.session).where(c.digest == digest(token), c.revoked_at.is_(None)).values(revoked_at=now)
+    row = connection.execute(close.returning(c.bot, c.name)).one_or_none()
+    if row is not None:
+        audit.record(connection, row.bot, "session.close", now, row.name)
