@@ -1,5 +1,6 @@
 """Fixtures on real parts: a Valkey server and both databases, started once for the run, empty for each test."""
 
+import base64
 import os
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from service import broker, database
 from service.context import Context, connect_redis, wait_for_redis
 from service.keyring import Keyring
-from service.settings import Settings
+from service.settings import Secret, Settings
 
 KEY = b"k" * 32
 
@@ -105,7 +106,8 @@ def sqlite_engine(sqlite_url: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def settings(valkey: Path, sqlite_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=str(tmp_path), database_url=sqlite_url, redis_url=f"unix://{valkey}")
+    key = Secret(base64.b64encode(KEY).decode())
+    return Settings(data_dir=str(tmp_path), database_url=sqlite_url, redis_url=f"unix://{valkey}", stream_key=key)
 
 
 @pytest.fixture

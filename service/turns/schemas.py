@@ -93,19 +93,21 @@ Fact = Turn | Reply | Report | Example
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """An item that was not taken: where it stood, what is wrong, how to mend it."""
+    """An item that was not taken: its index in the delivery, where the fault stands, what is wrong; `type` is the fault's stable name."""
 
     index: int
     path: str
     reason: str
+    type: str = "bad-input"
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Something of an accepted item that was changed or dropped."""
+    """Something of an accepted item that was changed or dropped; `type` is its stable name."""
 
     index: int
     path: str
     note: str
+    type: str = "bad-input"
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -1,0 +1,83 @@
+"""What a platform's adapter and a source's signature scheme must be, and what makes a text unfit to keep.
+
+Adapters and verifiers live in integrations/webhooks and are handed to `create_app`; the service names them only by these protocols.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from service.errors import BadInput, Unauthorized
+from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
+
+
+class Parsed(NamedTuple):
+    """What a body held. Every note stands for something that was dropped or changed; `rejected` for items that were not taken."""
+
+    facts: list[Fact]
+    notes: list[Note]
+    rejected: list[Rejected]
+
+
+class Adapter(Protocol):
+    """Translates one platform's body into facts. Pure, and total: a body of which nothing is usable is a list of rejections."""
+
+    def __call__(self, body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed: ...
+
+
+class Verifier(Protocol):
+    """Checks a signature against several secrets, any of which may have made it; the delivery's id, or SignatureError."""
+
+    def __call__(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str: ...
+
+
+class SignatureError(Unauthorized):
+    """Unsigned, wrongly signed, not a signature at all, or too old: the caller learns no more than that."""
+
+    type = "bad-signature"
+
+    def __init__(self) -> None:
+        super().__init__("the delivery's signature is missing, wrong or older than 5 minutes", hint="sign id, timestamp and raw body")
+
+
+class Fault(BadInput):
+    """One thing that is wrong, at `path`; `type` is its stable name."""
+
+    def __init__(self, type: str, path: str, detail: str, *, hint: str = "") -> None:
+        super().__init__(detail, path=path, hint=hint)
+        self.type = type
+
+
+class Refused(BadInput):
+    """A request of which nothing was stored: the first fault is the problem's own, all of them are listed."""
+
+    def __init__(self, faults: Sequence[Rejected]) -> None:
+        first, others = faults[0], len(faults) - 1
+        more = f" (and {others} more)" if others else ""
+        super().__init__(first.reason + more, path=first.path, hint="nothing was stored: mend it and send all of it again")
+        self.type, self.faults = first.type, tuple(faults)
+
+
+def check_text(text: str, path: str, *, may_be_empty: bool = False) -> None:
+    """Fault unless the text can be kept as it is: encodable, free of NUL, not blank, at most 4,000 characters."""
+    check_characters(text, path)
+    if not may_be_empty and not text.strip():
+        raise Fault("empty-text", path, "the text is empty")
+    if len(text) > TEXT_LIMIT:
+        raise Fault("text-too-long", path, f"{len(text)} characters; at most {TEXT_LIMIT:,} are taken")
+
+
+def check_id(text: str, path: str) -> None:
+    check_characters(text, path)
+    if not 0 < len(text) <= ID_LIMIT:
+        raise Fault("bad-id", path, f"an id has 1 to {ID_LIMIT} characters, this one {len(text)}")
+
+
+def check_characters(text: str, path: str) -> None:
+    """Fault on what Postgres cannot store (NUL) or no database can (halves of a surrogate pair)."""
+    if "\0" in text:
+        raise Fault("nul-in-text", path, "the text holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Fault("not-unicode", path, "the text holds invalid UTF-8 or half of a surrogate pair") from error
