@@ -181,6 +181,7 @@ turn = Table(
     Column("entity_signature", Text, nullable=False, default=""),
     Column("forgotten_at", Instant),                            # a tombstone: content is gone, the key stays taken
     UniqueConstraint("bot", "source", "external_id"),
+    Index("turn_by_bot", "bot", "id"),                          # walks through a bot's turns in chunks
     Index("turn_by_time", "bot", "at"),
     Index("turn_by_conversation", "bot", "conversation_id", "at"),
     Index("turn_by_text", "bot", "text_key"),
