@@ -1,0 +1,140 @@
+"""A batch of turns that do not ask the same thing. x is (n, d), rows of unit length; results are positions into it.
+
+Everything is deterministic: randomness comes from the rng that is passed in, and ties go to the smaller id.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from service.learning.ranking import top
+from service.learning.types import Floats1d, Floats2d, Ints1d
+
+DUPLICATE = 0.95  # cosine from which on two turns say the same
+ITERATIONS = 25  # of k-means; a shortlist of a few hundred settles in about ten
+
+Diversifier = Callable[[Floats2d, Floats1d, Ints1d, int, np.random.Generator], Ints1d]
+
+
+def batch(
+    x: Floats2d, scores: Floats1d, ids: Ints1d, n: int, rng: np.random.Generator, *, diversifier: str = "kmeans"
+) -> Ints1d:
+    """Up to n positions, best score first, no two of them duplicates; fewer when everything left is a duplicate.
+
+    The diversifier proposes; what it leaves open is filled by score. scores (n,) >= 0, higher = ask first.
+    """
+    proposed = DIVERSIFIERS[diversifier](x, scores, ids, n, rng)
+    proposed = proposed[top(scores[proposed], len(proposed), ids[proposed])]
+    by_score = top(scores, len(ids), ids)
+    rest = by_score[~np.isin(by_score, proposed)]
+    kept = spread(x, np.concatenate([proposed, rest]), n)
+    return kept[top(scores[kept], len(kept), ids[kept])]
+
+
+def spread(x: Floats2d, order: Ints1d, n: int, *, radius: float = DUPLICATE) -> Ints1d:
+    """The first n of `order` that have no duplicate (cosine >= radius) among those before them.
+
+    >>> spread(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1, 0, 2]), 2).tolist()
+    [1, 2]
+    """
+    kept: list[int] = []
+    for position in order.tolist():
+        if len(kept) == n:
+            break
+        if not kept or float((x[kept] @ x[position]).max()) < radius:
+            kept.append(position)
+    return np.array(kept, dtype=np.int64)
+
+
+def kmeans_batch(x: Floats2d, scores: Floats1d, ids: Ints1d, n: int, rng: np.random.Generator) -> Ints1d:
+    """The best of each of n clusters; weighted by score, so that clusters are small where much is worth asking."""
+    clusters = weighted_kmeans(x, scores, n, rng)
+    by_score = top(scores, len(ids), ids)
+    _, first = np.unique(clusters[by_score], return_index=True)
+    return by_score[np.sort(first)]
+
+
+def weighted_kmeans(x: Floats2d, weights: Floats1d, k: int, rng: np.random.Generator) -> Ints1d:
+    """Cluster of each row, (n,) in 0…k-1, some perhaps empty; weights (n,) >= 0 pull the centres."""
+    if len(x) <= k:
+        return np.arange(len(x))
+    centres = x[_seeds(x, weights, k, rng)]
+    clusters = _nearest(x, centres)
+    for _ in range(ITERATIONS):
+        centres = _means(x, weights, clusters, centres)
+        moved = _nearest(x, centres)
+        if np.array_equal(moved, clusters):
+            break
+        clusters = moved
+    return clusters
+
+
+def _seeds(x: Floats2d, weights: Floats1d, k: int, rng: np.random.Generator) -> Ints1d:
+    """k-means++: seeds drawn by weight times squared distance to the nearest seed before; fewer when none is left."""
+    seeds = [int(weights.argmax())]
+    distances = _squares(x, x[seeds])[:, 0]
+    while len(seeds) < k and (mass := weights * distances).sum() > 0:
+        seeds.append(int(rng.choice(len(x), p=mass / mass.sum())))
+        distances = np.minimum(distances, _squares(x, x[seeds[-1:]])[:, 0])
+    return np.array(seeds)
+
+
+def _nearest(x: Floats2d, centres: Floats2d) -> Ints1d:
+    return np.asarray(_squares(x, centres).argmin(axis=1))
+
+
+def _squares(x: Floats2d, centres: Floats2d) -> Floats2d:
+    """Squared distances (n, k)."""
+    cross = x @ centres.T
+    return np.asarray(np.maximum((x**2).sum(axis=1)[:, None] - 2 * cross + (centres**2).sum(axis=1), 0.0))
+
+
+def _means(x: Floats2d, weights: Floats1d, clusters: Ints1d, centres: Floats2d) -> Floats2d:
+    """Weighted mean of each cluster; one without weight keeps its centre."""
+    member = (clusters[:, None] == np.arange(len(centres))) * weights[:, None]
+    mass = member.sum(axis=0)[:, None]
+    return np.where(mass > 0, (member.T @ x) / np.where(mass > 0, mass, 1.0), centres)
+
+
+def facility_location(x: Floats2d, scores: Floats1d, ids: Ints1d, n: int, _rng: np.random.Generator) -> Ints1d:
+    """Greedy: each pick adds most to Σ_j score_j · max over picks of max(cosine, 0): it stands for most of the rest.
+
+    At least 1 - 1/e of the best possible sum. Of equal gains the higher score wins, then the smaller id.
+    """
+    similar = np.maximum(x @ x.T, 0.0)
+    covered = np.zeros(len(x))
+    picks: list[int] = []
+    for _ in range(min(n, len(x))):
+        gains = np.maximum(similar - covered, 0.0) @ scores
+        gains[picks] = -1.0
+        picks.append(int(np.lexsort((ids, -scores, -gains))[0]))
+        covered = np.maximum(covered, similar[picks[-1]])
+    return np.array(picks, dtype=np.int64)
+
+
+def k_center(x: Floats2d, scores: Floats1d, ids: Ints1d, n: int, _rng: np.random.Generator) -> Ints1d:
+    """Greedy core-set: from the best score on, always the turn farthest from those picked; ties by score, then id."""
+    picks = top(scores, 1, ids).tolist()
+    distances = np.full(len(x), np.inf)
+    while 0 < len(picks) < min(n, len(x)):
+        distances = np.minimum(distances, _squares(x, x[picks[-1:]])[:, 0])
+        distances[picks] = -1.0
+        picks.append(int(np.lexsort((ids, -scores, -distances))[0]))
+    return np.array(picks, dtype=np.int64)
+
+
+def typicality(cosines: Floats2d) -> Floats1d:
+    """1 / mean distance to the k nearest, (n,) > 0. cosines (n, k): to those, without the turn itself.
+
+    >>> typicality(np.array([[0.5, 0.5], [0.875, 0.875]])).round(2).tolist()
+    [1.0, 2.0]
+    """
+    distances = np.sqrt(np.maximum(2 - 2 * cosines, 0.0)).mean(axis=1)
+    return np.asarray(1 / np.maximum(distances, 1e-6))
+
+
+DIVERSIFIERS: dict[str, Diversifier] = {
+    "kmeans": kmeans_batch,
+    "facility_location": facility_location,
+    "k_center": k_center,
+}

@@ -1,0 +1,99 @@
+"""The order in which candidates are asked about: priority, taken apart so that it can be explained and recomputed."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from service.learning.types import Bools1d, Floats1d, Ints1d
+
+
+class Weights(NamedTuple):
+    """How much each factor counts. Pressure and impact multiply: they lift a turn only as far as it has a rank."""
+
+    uncertainty: float = 1.0
+    structure: float = 0.3
+    pressure: float = 0.25
+    impact: float = 0.1
+
+
+class Factors(NamedTuple):
+    """Of n candidates of one bot, each (n,) and >= 0, higher = ask first."""
+
+    uncertainty: Floats1d  # in [0, 1], reports believed
+    structure: Floats1d  # entity surprise and boundary ambiguity
+    pressure: Floats1d  # e: how far the report rate around exceeds the base rate
+    impact: Floats1d  # f: natural log of the turns within the duplicate radius
+
+
+def ranks(values: Floats1d) -> Floats1d:
+    """Share of the values that are not larger, (n,) in (0, 1]; equal values share the mean of their places.
+
+    >>> ranks(np.array([0.2, 0.9, 0.9, 0.5])).tolist()
+    [0.25, 0.875, 0.875, 0.5]
+    """
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    places = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(places[inverse] / max(len(values), 1))
+
+
+def fitting(weights: Weights, factors: Factors) -> Weights:
+    """The weights for these candidates: structure counts for nothing where nobody has any (a bot without entities)."""
+    return weights if factors.structure.any() else weights._replace(structure=0.0)
+
+
+def priority(factors: Factors, weights: Weights) -> Floats1d:
+    """(w_i·rank(uncertainty) + w_s·rank(structure)) · (1 + w_e·e) · (1 + w_f·f), (n,) >= 0; higher = ask first.
+
+    >>> factors = Factors(np.array([0.2, 0.8]), np.zeros(2), np.array([0.0, 2.0]), np.zeros(2))
+    >>> priority(factors, Weights(structure=0.0)).tolist()
+    [0.5, 1.5]
+    """
+    order = weights.uncertainty * ranks(factors.uncertainty) + weights.structure * ranks(factors.structure)
+    return np.asarray(order * (1 + weights.pressure * factors.pressure) * (1 + weights.impact * factors.impact))
+
+
+def take_apart(factors: Factors, positions: Ints1d) -> list[dict[str, float]]:
+    """The parts of the priority of the candidates at `positions`: what is stored beside it, and shown as its reason."""
+    columns = {
+        "uncertainty": factors.uncertainty,
+        "uncertainty_rank": ranks(factors.uncertainty),
+        "structure": factors.structure,
+        "structure_rank": ranks(factors.structure),
+        "pressure": factors.pressure,
+        "impact": factors.impact,
+    }
+    return [{name: float(column[at]) for name, column in columns.items()} for at in positions]
+
+
+def recompute(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The priority that `parts` and the ranking's weights stand for, to 1e-6.
+
+    >>> parts = {"uncertainty_rank": 1.0, "structure_rank": 0.5, "pressure": 2.0, "impact": 0.0}
+    >>> round(recompute(parts, Weights()._asdict()), 6)
+    1.725
+    """
+    order = weights["uncertainty"] * parts["uncertainty_rank"] + weights["structure"] * parts["structure_rank"]
+    return order * (1 + weights["pressure"] * parts["pressure"]) * (1 + weights["impact"] * parts["impact"])
+
+
+def top(scores: Floats1d, n: int, ids: Ints1d) -> Ints1d:
+    """Positions of the n highest scores, best first; ties in the order of ids, so that a repeat agrees.
+
+    >>> top(np.array([0.5, 0.9, 0.5]), 2, ids=np.array([8, 3, 7])).tolist()
+    [1, 2]
+    """
+    return np.lexsort((ids, -scores))[:n]
+
+
+def ration(order: Ints1d, is_rationed: Bools1d, n: int, share: float) -> Ints1d:
+    """The first n of `order` (positions), at most n·share of them rationed, though never fewer than one.
+
+    Fewer than n when only rationed ones are left. is_rationed (all,): by position.
+
+    >>> ration(np.array([4, 3, 2, 1, 0]), np.array([False, True, True, True, False]), 3, share=0.05).tolist()
+    [4, 3, 0]
+    """
+    rationed = is_rationed[order]
+    allowed = max(1, int(n * share))
+    return order[~rationed | (np.cumsum(rationed) <= allowed)][:n]
