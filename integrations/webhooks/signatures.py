@@ -1,4 +1,4 @@
-"""Signature schemes of webhooks. Each answers the delivery's id or raises SignatureError: whatever an unsigned caller sends is a 401."""
+"""Signature schemes of webhooks. Each answers the delivery's id or raises SignatureError, whatever the caller sends."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from service.turns.parsing import SignatureError, Verifier
 
 
 class _Bytes(Webhook):
-    """The library signs text; a body is bytes that need not be UTF-8. They come here as Latin-1, one character a byte."""
+    """The library signs text; a body is bytes that need not be UTF-8. They come as Latin-1, one character a byte."""
 
     def sign(self, msg_id: str, timestamp: datetime, data: str) -> str:
         head = f"{msg_id}.{floor(timestamp.timestamp())}.".encode()
@@ -20,7 +20,7 @@ class _Bytes(Webhook):
 
 
 def standard_webhooks(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str:
-    """Headers `webhook-id`, `-timestamp`, `-signature`; `id.timestamp.body` under HMAC-SHA256; 5 minutes of tolerance."""
+    """Headers `webhook-id`, `-timestamp` (5 minutes of tolerance), `-signature`; HMAC-SHA256 of `id.timestamp.body`."""
     named = {name.lower(): value for name, value in headers.items() if name.lower().startswith("webhook-")}
     if not any(_is_signed(secret, body, named) for secret in secrets):
         raise SignatureError

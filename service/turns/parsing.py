@@ -1,6 +1,6 @@
 """What a platform's adapter and a source's signature scheme must be, and what makes a text unfit to keep.
 
-Adapters and verifiers live in integrations/webhooks and are handed to `create_app`; the service names them only by these protocols.
+Adapters and verifiers live in integrations/webhooks and are handed to `create_app`; the service knows these protocols only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,13 @@ from typing import NamedTuple, Protocol
 from service.errors import BadInput, Unauthorized
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
 
+# Starts an external id that an adapter derived from what a report says. The edge keys it before it is kept: what went into
+# a bare digest, such as a telephone number, could be guessed.
+DERIVED = "content:"
+
 
 class Parsed(NamedTuple):
-    """What a body held. Every note stands for something that was dropped or changed; `rejected` for items that were not taken."""
+    """What a body held; `notes` name what was dropped or changed of a fact, `rejected` the items that were not taken."""
 
     facts: list[Fact]
     notes: list[Note]
@@ -20,13 +24,13 @@ class Parsed(NamedTuple):
 
 
 class Adapter(Protocol):
-    """Translates one platform's body into facts. Pure, and total: a body of which nothing is usable is a list of rejections."""
+    """Translates one platform's body into facts. Pure and total: where nothing is usable, it answers rejections."""
 
     def __call__(self, body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed: ...
 
 
 class Verifier(Protocol):
-    """Checks a signature against several secrets, any of which may have made it; the delivery's id, or SignatureError."""
+    """Checks a signature that any of the secrets may have made; the delivery's id, or SignatureError."""
 
     def __call__(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str: ...
 
@@ -37,14 +41,16 @@ class SignatureError(Unauthorized):
     type = "bad-signature"
 
     def __init__(self) -> None:
-        super().__init__("the delivery's signature is missing, wrong or older than 5 minutes", hint="sign id, timestamp and raw body")
+        super().__init__(
+            "the delivery's signature is missing, wrong or older than 5 minutes", hint="sign id, timestamp and raw body"
+        )
 
 
 class Fault(BadInput):
     """One thing that is wrong, at `path`; `type` is its stable name."""
 
-    def __init__(self, type: str, path: str, detail: str, *, hint: str = "") -> None:
-        super().__init__(detail, path=path, hint=hint)
+    def __init__(self, type: str, path: str, detail: str) -> None:
+        super().__init__(detail, path=path)
         self.type = type
 
 
@@ -54,7 +60,9 @@ class Refused(BadInput):
     def __init__(self, faults: Sequence[Rejected]) -> None:
         first, others = faults[0], len(faults) - 1
         more = f" (and {others} more)" if others else ""
-        super().__init__(first.reason + more, path=first.path, hint="nothing was stored: mend it and send all of it again")
+        super().__init__(
+            first.reason + more, path=first.path, hint="nothing was stored: mend it and send all of it again"
+        )
         self.type, self.faults = first.type, tuple(faults)
 
 

@@ -1,0 +1,215 @@
+"""Reading JSON of which a part may be bad: one bad value costs its field or its item, not the delivery."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from service.turns.parsing import Fault, check_characters, check_id, check_text
+from service.turns.schemas import Note, Rejected
+
+DEPTH = 200  # levels of nesting; the parsers themselves give up at about 1,000
+DIGITS = 300  # a longer integer does not fit into a float; Python refuses to read 4,300 digits
+TOO_DEEP = "\udfff too deep"  # stands for what was cut; no sender's text is kept that holds half of a surrogate pair
+ROOT = "$"  # the path of a whole body
+TIMESTAMP = "an instant is RFC 3339 with a time zone, or Unix seconds"
+
+# An unterminated string matches to the end: otherwise each of its quotes would be tried anew, in quadratic time.
+_TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+
+def load(body: bytes) -> Any:
+    """JSON as Python objects; Fault when it is not JSON.
+
+    Invalid UTF-8 and halves of surrogate pairs stay in their texts as lone surrogates, for `check_characters` to find; what
+    nests too deeply becomes TOO_DEEP.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _load_damaged(body.decode("utf-8", "surrogateescape"))
+
+
+def _load_damaged(text: str) -> Any:
+    try:
+        return json.loads(prune(text), parse_int=_integer)
+    except RecursionError as error:
+        raise Fault("too-deep", ROOT, "the body nests too deeply") from error
+    except ValueError as error:
+        raise Fault("not-json", ROOT, "the body is not JSON") from error
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= DIGITS else math.inf
+
+
+def prune(text: str) -> str:
+    """The JSON with every value that nests deeper than DEPTH replaced by TOO_DEEP; one pass, no recursion."""
+    stand_in = json.dumps(TOO_DEEP)
+    pieces, depth, kept = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        mark = text[token.start()]
+        if mark in "[{":
+            depth += 1
+            if depth == DEPTH + 1:
+                pieces.append(text[kept : token.start()])
+        elif mark in "]}":
+            if depth == DEPTH + 1:
+                pieces.append(stand_in)
+                kept = token.end()
+            depth -= 1
+    if depth > DEPTH:
+        raise Fault("too-deep", ROOT, "the body nests too deeply")
+    return "".join((*pieces, text[kept:]))
+
+
+def check_depth(value: Any, path: str) -> None:
+    """Fault when something inside was cut."""
+    stack = [value]
+    while stack:
+        match stack.pop():
+            case dict() as found:
+                stack.extend(found.values())
+            case list() as found:
+                stack.extend(found)
+            case str() as found if found == TOO_DEEP:
+                raise Fault("too-deep", path, f"nests deeper than {DEPTH} levels")
+
+
+def digest(*parts: str) -> str:
+    """32 hex digits; the same parts, the same digits."""
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+def rejected(index: int, fault: Fault) -> Rejected:
+    return Rejected(index, fault.path, fault.detail, fault.type)
+
+
+class Fields:
+    """The fields of one JSON object.
+
+    Identity and text are strict: they raise Fault. The rest is lenient: a bad value is dropped and noted.
+    """
+
+    def __init__(self, value: Any, path: str, index: int, notes: list[Note]) -> None:
+        if not isinstance(value, dict):
+            raise Fault("wrong-type", path or ROOT, f"expected an object, got {kind(value)}")
+        self._value, self._path, self._index, self._notes = value, path, index, notes
+
+    def path(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def note(self, name: str, type: str, text: str) -> None:
+        self._notes.append(Note(self._index, self.path(name), text, type))
+
+    def get(self, name: str) -> Any:
+        """None where it is missing."""
+        return self._value.get(name)
+
+    def has(self, name: str) -> bool:
+        return self._value.get(name) is not None
+
+    # --- strict
+
+    def string(self, name: str) -> str:
+        match self._value.get(name):
+            case str() as text:
+                return text
+            case None:
+                raise Fault("missing", self.path(name), f"{name} is missing")
+            case other:
+                raise Fault("wrong-type", self.path(name), f"expected a string, got {kind(other)}")
+
+    def id(self, name: str) -> str:
+        text = self.string(name)
+        check_id(text, self.path(name))
+        return text
+
+    def optional_id(self, name: str) -> str:
+        """ "" where it is missing; one that is there is an id."""
+        return self.id(name) if self._value.get(name) not in (None, "") else ""
+
+    def text(self, name: str, *, may_be_empty: bool = False) -> str:
+        text = self.string(name)
+        check_text(text, self.path(name), may_be_empty=may_be_empty)
+        return text
+
+    def objects(self, name: str, limit: int) -> Iterator[tuple[int, str, Any]]:
+        """(index, path, value) of a list's items; none where there is no list."""
+        found = self._value.get(name)
+        if found is None:
+            return
+        if not isinstance(found, list):
+            raise Fault("wrong-type", self.path(name), f"expected a list, got {kind(found)}")
+        if len(found) > limit:
+            raise Fault(
+                "too-many", self.path(name), f"{len(found):,} items; at most {limit:,} are taken in one delivery"
+            )
+        yield from ((index, f"{self.path(name)}[{index}]", value) for index, value in enumerate(found))
+
+    # --- lenient
+
+    def words(self, name: str, limit: int) -> str:
+        """A string of at most `limit` characters, else ""."""
+        if not self.has(name):
+            return ""
+        try:
+            text = self.string(name)
+            check_characters(text, self.path(name))
+        except Fault as fault:
+            self.note(name, fault.type, f"dropped: {fault.detail}")
+            return ""
+        if len(text) > limit:
+            self.note(name, "text-too-long", f"dropped: {len(text)} characters; at most {limit:,} are taken")
+            return ""
+        return text
+
+    def flag(self, name: str) -> bool:
+        found = self._value.get(name)
+        if found is not None and not isinstance(found, bool):
+            self.note(name, "wrong-type", f"dropped: expected true or false, got {kind(found)}")
+        return found is True
+
+    def list(self, name: str) -> list[Any]:
+        found = self._value.get(name)
+        if isinstance(found, list):
+            return found
+        if found is not None:
+            self.note(name, "wrong-type", f"dropped: expected a list, got {kind(found)}")
+        return []
+
+    def fields(self, name: str) -> "Fields":
+        """A nested object's fields; an empty object where there is none."""
+        found = self._value.get(name)
+        if found is not None and not isinstance(found, dict):
+            self.note(name, "wrong-type", f"dropped: expected an object, got {kind(found)}")
+        return Fields(found if isinstance(found, dict) else {}, self.path(name), self._index, self._notes)
+
+    def instant(self, name: str, default: datetime) -> datetime:
+        """In UTC; `default` where it is missing or unreadable."""
+        if not self.has(name):
+            return default
+        try:
+            found = msgspec.convert(self._value[name], datetime, strict=False)
+            if found.tzinfo is None:
+                self.note(name, "no-time-zone", f"read as UTC: {TIMESTAMP}")
+                return found.replace(tzinfo=UTC)
+            return found.astimezone(UTC)
+        except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
+            self.note(name, "bad-instant", f"the delivery's own instant was taken: {TIMESTAMP}")
+            return default
+
+
+def kind(value: Any) -> str:
+    """What JSON calls it.
+
+    >>> kind(None), kind([]), kind(0.5)
+    ('null', 'a list', 'a number')
+    """
+    names = {str: "a string", list: "a list", dict: "an object", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
