@@ -40,8 +40,8 @@ DEAD = Key("fp:{bot}:v1:dead")  # stream of sealed envelopes that failed five ti
 FAILURES = Key("fp:{bot}:v1:failures")  # hash: entry id -> its own failures so far
 DELIVERY = Key("fp:{bot}:v1:delivery:{source}:{id}")  # the first answer to a delivery, sealed; 8 days
 PENDING = Key("fp:{bot}:v1:pending:{job}")  # flag: the job is queued and has not begun; 2 minutes
-ENCODE_REQUESTS = "fp:encode:v1:requests"          # list of requests to the encode process, where it is asked over Redis; 1 minute
-ENCODE_REPLY = "fp:encode:v1:reply:"               # + the request's id: list of one reply; 1 minute
+ENCODE_REQUESTS = "fp:encode:v1:requests"  # list: requests to the encode process asked over Redis; 1 minute
+ENCODE_REPLY = "fp:encode:v1:reply:"  # + the request's id, list: its one reply; 1 minute
 BOTS = "fp:bots"  # set: bots that ever had a stream
 
 GROUP = "ingest"
