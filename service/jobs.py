@@ -1,9 +1,9 @@
 """Commands to the workers: their names and typed `enqueue_*`. The service names a job, it never imports it.
 
-A job is asked for *once per bot*: a pending flag is set when it is queued and cleared by the job as its first act, before it reads SQL. So any
-number of votes ask for one `resolve`, and a vote that commits while that job runs asks for another. The flag's lifetime bounds what
-a lost job costs; the schedule asks again anyway, and every effect is fenced in SQL.
-"""
+A job is asked for *once per bot*: a pending flag is set when it is queued and cleared by the job as its first act,
+before it reads SQL. So any number of votes ask for one `resolve`, and a vote that commits while that job runs asks for
+another. The flag's lifetime bounds what a lost job costs; the schedule asks again anyway, and every effect is fenced in
+SQL. """
 
 from enum import StrEnum
 from typing import Any
@@ -21,14 +21,14 @@ PENDING_S = 120
 
 
 class Job(StrEnum):
-    RANK = "workers.jobs.rank"          # choose the next batch of cards
+    RANK = "workers.jobs.rank"  # choose the next batch of cards
     DISPATCH = "workers.jobs.dispatch"  # post cards to Slack
-    RESOLVE = "workers.jobs.resolve"    # votes to labels
-    TRAIN = "workers.jobs.train"        # a challenger from the labels
-    GATE = "workers.jobs.gate"          # promote, hold or wait
-    RESCORE = "workers.jobs.rescore"    # open candidates under the new champion
-    REEMBED = "workers.jobs.reembed"    # vectors of a changed encoder
-    REPORTS = "workers.jobs.reports"    # error pressure after new reports
+    RESOLVE = "workers.jobs.resolve"  # votes to labels
+    TRAIN = "workers.jobs.train"  # a challenger from the labels
+    GATE = "workers.jobs.gate"  # promote, hold or wait
+    RESCORE = "workers.jobs.rescore"  # open candidates under the new champion
+    REEMBED = "workers.jobs.reembed"  # vectors of a changed encoder
+    REPORTS = "workers.jobs.reports"  # error pressure after new reports
 
 
 TIMEOUT_S = {Job.TRAIN: 1800, Job.REEMBED: 6 * 3600, Job.RESCORE: 1800}

@@ -1,7 +1,7 @@
 """One master key, from the environment or a file in the data folder, and the keys derived from it.
 
-Losing the key loses what is still in a stream, the sources' secrets and the meaning of person hashes; nothing else. Rotate it with an empty stream.
-"""
+Losing the key loses what is still in a stream, the sources' secrets and the meaning of person hashes; nothing else.
+Rotate it with an empty stream. """
 
 import base64
 import binascii
@@ -75,12 +75,15 @@ def _decode(text: str) -> bytes:
     except binascii.Error as error:
         raise ConfigError("FENCEPOST_STREAM_KEY is not base64") from error
     if len(master) != KEY_BYTES:
-        raise ConfigError(f"FENCEPOST_STREAM_KEY has {len(master)} bytes, not {KEY_BYTES}: `openssl rand -base64 32` makes one")
+        raise ConfigError(
+            f"FENCEPOST_STREAM_KEY has {len(master)} bytes, not {KEY_BYTES}: `openssl rand -base64 32` makes one"
+        )
     return master
 
 
 def _create(path: Path) -> None:
-    """Write the whole key to a file of our own, then link it into place: of two processes that start at once one wins, whole."""
+    """Write the whole key to a file of our own, then link it into place: of two processes that start at once one wins,
+    whole."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

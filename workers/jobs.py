@@ -1,8 +1,7 @@
 """What RQ runs. An entry point clears its pending flag, does one thing, and lets errors out: RQ retries what raises.
 
-The worker forks a child for each job; the parent imports but never computes, for a fork after native threads have run hangs the child.
-Connections are opened in the child: a forked socket belongs to two processes.
-"""
+The worker forks a child for each job; the parent imports but never computes, for a fork after native threads have run
+hangs the child. Connections are opened in the child: a forked socket belongs to two processes. """
 
 import os
 import signal

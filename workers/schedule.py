@@ -1,9 +1,9 @@
 """Asks for every bot's regular jobs, slot by slot.
 
-RQ's own cron scheduler was looked at and left: it pickles its jobs, knows only jobs registered before it starts (bots come and go), gives them no id (two
-schedulers double every job) and fires all of them at every start. What would remain of it is the loop below. A slot's job has the id
-`{name}-{bot}-{slot}`, so a second scheduler, or a restart within the slot, changes nothing; a missed slot is not made up for, since every job reads the state anew.
-"""
+RQ's own cron scheduler was looked at and left: it pickles its jobs, knows only jobs registered before it starts (bots
+come and go), gives them no id (two schedulers double every job) and fires all of them at every start. What would remain
+of it is the loop below. A slot's job has the id `{name}-{bot}-{slot}`, so a second scheduler, or a restart within the
+slot, changes nothing; a missed slot is not made up for, since every job reads the state anew. """
 
 import threading
 from collections.abc import Mapping
@@ -23,19 +23,22 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 INTERVAL_S: Mapping[Job, int] = {
-    Job.RESOLVE: 20,       # sweeps up votes whose request was lost
+    Job.RESOLVE: 20,  # sweeps up votes whose request was lost
     Job.DISPATCH: 20,
-    Job.RANK: 60,          # does nothing above the low-water mark
-    Job.RESCORE: 60,       # turns no champion has seen
+    Job.RANK: 60,  # does nothing above the low-water mark
+    Job.RESCORE: 60,  # turns no champion has seen
     Job.GATE: 60,
     Job.REPORTS: 300,
-    Job.REEMBED: 300,      # does nothing unless the encoder changed
-    Job.TRAIN: 6 * 3600,   # does nothing without new labels
+    Job.REEMBED: 300,  # does nothing unless the encoder changed
+    Job.TRAIN: 6 * 3600,  # does nothing without new labels
 }
 
 
-def tick(context: Context, at: datetime, done: dict[Job, int], intervals: Mapping[Job, int] = INTERVAL_S) -> list[tuple[Job, str]]:
-    """Enqueue what is due in the slots that `at` lies in; `done` holds the last slot of each job and is brought up to date."""
+def tick(
+    context: Context, at: datetime, done: dict[Job, int], intervals: Mapping[Job, int] = INTERVAL_S
+) -> list[tuple[Job, str]]:
+    """Enqueue what is due in the slots that `at` lies in; `done` holds the last slot of each job and is brought up to
+    date."""
     due = {job: slot for job, every in intervals.items() if (slot := int(at.timestamp()) // every) != done.get(job)}
     if not due:
         return []

@@ -38,7 +38,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(context: Context, foreign_share: ForeignShare) -> Iterator[Finding]:
-    """Every finding, as it is made. `foreign_share` gives the share of a bot's turns outside the encoder's languages."""
+    """Every finding, as it is made. `foreign_share` gives the share of a bot's turns outside the encoder's
+    languages."""
     yield _folder(context)
     yield _disk(context)
     yield _processes(context)
@@ -75,12 +76,24 @@ def _disk(context: Context) -> Finding:
 def _processes(context: Context) -> Finding:
     state = load_state(context.settings)
     if state is None:
-        return Finding("processes", "warning", "`fencepost up` does not run in this data folder", "`fencepost up`, unless they run elsewhere")
+        return Finding(
+            "processes",
+            "warning",
+            "`fencepost up` does not run in this data folder",
+            "`fencepost up`, unless they run elsewhere",
+        )
     if not answers(context.settings):
-        return Finding("processes", "wrong", f"the API at {state.url} is not ready", f"see {context.settings.folder / 'logs' / 'api.log'}")
+        return Finding(
+            "processes",
+            "wrong",
+            f"the API at {state.url} is not ready",
+            f"see {context.settings.folder / 'logs' / 'api.log'}",
+        )
     restarted = ", ".join(f"{name} {n} times" for name, n in state.restarts.items() if n)
     if restarted:
-        return Finding("processes", "warning", f"restarted: {restarted}", f"see the logs in {context.settings.folder / 'logs'}")
+        return Finding(
+            "processes", "warning", f"restarted: {restarted}", f"see the logs in {context.settings.folder / 'logs'}"
+        )
     return Finding("processes", "ok", f"{len(state.children)} run under pid {state.pid}")
 
 
@@ -91,9 +104,19 @@ def _broker(context: Context) -> Finding:
         return Finding("redis", "wrong", str(error), "start `fencepost up`, or mend FENCEPOST_REDIS_URL")
     kept = broker.durability(context.redis)
     if kept["appendonly"] != "yes":
-        return Finding("redis", "wrong", f"appendonly {kept['appendonly']}", "CONFIG SET appendonly yes: accepted turns must be on disk")
+        return Finding(
+            "redis",
+            "wrong",
+            f"appendonly {kept['appendonly']}",
+            "CONFIG SET appendonly yes: accepted turns must be on disk",
+        )
     if kept["appendfsync"] != "always":
-        return Finding("redis", "warning", f"appendfsync {kept['appendfsync']}", "CONFIG SET appendfsync always, or accept losing a second")
+        return Finding(
+            "redis",
+            "warning",
+            f"appendfsync {kept['appendfsync']}",
+            "CONFIG SET appendfsync always, or accept losing a second",
+        )
     return Finding("redis", "ok", "appendonly yes, appendfsync always")
 
 
@@ -103,7 +126,9 @@ def _database(context: Context) -> Finding:
         with database.reading(context.engine) as connection:
             version = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
-        return Finding("database", "wrong", f"{url}: {str(error.__cause__ or error).strip()}", "mend FENCEPOST_DATABASE_URL")
+        return Finding(
+            "database", "wrong", f"{url}: {str(error.__cause__ or error).strip()}", "mend FENCEPOST_DATABASE_URL"
+        )
     if version != database.newest_version():
         return Finding("database", "wrong", f"{url} is at schema version {version}", "`fencepost migrate`")
     return Finding("database", "ok", f"{url}, schema {version}")
@@ -134,7 +159,9 @@ def _bot(context: Context, bot: Bot, foreign_share: ForeignShare) -> Iterator[Fi
         turns = connection.scalar(sa.select(sa.func.count()).select_from(turn).where(turn.c.bot == bot.name))
     if foreign > FOREIGN_SHARE:
         mend = f"`fencepost bot set {bot.name} --encoder sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2`"
-        yield Finding(f"{bot.name}: languages", "warning", f"{foreign:.0%} of turns are not in the encoder's languages", mend)
+        yield Finding(
+            f"{bot.name}: languages", "warning", f"{foreign:.0%} of turns are not in the encoder's languages", mend
+        )
     if bot.champion is None:
         mend = "`fencepost intents import FILE`, then wait a minute"
         yield Finding(f"{bot.name}: classifier", "warning", f"none yet; {turns} turns", mend)

@@ -1,8 +1,8 @@
 """`fencepost up`: the whole installation as one tree of processes on one machine.
 
-Each child is started, watched and restarted with back-off; all of them end with the supervisor, whatever ends it (the kernel's parent-death signal). The
-broker starts first and stops last, so that what the others write on their way out is kept.
-"""
+Each child is started, watched and restarted with back-off; all of them end with the supervisor, whatever ends it (the
+kernel's parent-death signal). The broker starts first and stops last, so that what the others write on their way out is
+kept. """
 
 import contextlib
 import fcntl
@@ -27,7 +27,7 @@ from service.settings import Settings
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0  # a child that ran this long starts over with the shortest back-off
-STOP_S = 15.0    # then SIGKILL
+STOP_S = 15.0  # then SIGKILL
 
 Say = Callable[[str], None]
 
@@ -51,7 +51,18 @@ class Running(msgspec.Struct, frozen=True):
 def plans(settings: Settings) -> list[Plan]:
     """The children that need Redis and the database, in the order they start."""
     python = (sys.executable, "-m")
-    api = ("granian", "--interface", "asgi", "--factory", "--no-ws", "--host", settings.host, "--port", str(settings.port), "service.__main__:app")
+    api = (
+        "granian",
+        "--interface",
+        "asgi",
+        "--factory",
+        "--no-ws",
+        "--host",
+        settings.host,
+        "--port",
+        str(settings.port),
+        "service.__main__:app",
+    )
     found = [Plan(name, (*python, "workers", name)) for name in ("encode", "ingest", "jobs", "schedule")]
     found.append(Plan("api", (*python, *api)))
     if settings.slack_bot_token and settings.slack_app_token:
@@ -82,7 +93,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+                preexec_fn=die_with_parent,
             )
 
     def watch(self, say: Say) -> None:
@@ -94,7 +105,9 @@ class Child:
             self._failures = 1 if now - self._started_at > STEADY_S else self._failures + 1
             pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S)) - 1]
             self._due_at = now + pause
-            say(f"{self.plan.name} ended ({describe_exit(code)}); starting it again in {pause:g} s. Its log: {self._log}")
+            say(
+                f"{self.plan.name} ended ({describe_exit(code)}); starting it again in {pause:g} s. Its log: {self._log}"
+            )
         elif now >= self._due_at:
             self._due_at, self.restarts = 0.0, self.restarts + 1
             self.start()
@@ -137,7 +150,8 @@ def _lock(file: IO[str], folder: Path) -> None:
 
 
 def up(context: Context, say: Say, on_ready: Callable[[], None]) -> None:
-    """Start everything, call `on_ready` when the API answers, keep it running until SIGTERM or Ctrl-C, stop it in order."""
+    """Start everything, call `on_ready` when the API answers, keep it running until SIGTERM or Ctrl-C, stop it in
+    order."""
     settings = context.settings
     logs = settings.folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -166,10 +180,14 @@ def _prepare(context: Context) -> None:
 def refuse_volatile(context: Context) -> None:
     """Conflict unless Redis keeps what it acknowledged."""
     if broker.durability(context.redis)["appendonly"] == "no":
-        raise Conflict("this Redis has `appendonly no`: a restart would lose accepted turns", hint="`CONFIG SET appendonly yes`")
+        raise Conflict(
+            "this Redis has `appendonly no`: a restart would lose accepted turns", hint="`CONFIG SET appendonly yes`"
+        )
 
 
-def _watch(children: list[Child], settings: Settings, stopping: "Stopping", say: Say, on_ready: Callable[[], None]) -> None:
+def _watch(
+    children: list[Child], settings: Settings, stopping: "Stopping", say: Say, on_ready: Callable[[], None]
+) -> None:
     is_ready = False
     while not stopping.asked:
         for child in children:
@@ -205,7 +223,7 @@ def _stoppable() -> Iterator[Stopping]:
 def answers(settings: Settings) -> bool:
     """Whether the API is ready to take turns."""
     try:
-        with urllib.request.urlopen(f"http://{settings.host}:{settings.port}/health/ready", timeout=2) as response:  # noqa: S310 - http
+        with urllib.request.urlopen(f"http://{settings.host}:{settings.port}/health/ready", timeout=2) as response:
             return bool(response.status == HTTPStatus.OK)
     except OSError:
         return False

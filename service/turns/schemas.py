@@ -1,7 +1,7 @@
-"""What a delivery carries, whatever the platform: turns, replies and reports. Adapters produce these; the stream carries them; ingest stores them.
+"""What a delivery carries, whatever the platform: turns, replies and reports. Adapters produce these; the stream
+carries them; ingest stores them.
 
-Later fields have defaults, so that entries written by an older version still decode.
-"""
+Later fields have defaults, so that entries written by an older version still decode. """
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,7 +15,9 @@ TURNS_LIMIT = 1_000  # turns of one delivery
 
 Id = Annotated[str, Meta(min_length=1, max_length=ID_LIMIT)]
 OptionalId = Annotated[str, Meta(max_length=ID_LIMIT)]
-ReportKind = Literal["thumbs_down", "low_rating", "wrong_answer", "correction", "handoff", "rephrase", "fallback", "abandoned"]
+ReportKind = Literal[
+    "thumbs_down", "low_rating", "wrong_answer", "correction", "handoff", "rephrase", "fallback", "abandoned"
+]
 
 
 class IntentScore(msgspec.Struct, frozen=True):
@@ -77,8 +79,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag="report", omit_defau
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, tag="example", omit_defaults=True):
-    """An utterance the owner imports with its answer: an intent's example, or a row of the gold set. Travels the stream like a
-    turn, for it wants the same redaction and encoder, and becomes a turn of source `import` or `gold` with a label of origin `import`."""
+    """An utterance the owner imports with its answer: an intent's example, or a row of the gold set. Travels the stream
+    like a turn, for it wants the same redaction and encoder, and becomes a turn of source `import` or `gold` with a
+    label of origin `import`."""
 
     external_id: Id
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT)]
@@ -93,7 +96,8 @@ Fact = Turn | Reply | Report | Example
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """An item that was not taken: its index in the delivery, where the fault stands, what is wrong; `type` is the fault's stable name."""
+    """An item that was not taken: its index in the delivery, where the fault stands, what is wrong; `type` is the
+    fault's stable name."""
 
     index: int
     path: str
