@@ -58,8 +58,7 @@ def _bot() -> Column[Any]:
     return Column("bot", String(40), nullable=False)
 
 
-# --- bots, sources, access
-# ---------------------------------------------------------------------------------------------
+# bots, sources, access
 
 bot = Table(
     "bot",
@@ -146,8 +145,7 @@ audit_log = Table(
     Column("details", JSON, nullable=False, default=dict),
 )
 
-# --- intents
-# -----------------------------------------------------------------------------------------------------------
+# intents
 
 intent = Table(
     "intent",
@@ -169,8 +167,7 @@ intent_name = Table(  # every name an intent ever had, so that old logs map
     Column("intent_id", Integer, nullable=False),
 )
 
-# --- turns, replies, reports: independent, joined on read
-# ---------------------------------------------------------------
+# turns, replies, reports: independent, joined on read
 
 turn = Table(
     "turn",
@@ -273,8 +270,7 @@ report_content = Table(
     Column("person", String(64), nullable=False, default=""),
 )
 
-# --- predictions, marks, candidates, rankings
-# ----------------------------------------------------------------------------
+# predictions, marks, candidates, rankings
 
 prediction = Table(
     "prediction",
@@ -348,8 +344,7 @@ ranking_item = Table(
     Column("factors", JSON, nullable=False),
 )
 
-# --- cards, votes, labels
-# -------------------------------------------------------------------------------------------------
+# cards, votes, labels
 
 card = Table(
     "card",
@@ -433,8 +428,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_card", "card_id"),
 )
 
-# --- classifiers
-# ----------------------------------------------------------------------------------------------------------
+# classifiers
 
 classifier = Table(
     "classifier",
