@@ -315,9 +315,20 @@ candidate = Table(
     Column("structure", Float, nullable=False, default=0.0),  # entity surprise and boundary ambiguity
     Column("pressure", Float, nullable=False, default=0.0),  # e(x), error pressure
     Column("impact", Float, nullable=False, default=0.0),  # f(x), log scale
+    Column("measured_at", Instant),  # when pressure and impact were; NULL: not yet
     Column("created_at", Instant, nullable=False),
     Index("candidate_by_status", "bot", "status"),
     Index("candidate_by_fold", "folded_into"),
+)
+
+structure = Table(  # how many turns a classifier put under an intent with that entity signature
+    "structure",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("intent_id", Integer, primary_key=True),
+    Column("signature", Text, primary_key=True),
+    Column("turns", Integer, nullable=False),
 )
 
 ranking = Table(
