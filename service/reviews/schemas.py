@@ -1,0 +1,177 @@
+"""Cards, votes and labels as records."""
+
+from datetime import datetime
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+Purpose = Literal["rank", "audit", "flip"]
+CardStatus = Literal["open", "resolved", "adjudicate", "withdrawn"]
+Answer = Literal["intent", "none", "unsure", "two", "new", "undo"]
+LabelAnswer = Literal["intent", "none", "two", "undo"]
+Use = Literal["train", "audit", "flip", "gold"]
+Origin = Literal["vote", "import", "weak", "fold"]
+Surface = Literal["console", "slack", "terminal", "api"]
+
+USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
+NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+
+
+class Span(NamedTuple):
+    """An entity as a reviewer drew it: character offsets into the card's text."""
+
+    start: int
+    end: int
+    type: str
+
+
+Spans = tuple[Span, ...] | None  # None: entities were not looked at
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer answers. A repeat with the same `click_id` has no second effect."""
+
+    answer: Answer
+    click_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    intent: str | None = None  # of "intent" and "two"
+    second: str | None = None  # of "two"
+    proposed: Annotated[str, Meta(max_length=NAME_LIMIT)] | None = None  # of "new"
+    spans: Spans = None
+
+
+class VoteResult(msgspec.Struct, frozen=True):
+    """`vote` is the vote's id; `status` the card's, now."""
+
+    vote: int
+    card: str
+    status: CardStatus
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    bot: str
+    turn_id: int
+    purpose: Purpose
+    challenger: int
+    ranking_id: int | None
+    is_blind: bool
+    overlap: int
+    status: CardStatus
+
+
+class StoredVote(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    card_id: str
+    reviewer: str
+    answer: Answer
+    intent_id: int | None = None
+    second_id: int | None = None
+    proposed: str = ""
+    spans: Spans = None
+
+
+class Standing(NamedTuple):
+    """What the votes make of a card: its status, and the vote that decides it."""
+
+    status: CardStatus
+    vote: StoredVote | None = None
+
+
+class TrainingLabel(NamedTuple):
+    """A turn that may train, and as what: `intent_id` None is `none`, out of scope."""
+
+    id: int
+    turn_id: int
+    intent_id: int | None
+    weight: float
+    origin: Origin
+    spans: Spans
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One utterance of the conversation around a card."""
+
+    who: Literal["user", "bot"]
+    text: str
+
+
+class Around(msgspec.Struct, frozen=True):
+    """What was said before and after, oldest first. A blind card shows nothing after: the bot's reply tells what it
+    understood."""
+
+    before: tuple[Line, ...] = ()
+    after: tuple[Line, ...] = ()
+
+
+class Choice(msgspec.Struct, frozen=True):
+    intent: str
+    description: str = ""
+    examples: tuple[str, ...] = ()
+    probability: float | None = None  # the champion's; None on a blind card, or before the first classifier
+
+
+class Mark(msgspec.Struct, frozen=True):
+    kind: str
+    value: float
+
+
+class Why(msgspec.Struct, frozen=True):
+    """Why the card was dealt: the turn's marks, and the factors of its priority."""
+
+    marks: tuple[Mark, ...] = ()
+    factors: dict[str, float] = {}
+
+
+class Entity(msgspec.Struct, frozen=True):
+    type: str
+    value: str
+    start: int
+    end: int
+
+
+class CardView(msgspec.Struct, frozen=True, kw_only=True):
+    """A card as a reviewer sees it. A blind one shows the text, what came before, and every intent by name: nothing
+    that any model, mark or reviewer said, not even whether it is an audit or a flip."""
+
+    id: str
+    bot: str
+    turn_id: int
+    purpose: Literal["rank", "blind"]
+    blind: bool
+    status: CardStatus
+    text: str
+    context: Around
+    choices: tuple[Choice, ...]  # the nine likeliest, best first; blind or before the first classifier: all, by name
+    entities: tuple[Entity, ...] = ()  # the platform's
+    why: Why | None = None
+
+
+class CardRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A card in a list. `purpose` is "blind" until a blind card is resolved."""
+
+    id: str
+    turn_id: int
+    purpose: Literal["rank", "audit", "flip", "blind"]
+    blind: bool
+    status: CardStatus
+    created_at: datetime
+    resolved_at: datetime | None
+
+
+class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A label in a list; names are the intents' present ones, merges not followed: the row says what was labelled
+    then."""
+
+    id: int
+    turn_id: int
+    use: Use
+    answer: LabelAnswer
+    intent: str | None
+    second: str | None
+    spans: Spans
+    origin: Origin
+    weight: float
+    card: str
+    reviewer: str | None
+    at: datetime

@@ -1,0 +1,242 @@
+"""Cards, claims and votes in SQL. A card's row is locked before its votes are read or written, so two people at once
+take turns."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from service import database, tables
+from service.errors import CardNotFound
+from service.reviews.schemas import Answer, Card, CardStatus, Purpose, Span, StoredVote, Surface
+
+CARD, CLAIM, VOTE, CONTENT = tables.card, tables.claim, tables.vote, tables.turn_content
+LEASE = timedelta(minutes=10)  # how long a card on somebody's screen is kept from other people
+_CARD_COLUMNS = [CARD.c[name] for name in Card.__struct_fields__]
+
+
+def _card(row: sa.Row[Any]) -> Card:
+    return Card(**row._mapping)
+
+
+def get_card(connection: sa.Connection, bot: str, card_id: str) -> Card:
+    return _one(connection, sa.select(*_CARD_COLUMNS), bot, card_id)
+
+
+def lock_card(connection: sa.Connection, bot: str, card_id: str) -> Card:
+    """The card, nobody else's until the transaction ends. SQLite has one writer at a time anyway."""
+    return _one(connection, sa.select(*_CARD_COLUMNS).with_for_update(), bot, card_id)
+
+
+def _one(connection: sa.Connection, query: sa.Select[Any], bot: str, card_id: str) -> Card:
+    row = connection.execute(query.where(CARD.c.bot == bot, CARD.c.id == card_id)).one_or_none()
+    if row is None:
+        raise CardNotFound(card_id)
+    return _card(row)
+
+
+def set_status(connection: sa.Connection, card_id: str, status: CardStatus, now: datetime) -> None:
+    """After a vote: the status, and that the labels are behind."""
+    values = {"status": status, "is_settled": False, "resolved_at": now if status == "resolved" else None}
+    connection.execute(sa.update(CARD).where(CARD.c.id == card_id).values(values))
+
+
+def lock_unsettled(connection: sa.Connection, bot: str, limit: int) -> list[Card]:
+    """Cards with votes that the labels do not know, locked; another resolve at work skips them."""
+    query = (
+        sa.select(*_CARD_COLUMNS)
+        .where(CARD.c.bot == bot, CARD.c.is_settled.is_(False))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_card(row) for row in connection.execute(query)]
+
+
+def set_settled(connection: sa.Connection, card_ids: Iterable[str]) -> None:
+    connection.execute(sa.update(CARD).where(CARD.c.id.in_(list(card_ids))).values(is_settled=True))
+
+
+def count_resolved(connection: sa.Connection, bot: str, purpose: Purpose) -> int:
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "resolved", CARD.c.purpose == purpose)
+
+
+def count_open(connection: sa.Connection, bot: str) -> int:
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "open")
+
+
+def count_waiting(connection: sa.Connection, bot: str) -> int:
+    """Rank cards nobody has looked at. Open cards somebody was unsure about are not counted: a team of one, unsure
+    ten times, would never be dealt new ones."""
+    looked_at = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer != "undo")
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", ~looked_at)
+
+
+def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
+
+
+def claimed_cards(
+    connection: sa.Connection, bot: str, reviewer: str, statuses: Sequence[CardStatus], now: datetime
+) -> list[Card]:
+    """Cards on this reviewer's screen that still want their answer, oldest claim first."""
+    query = (
+        sa.select(*_CARD_COLUMNS)
+        .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
+        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
+        .order_by(CLAIM.c.until, CARD.c.id)
+    )
+    return [_card(row) for row in connection.execute(query)]
+
+
+def claim_free(
+    connection: sa.Connection,
+    bot: str,
+    purpose: Purpose,
+    reviewer: str,
+    statuses: Sequence[CardStatus],
+    now: datetime,
+    *,
+    but: Sequence[str] = (),
+) -> Card | None:
+    """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
+    wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
+    free = (~_answered_by(reviewer), _has_room(reviewer, now), sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id))
+    query = (
+        sa.select(*_CARD_COLUMNS)
+        .where(*wanted, *free)
+        .order_by(CARD.c.priority.desc(), CARD.c.created_at, CARD.c.id)
+        .limit(1)
+        .with_for_update(of=CARD, skip_locked=True)
+    )
+    while row := connection.execute(query).one_or_none():
+        # Postgres: a claim that committed between the query's snapshot and the lock is seen only by a second look.
+        if connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(CARD.c.id == row.id, *free)):
+            renew_claim(connection, row.id, reviewer, now)
+            return _card(row)
+    return None
+
+
+def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
+    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again."""
+    newest = (
+        sa.select(VOTE.c.answer)
+        .where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+        .order_by(VOTE.c.id.desc())
+        .limit(1)
+        .correlate(CARD)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(newest, "undo") != "undo"
+
+
+def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
+    """Other people's claims and deciding votes leave at least one of the votes the card wants."""
+    claims = (
+        sa.select(sa.func.count())
+        .select_from(CLAIM)
+        .where(CLAIM.c.card_id == CARD.c.id, CLAIM.c.reviewer != reviewer, CLAIM.c.until > now)
+        .correlate(CARD)
+        .scalar_subquery()
+    )
+    votes = (
+        sa.select(sa.func.count())
+        .select_from(VOTE)
+        .where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced())
+        .correlate(CARD)
+        .scalar_subquery()
+    )
+    return claims + votes < CARD.c.overlap
+
+
+def _is_replaced() -> sa.ColumnElement[bool]:
+    """A newer vote of the same reviewer on the same card stands in its place."""
+    later = VOTE.alias()
+    return sa.exists().where(
+        later.c.card_id == VOTE.c.card_id, later.c.reviewer == VOTE.c.reviewer, later.c.id > VOTE.c.id
+    )
+
+
+def renew_claim(connection: sa.Connection, card_id: str, reviewer: str, now: datetime) -> None:
+    """Keep the card for the reviewer, from now on for a lease."""
+    row = {"card_id": card_id, "reviewer": reviewer, "until": now + LEASE}
+    if not database.insert_new(connection, CLAIM, [row]):
+        mine = (CLAIM.c.card_id == card_id, CLAIM.c.reviewer == reviewer)
+        connection.execute(sa.update(CLAIM).where(*mine).values(until=row["until"]))
+
+
+def drop_claim(connection: sa.Connection, card_id: str, reviewer: str) -> None:
+    connection.execute(sa.delete(CLAIM).where(CLAIM.c.card_id == card_id, CLAIM.c.reviewer == reviewer))
+
+
+def votes_of(connection: sa.Connection, card_id: str) -> list[StoredVote]:
+    """Every vote on the card, oldest first."""
+    return _votes(connection, VOTE.c.card_id == card_id)
+
+
+def vote_of_click(connection: sa.Connection, bot: str, click_id: str) -> StoredVote | None:
+    return next(iter(_votes(connection, VOTE.c.bot == bot, VOTE.c.click_id == click_id)), None)
+
+
+def _votes(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[StoredVote]:
+    columns = [VOTE.c[name] for name in StoredVote.__struct_fields__]
+    rows = connection.execute(sa.select(*columns).where(*where).order_by(VOTE.c.id))
+    return [msgspec.convert(dict(row._mapping), StoredVote) for row in rows]
+
+
+def add_vote(
+    connection: sa.Connection,
+    card: Card,
+    reviewer: str,
+    *,
+    answer: Answer,
+    intent_id: int | None,
+    second_id: int | None,
+    proposed: str,
+    spans: Sequence[Span] | None,
+    surface: Surface,
+    click_id: str,
+    now: datetime,
+) -> int | None:
+    """The new vote's id; None when the click is known already."""
+    row = {
+        "bot": card.bot,
+        "card_id": card.id,
+        "reviewer": reviewer,
+        "answer": answer,
+        "intent_id": intent_id,
+        "second_id": second_id,
+        "proposed": proposed,
+        "spans": None if spans is None else [list(span) for span in spans],
+        "surface": surface,
+        "click_id": click_id,
+        "at": now,
+    }
+    added = database.insert_new(connection, VOTE, [row])
+    return added[0].id if added else None
+
+
+def last_answered(connection: sa.Connection, bot: str, reviewer: str, since: datetime) -> str | None:
+    """The card of the reviewer's newest vote that is not undone, for "back"."""
+    query = (
+        sa.select(VOTE.c.card_id)
+        .where(
+            VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, VOTE.c.at >= since, VOTE.c.answer != "undo", ~_is_replaced()
+        )
+        .order_by(VOTE.c.id.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+def count_votes(connection: sa.Connection, bot: str, reviewer: str, since: datetime) -> int:
+    """Cards the reviewer answered since then; corrections count once, undone ones not."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(VOTE)
+        .where(
+            VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, VOTE.c.at >= since, VOTE.c.answer != "undo", ~_is_replaced()
+        )
+    )
+    return connection.scalar(query) or 0

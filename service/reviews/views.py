@@ -1,0 +1,171 @@
+"""What a reviewer is shown of a card: text, conversation, choices. A blind card keeps every opinion out, whosever."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from service import tables
+from service.classifiers import store as classifiers
+from service.encoding import unpack
+from service.errors import TurnNotFound
+from service.intents.store import list_intents, merges
+from service.learning.head import probabilities
+from service.reviews.schemas import Around, Card, CardView, Choice, Entity, Line, Mark, Why
+
+TURN, CONTENT, LABEL, REPLY = tables.turn, tables.turn_content, tables.label, tables.reply
+CHOICES = 9  # as many as there are number keys
+EXAMPLES = 3
+TURNS_AROUND = 2
+
+
+def view(connection: sa.Connection, card: Card) -> CardView:
+    """The card as it is shown; TurnNotFound once its turn is forgotten."""
+    turn = _turn(connection, card)
+    around = _around(connection, turn)
+    return CardView(
+        id=card.id,
+        bot=card.bot,
+        turn_id=card.turn_id,
+        purpose="blind" if card.is_blind else "rank",
+        blind=card.is_blind,
+        status=card.status,
+        text=turn.text,
+        context=Around(around.before) if card.is_blind else around,
+        choices=_choices(connection, card),
+        entities=() if card.is_blind else tuple(_entity(entity) for entity in turn.entities),
+        why=None if card.is_blind else _why(connection, card),
+    )
+
+
+def _turn(connection: sa.Connection, card: Card) -> sa.Row[Any]:
+    query = sa.select(TURN, CONTENT.c.text, CONTENT.c.entities).join(CONTENT, CONTENT.c.turn_id == TURN.c.id)
+    row = connection.execute(query.where(TURN.c.id == card.turn_id)).one_or_none()
+    if row is None:
+        raise TurnNotFound(card.bot, card.turn_id)
+    return row
+
+
+def _entity(stored: Mapping[str, Any]) -> Entity:
+    return Entity(stored["type"], stored["value"], stored["start"], stored["end"])
+
+
+def _around(connection: sa.Connection, turn: sa.Row[Any]) -> Around:
+    """Two turns either side with their replies."""
+    if not turn.conversation_id:
+        return Around()
+    turns = _turns_around(connection, turn)
+    spoken = turns + _replies(connection, turn, turns)
+    spoken.sort(key=lambda line: line[:3])
+    here = next(index for index, line in enumerate(spoken) if line[1:3] == (0, turn.id))
+    before, after = spoken[:here], spoken[here + 1 :]
+    return Around(tuple(line for *_, line in before), tuple(line for *_, line in after))
+
+
+_Spoken = tuple[Any, int, int, Line]  # when, 0 for a turn and 1 for a reply, id, the words
+
+
+def _turns_around(connection: sa.Connection, turn: sa.Row[Any]) -> list[_Spoken]:
+    place = sa.tuple_(TURN.c.at, TURN.c.id)
+    here = sa.tuple_(sa.literal(turn.at, TURN.c.at.type), sa.literal(turn.id))
+    query = (
+        sa.select(TURN.c.at, TURN.c.id, CONTENT.c.text)
+        .join(CONTENT, CONTENT.c.turn_id == TURN.c.id)
+        .where(TURN.c.bot == turn.bot, TURN.c.source == turn.source, TURN.c.conversation_id == turn.conversation_id)
+    )
+    before = query.where(place <= here).order_by(TURN.c.at.desc(), TURN.c.id.desc()).limit(TURNS_AROUND + 1)
+    after = query.where(place > here).order_by(TURN.c.at, TURN.c.id).limit(TURNS_AROUND)
+    rows = [*connection.execute(before), *connection.execute(after)]
+    return [(row.at, 0, row.id, Line("user", row.text)) for row in rows]
+
+
+def _replies(connection: sa.Connection, turn: sa.Row[Any], turns: Sequence[_Spoken]) -> list[_Spoken]:
+    """Replies spoken between the first and the last of these turns, and the answers to the last one."""
+    text = tables.reply_content.c.text
+    first, last = min(turns, key=lambda line: line[:3])[0], max(turns, key=lambda line: line[:3])[0]
+    query = (
+        sa.select(REPLY.c.at, REPLY.c.id, text)
+        .join(tables.reply_content, tables.reply_content.c.reply_id == REPLY.c.id)
+        .where(REPLY.c.bot == turn.bot, REPLY.c.source == turn.source, REPLY.c.conversation_id == turn.conversation_id)
+        .order_by(REPLY.c.at, REPLY.c.id)
+    )
+    following = sa.select(sa.func.min(TURN.c.at)).where(
+        TURN.c.bot == turn.bot,
+        TURN.c.source == turn.source,
+        TURN.c.conversation_id == turn.conversation_id,
+        TURN.c.at > last,
+    )
+    end = connection.scalar(following)
+    query = query.where(REPLY.c.at >= first) if end is None else query.where(REPLY.c.at >= first, REPLY.c.at < end)
+    return [(row.at, 1, row.id, Line("bot", row.text)) for row in connection.execute(query.limit(20))]
+
+
+def _choices(connection: sa.Connection, card: Card) -> tuple[Choice, ...]:
+    """The champion's nine likeliest intents; on a blind card, or without a champion, all of them by name."""
+    intents = sorted(list_intents(connection, card.bot), key=lambda intent: intent.name)
+    chances = {} if card.is_blind else _chances(connection, card)
+    if chances:
+        intents.sort(key=lambda intent: -chances.get(intent.id, 0.0))
+        intents = intents[:CHOICES]
+    examples = _examples(connection, card, [intent.id for intent in intents])
+    return tuple(
+        Choice(intent.name, intent.description, tuple(examples.get(intent.id, ())), _rounded(chances.get(intent.id)))
+        for intent in intents
+    )
+
+
+def _rounded(chance: float | None) -> float | None:
+    return None if chance is None else round(chance, 3)
+
+
+def _chances(connection: sa.Connection, card: Card) -> dict[int, float]:
+    """The champion's probability of each intent; empty before the first champion, or until the turn is embedded for
+    it."""
+    champion = classifiers.champion(connection, card.bot)
+    if champion is None:
+        return {}
+    vector = tables.vector
+    query = sa.select(vector.c.data).where(vector.c.turn_id == card.turn_id, vector.c.encoder == champion.encoder)
+    data = connection.scalar(query)
+    if data is None:
+        return {}
+    chances = probabilities(champion.head, unpack([data]))[0]
+    return dict(zip(champion.head.intent_ids.tolist(), chances.tolist(), strict=True))
+
+
+def _examples(connection: sa.Connection, card: Card, intent_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Up to three phrases of each intent, the owner's before the reviewers'; never the card's own turn."""
+    counts_for = {old: new for old, new in merges(connection, card.bot).items() if new in intent_ids}
+    later = LABEL.alias()
+    is_replaced = sa.exists().where(
+        later.c.turn_id == LABEL.c.turn_id, later.c.use == LABEL.c.use, later.c.id > LABEL.c.id
+    )
+    order = (sa.case((LABEL.c.origin == "import", 0), else_=1), LABEL.c.id)
+    place = sa.func.row_number().over(partition_by=LABEL.c.intent_id, order_by=order)
+    ranked = (
+        sa.select(LABEL.c.intent_id, LABEL.c.turn_id, place.label("place"))
+        .where(LABEL.c.bot == card.bot, LABEL.c.use == "train", LABEL.c.intent_id.in_(counts_for))
+        .where(LABEL.c.answer == "intent", LABEL.c.origin.in_(("import", "vote")))
+        .where(LABEL.c.turn_id != card.turn_id, ~is_replaced)
+        .subquery()
+    )
+    query = (
+        sa.select(ranked.c.intent_id, CONTENT.c.text)
+        .join(CONTENT, CONTENT.c.turn_id == ranked.c.turn_id)
+        .where(ranked.c.place <= EXAMPLES)
+        .order_by(ranked.c.place, ranked.c.intent_id)
+    )
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(counts_for[row.intent_id], []).append(row.text)
+    return {intent_id: texts[:EXAMPLES] for intent_id, texts in found.items()}
+
+
+def _why(connection: sa.Connection, card: Card) -> Why:
+    mark, item = tables.mark, tables.ranking_item
+    marks = connection.execute(
+        sa.select(mark.c.kind, mark.c.value).where(mark.c.turn_id == card.turn_id).order_by(mark.c.kind)
+    )
+    where = (item.c.ranking_id == card.ranking_id, item.c.turn_id == card.turn_id)
+    factors = connection.scalar(sa.select(item.c.factors).where(*where)) if card.ranking_id else None
+    return Why(tuple(Mark(row.kind, row.value) for row in marks), factors or {})
