@@ -12,8 +12,9 @@ DIMENSIONS = 64
 
 
 class FakeEncoder:
-    """Signed hashes of words and of character trigrams: texts that share words or spelling lie close. Neighbours by brute force.
+    """Signed hashes of words and of character trigrams: texts that share words or spelling lie close.
 
+    Neighbours by brute force.
     Implements service.encoding.Encoder. `name` changes the identity *and* the vectors, as a different model would.
     """
 
