@@ -1,7 +1,7 @@
 """Intents of a bot: one row each, and every name one ever had.
 
-Labels hold an intent's id for ever. A rename changes the name, a merge says which intent the labels count for, archiving
-takes the intent out of the choices: none of them touches a label, so all of them can be undone.
+Labels hold an intent's id for ever. A rename changes the name, a merge says which intent the labels count for, an
+archived intent is offered no more: none of them touches a label, so all of them can be undone.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from service import database
 from service import tables as t
 from service.access import audit
 from service.errors import BadInput, Conflict, IntentNameTaken, IntentNotFound
-from service.intents.schemas import DESCRIPTION_LIMIT, NAME_LIMIT, NONE, Intent
+from service.intents.schemas import DESCRIPTION_LIMIT, NAME_LIMIT, NONE, Intent, IntentView
 
 EXAMPLES_SHOWN = 3
 
@@ -188,6 +188,25 @@ def merge_intents(
 
 def _update(connection: sa.Connection, bot: str, intent_id: int, **values: object) -> None:
     connection.execute(sa.update(t.intent).where(t.intent.c.bot == bot, t.intent.c.id == intent_id).values(**values))
+
+
+def views(connection: sa.Connection, bot: str, *, archived: bool = False) -> list[IntentView]:
+    """Intents as surfaces show them: with examples, and the name of what they were merged into."""
+    every = list_intents(connection, bot, archived=True)
+    names = {intent.id: intent.name for intent in every}
+    shown = examples(connection, bot)
+    return [
+        IntentView(
+            id=intent.id,
+            name=intent.name,
+            description=intent.description,
+            archived_at=intent.archived_at,
+            merged_into=None if intent.merged_into is None else names[intent.merged_into],
+            examples=tuple(shown.get(intent.id, ())),
+        )
+        for intent in every
+        if archived or intent.archived_at is None
+    ]
 
 
 def examples(connection: sa.Connection, bot: str, limit: int = EXAMPLES_SHOWN) -> dict[int, list[str]]:
