@@ -1,0 +1,62 @@
+"""The random control: the same head, the same log, the same reviewer's errors, as many labels, drawn uniformly at random."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from service.learning.head import Head
+from service.learning.types import Floats2d, Ints1d
+from workers.demo.reviewer import Habits
+
+NONE_ID = 0  # stands for none among intent ids, as in service.learning.head
+
+# (vectors, intent ids, rng) -> a head fitted on them, as training fits one
+Fit = Callable[[Floats2d, Ints1d, np.random.Generator], Head]
+# (head, vectors) -> intent ids
+Decide = Callable[[Head, Floats2d], Ints1d]
+
+
+class Labelled(NamedTuple):
+    """Turns with their true answers: vectors (n, d), intent ids (n,), NONE_ID for none."""
+
+    x: Floats2d
+    y: Ints1d
+
+
+class Control(NamedTuple):
+    """Accuracy over the runs."""
+
+    mean: float
+    sd: float
+    runs: int
+
+
+def accuracy(decide: Decide, head: Head, held_out: Labelled) -> float:
+    """Share of held-out turns decided as the user meant them."""
+    return float((decide(head, held_out.x) == held_out.y).mean())
+
+
+def random_control(
+    pool: Labelled, held_out: Labelled, labels: int, fit: Fit, decide: Decide, *, seeds: Sequence[int], habits: Habits
+) -> Control:
+    """Mean and standard deviation of the held-out accuracy after `labels` random labels."""
+    found = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        picked = draw(len(pool.y), labels, rng)
+        head = fit(pool.x[picked], misread(pool.y[picked], pool.y, habits, rng), rng)
+        found.append(accuracy(decide, head, held_out))
+    return Control(float(np.mean(found)), float(np.std(found)), len(found))
+
+
+def draw(n: int, labels: int, rng: np.random.Generator) -> Ints1d:
+    """Positions of the turns a reviewer is asked about until `labels` of them are answered; an *Unsure* is drawn past."""
+    return rng.permutation(n)[:labels]
+
+
+def misread(true: Ints1d, intents: Ints1d, habits: Habits, rng: np.random.Generator) -> Ints1d:
+    """The answers of a reviewer who errs at the given rate, among the cards that got an answer at all."""
+    errs = rng.random(len(true)) < habits.errs / (1 - habits.unsure)
+    wrong = rng.choice(np.unique(intents), len(true))
+    return np.where(errs, wrong, true)
