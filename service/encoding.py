@@ -134,7 +134,7 @@ def _answer(message: bytes) -> wire.Answer:
 
 def _error(refusal: wire.Refusal) -> FencepostError:
     kinds: dict[str, type[FencepostError]] = {"bad-input": BadInput, "encoder-changed": EncoderChanged}
-    return kinds.get(refusal.type, EncoderDown)(refusal.detail, hint=refusal.hint)
+    return kinds.get(refusal.kind, EncoderDown)(refusal.detail, hint=refusal.hint)
 
 
 def _floats(answer: wire.Answer) -> Floats2d:

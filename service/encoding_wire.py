@@ -86,9 +86,9 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
-    """`type` is that of a FencepostError."""
+    """`kind` is the `type` of a FencepostError."""
 
-    type: str
+    kind: str
     detail: str
     hint: str = ""
 
