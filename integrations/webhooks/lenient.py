@@ -26,8 +26,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 def load(body: bytes) -> Any:
     """JSON as Python objects; Fault when it is not JSON.
 
-    Invalid UTF-8 and halves of surrogate pairs stay in their texts as lone surrogates, for `check_characters` to find; what
-    nests too deeply becomes TOO_DEEP.
+    Invalid UTF-8 and halves of surrogate pairs stay in their texts as lone surrogates, for `check_characters` to find;
+    what nests too deeply becomes TOO_DEEP.
     """
     try:
         return msgspec.json.decode(body)

@@ -1,8 +1,8 @@
 """The native format: `{"type", "timestamp", "data"}` of type conversation.turn, .turns, .reply or .report.
 
 `conversation.turns` carries lists: `data.turns`, and beside them, where a sender batches everything, `data.replies` and
-`data.reports`; at most 1,000 items each. Offsets of entities count characters (code points). Unknown fields are accepted,
-unknown event types are not.
+`data.reports`; at most 1,000 items each. Offsets of entities count characters (code points). Unknown fields are
+accepted, unknown event types are not.
 """
 
 import math
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from integrations.webhooks.lenient import Fields, check_depth, digest, kind, load, rejected
-from service.turns.parsing import DERIVED, Fault, Parsed, check_characters
+from service.turns.parsing import DERIVED, Fault, Parsed, Place, check_characters
 from service.turns.schemas import (
     TEXT_LIMIT,
     TURNS_LIMIT,
@@ -35,14 +35,13 @@ KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
 
 class Item(NamedTuple):
-    position: int
-    path: str
+    place: Place
     value: Any
     read: Callable[[Fields, datetime], Fact]
 
 
 def parse(body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed:
-    parsed = Parsed([], [], [])
+    parsed = Parsed([], [], [], [])
     try:
         event = Fields(load(body), "", 0, parsed.notes)
         items = list(_items(event))
@@ -59,7 +58,7 @@ def parse(body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed:
 def _items(event: Fields) -> Iterator[Item]:
     found = event.string("type")
     if found in ONE:
-        yield Item(0, "data", event.get("data"), ONE[found])
+        yield Item(Place(0, "data"), event.get("data"), ONE[found])
     elif found == BATCH:
         yield from _batch(Fields(event.get("data"), "data", 0, []))
     else:
@@ -72,22 +71,23 @@ def _batch(data: Fields) -> Iterator[Item]:
         raise Fault("missing", "data.turns", "turns is missing")
     for name, read in MANY.items():
         for index, path, value in data.objects(name, TURNS_LIMIT):
-            yield Item(index, path, value, read)
+            yield Item(Place(index, path), value, read)
 
 
 def _take(item: Item, at: datetime, parsed: Parsed, seen: set[tuple[type, str]]) -> None:
     """Read one item into `parsed`: a fact with its notes, or a rejection."""
     notes: list[Note] = []
     try:
-        check_depth(item.value, item.path)
-        fact = item.read(Fields(item.value, item.path, item.position, notes), at)
+        check_depth(item.value, item.place.path)
+        fact = item.read(Fields(item.value, item.place.path, item.place.position, notes), at)
         if (type(fact), fact.external_id) in seen:
-            raise Fault("repeated", item.path, "stands earlier in this delivery")
+            raise Fault("repeated", item.place.path, "stands earlier in this delivery")
     except Fault as fault:
-        parsed.rejected.append(rejected(item.position, fault))
+        parsed.rejected.append(rejected(item.place.position, fault))
         return
     seen.add((type(fact), fact.external_id))
     parsed.facts.append(fact)
+    parsed.places.append(item.place)
     parsed.notes.extend(notes)
 
 

@@ -1,6 +1,6 @@
 """What a platform's adapter and a source's signature scheme must be, and what makes a text unfit to keep.
 
-Adapters and verifiers live in integrations/webhooks and are handed to `create_app`; the service knows these protocols only.
+Adapters and verifiers live in integrations/webhooks and are handed to `create_app`; the service knows their protocols.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,25 @@ from typing import NamedTuple, Protocol
 from service.errors import BadInput, Unauthorized
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
 
-# Starts an external id that an adapter derived from what a report says. The edge keys it before it is kept: what went into
-# a bare digest, such as a telephone number, could be guessed.
+# Starts an external id that an adapter derived from what a report says. The edge keys it before it is kept: what went
+# into a bare digest, such as a telephone number, could be guessed.
 DERIVED = "content:"
 
 
+class Place(NamedTuple):
+    """Where an item stands in its delivery."""
+
+    position: int
+    path: str
+
+
 class Parsed(NamedTuple):
-    """What a body held; `notes` name what was dropped or changed of a fact, `rejected` the items that were not taken."""
+    """What a body held. A note says what was dropped or changed of a fact; `rejected` are items that were not taken."""
 
     facts: list[Fact]
     notes: list[Note]
     rejected: list[Rejected]
+    places: list[Place]  # of the facts, one for one
 
 
 class Adapter(Protocol):

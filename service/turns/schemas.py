@@ -1,7 +1,7 @@
 """What a delivery carries, whatever the platform: turns, replies and reports. Adapters produce these; the stream
 carries them; ingest stores them.
 
-Later fields have defaults, so that entries written by an older version still decode. """
+Later fields have defaults, so that entries written by an older version still decode."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -1,0 +1,129 @@
+"""`create_app`: composition only. The edge is put together here from the features' controllers."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from litestar import Litestar
+from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler, Message, Scope
+
+from service import health, problems
+from service.access.guard import provide_principal
+from service.context import Context, opened
+from service.settings import Settings
+from service.turns.intake import BODY_LIMIT, Intake
+from service.turns.parsing import Adapter, Verifier
+
+# Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
+THREADS = 40
+FEATURES = ("access", "bots", "intents", "turns", "reviews", "classifiers")
+PAGES = "service.console.pages"
+
+# Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
+SECURITY_POLICY = {
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "connect-src": "'self'",
+    "font-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "img-src": "'self' data:",
+    "script-src": "'self'",
+    "style-src": "'self'",
+}
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in SECURITY_POLICY.items()),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",  # no-referrer would make browsers send `Origin: null` with our own forms
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    sources: Mapping[str, Adapter],
+    schemes: Mapping[str, Verifier],
+    exporters: Mapping[str, Any] | None = None,
+    mounts: Sequence[ControllerRouterHandler] = (),
+) -> Litestar:
+    """The HTTP edge: adapters by format, signature schemes and exporters by name, integrations' own handlers."""
+    if get_asyncio_executor() is None:
+        set_asyncio_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
+    return Litestar(
+        [*route_handlers(), *mounts],
+        dependencies={
+            "context": Provide(provide_context, sync_to_thread=False),
+            "intake": Provide(provide_intake, sync_to_thread=False),
+            "principal": Provide(provide_principal, sync_to_thread=False),
+        },
+        state=State({"exporters": dict(exporters or {})}),
+        lifespan=[lifespan(settings, sources, schemes)],
+        exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
+        before_send=[add_security_headers],
+        request_max_body_size=BODY_LIMIT,
+        openapi_config=openapi(),
+        logging_config=None,  # service/logs.py
+    )
+
+
+def route_handlers() -> list[ControllerRouterHandler]:
+    modules = [name for feature in FEATURES if find_spec(name := f"service.{feature}.controllers")]
+    pages = [PAGES] if find_spec(PAGES) else []
+    return [
+        *health.CONTROLLERS,
+        *(handler for name in (*modules, *pages) for handler in import_module(name).CONTROLLERS),
+    ]
+
+
+def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mapping[str, Verifier]) -> Lifespan:
+    """One Context for the life of the app."""
+
+    @asynccontextmanager
+    async def alive(app: Litestar) -> AsyncIterator[None]:
+        with opened(settings) as context:
+            app.state.context = context
+            app.state.intake = Intake(context, sources, schemes)
+            yield
+
+    return alive
+
+
+def provide_context(state: State) -> Context:
+    context: Context = state.context
+    return context
+
+
+def provide_intake(state: State) -> Intake:
+    intake: Intake = state.intake
+    return intake
+
+
+async def add_security_headers(message: Message, _scope: Scope) -> None:
+    """On every answer, errors included; a handler that sets one of them itself is left alone."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+
+
+def openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        "Fencepost", version("fencepost"), path="/v1", render_plugins=[JsonRenderPlugin(path="openapi.json")]
+    )

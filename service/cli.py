@@ -1,0 +1,81 @@
+"""The command line: every feature's commands under one `fencepost`."""
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+from service import settings as all_settings
+from service.errors import FencepostError
+from service.settings import Settings
+
+FEATURES = ("operations", "access", "bots", "intents", "turns", "reviews", "classifiers")
+
+
+class Failure(click.ClickException):
+    """One line that says what is wrong, one that says the mend."""
+
+    def __init__(self, error: FencepostError) -> None:
+        where = f"{error.path}: " if error.path else ""
+        hint = f"\nHint: {error.hint}" if error.hint else ""
+        super().__init__(f"{where}{error.detail}{hint}")
+
+
+class Commands(click.Group):
+    """Turns the errors we foresee into a Failure; the others keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from service.problems import as_domain  # brings the web framework: only when something went wrong
+
+            if (known := as_domain(error)) is None:
+                raise
+            raise Failure(known) from error
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="fencepost")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Finds the turns on which a chatbot's intent model sits on the fence, gets them labelled, retrains."""
+    # `fencepost settings` must answer when a setting is wrong: the error points at it.
+    if ctx.obj is None and ctx.invoked_subcommand != settings.name:
+        ctx.obj = Settings.from_env(os.environ)
+
+
+@cli.command
+@click.option("--markdown", is_flag=True, help="As the table of the README.")
+def settings(markdown: bool) -> None:
+    """List every setting, its default and its meaning."""
+    for line in markdown_lines() if markdown else plain_lines():
+        click.echo(line)
+
+
+def markdown_lines() -> list[str]:
+    rows = [
+        f"| `{name}` | {f'`{default}`' if default else ''} | {text} |"
+        for name, default, text in all_settings.describe()
+    ]
+    return ["| variable | default | meaning |", "|---|---|---|", *rows]
+
+
+def plain_lines() -> list[str]:
+    return [
+        f"{name}{f' = {default}' if default else ''}\n    {text}" for name, default, text in all_settings.describe()
+    ]
+
+
+def _add_features() -> None:
+    for feature in FEATURES:
+        if find_spec(name := f"service.{feature}.commands"):
+            for command in import_module(name).COMMANDS:
+                cli.add_command(command)
+
+
+_add_features()

@@ -1,0 +1,71 @@
+"""Whether the process lives, and whether it can take turns; what is wrong is named, without a secret or an address."""
+
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+from alembic.migration import MigrationContext
+from litestar import Response, get
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import broker, database
+from service.context import Context
+
+Level = Literal["ok", "warning", "wrong"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A warning is named and does not stop us from taking turns."""
+
+    name: str
+    level: Level
+    saw: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: Literal["ready", "not-ready"]
+    checks: list[Check]
+
+
+@get("/health/live", operation_id="Live", tags=["health"], sync_to_thread=False)
+def live() -> dict[str, str]:
+    return {"status": "live"}
+
+
+@get("/health/ready", operation_id="Ready", tags=["health"], sync_to_thread=True)
+def ready(context: Context) -> Response[Health]:
+    """200 when a webhook would be answered 202; else 503."""
+    checks = [check_redis(context), check_database(context)]
+    if any(check.level == "wrong" for check in checks):
+        return Response(Health("not-ready", checks), status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+    return Response(Health("ready", checks), status_code=HTTPStatus.OK)
+
+
+def check_redis(context: Context) -> Check:
+    try:
+        context.redis.ping()
+        kept = broker.durability(context.redis)
+    except RedisError as error:
+        return Check("redis", "wrong", f"no answer ({type(error).__name__})")
+    if kept["appendonly"] == "no":
+        return Check("redis", "wrong", "appendonly no: a restart would lose accepted turns")
+    if kept["appendonly"] != "yes" or kept["appendfsync"] != "always":
+        return Check(
+            "redis", "warning", f"appendonly {kept['appendonly']}, appendfsync {kept['appendfsync']}: not always"
+        )
+    return Check("redis", "ok", "appendonly yes, appendfsync always")
+
+
+def check_database(context: Context) -> Check:
+    try:
+        with database.reading(context.engine) as connection:
+            version = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        return Check("database", "wrong", f"no answer ({type(error).__name__})")
+    if version != database.newest_version():
+        return Check("database", "wrong", f"schema version {version or 'none'}: `fencepost migrate`")
+    return Check("database", "ok", f"schema version {version}")
+
+
+CONTROLLERS = (live, ready)

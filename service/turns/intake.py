@@ -1,0 +1,163 @@
+"""From a request's bytes to the bot's stream: who may send, what is opened, what is refused, what the answer says.
+
+The order of a webhook's answers is chosen so that a caller without a secret learns only whether the source exists:
+404 unknown bot or source, 401 not signed by one of its secrets, 410 archived bot, 413 too large once decompressed. All
+that is left is 202: a sender that is refused something for good must not be made to retry it for days.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from service.bots.store import NATIVE, active_secrets, get_bot, get_source
+from service.context import Context
+from service.database import reading
+from service.errors import BotArchived, TooLarge
+from service.intents.store import intent_ids
+from service.keyring import Keyring
+from service.streams import Streams
+from service.turns.parsing import DERIVED, Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
+from service.turns.schemas import ID_LIMIT, Fact, Note, Receipt, Rejected, Reply, Report, Turn
+
+BODY_LIMIT = 8 << 20  # bytes, as sent and after decompression
+NOTES_LIMIT = 1_000  # of one answer
+
+
+class Sender(NamedTuple):
+    """A source as it stands in SQL."""
+
+    format: str
+    scheme: str
+    secrets: list[str]
+    is_archived: bool  # the bot
+
+
+class Intake:
+    """Takes deliveries; holds adapters by format and signature schemes by name. Safe to share between threads."""
+
+    def __init__(self, context: Context, sources: Mapping[str, Adapter], schemes: Mapping[str, Verifier]) -> None:
+        self._context, self._sources, self._schemes = context, sources, schemes
+        self._streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
+
+    def signed(self, bot: str, source: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
+        """A webhook delivery: lenient, item by item."""
+        sender = self._sender(bot, source)
+        delivery_id = verify(self._schemes[sender.scheme], body, headers, sender.secrets)
+        if sender.is_archived:
+            raise BotArchived(bot)
+        parsed = self._parse(sender.format, body, headers, delivery_id, received_at)
+        return self._append(bot, source, delivery_id, parsed, received_at)
+
+    def keyed(self, bot: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
+        """The same content from a caller that the guard let in: all of it or, on any fault, Refused and nothing."""
+        delivery_id = f"v1:{hashlib.sha256(body).hexdigest()}"
+        parsed = self._parse(NATIVE, body, headers, delivery_id, received_at)
+        faults = [*parsed.rejected, *(Rejected(note.index, note.path, note.note, note.type) for note in parsed.notes)]
+        if faults:
+            raise Refused(faults)
+        return self._append(bot, NATIVE, delivery_id, parsed, received_at)
+
+    def _sender(self, bot: str, name: str) -> Sender:
+        with reading(self._context.engine) as connection:
+            is_archived = get_bot(connection, bot).archived_at is not None
+            source = get_source(connection, bot, name)
+            secrets = active_secrets(connection, self._context.keyring, bot, name)
+        return Sender(source.format, source.scheme, secrets, is_archived)
+
+    def _parse(
+        self, format: str, body: bytes, headers: Mapping[str, str], delivery_id: str, received_at: datetime
+    ) -> Parsed:
+        try:
+            plain = decompress(body, headers)
+        except Fault as fault:
+            return Parsed([], [], [Rejected(0, fault.path, fault.detail, fault.type)], [])
+        return self._sources[format](plain, delivery_id=delivery_id, received_at=received_at)
+
+    def _append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
+        notes = [*parsed.notes, *self._unknown_intents(bot, parsed)]
+        receipt = Receipt(len(parsed.facts), tuple(notes[:NOTES_LIMIT]), tuple(parsed.rejected))
+        facts = [_keyed_report(fact, self._context.keyring, bot) for fact in parsed.facts]
+        return self._streams.append(bot, source, short_id(delivery_id), facts, receipt, received_at)
+
+    def _unknown_intents(self, bot: str, parsed: Parsed) -> Iterator[Note]:
+        """One note for each name that the bot's intents never had, where it first stands."""
+        named = [(name, place) for fact, place in zip(parsed.facts, parsed.places, strict=True) for name in names(fact)]
+        if not named:
+            return
+        with reading(self._context.engine) as connection:
+            known = set(intent_ids(connection, bot))
+        for name, place in named:
+            if name not in known:
+                known.add(name)
+                yield _not_imported(name, place)
+
+
+def _not_imported(name: str, place: Place) -> Note:
+    return Note(place.position, place.path, f"intent {name!r} is kept by name: not imported", "intent-not-imported")
+
+
+def names(fact: Fact) -> Iterator[str]:
+    """The intents that a fact from outside names."""
+    match fact:
+        case Turn(intents=scores):
+            yield from (score.name for score in scores)
+        case Reply(intent=name) | Report(intent=name) if name:
+            yield name
+
+
+def short_id(delivery_id: str) -> str:
+    """The id, or its digest where it is longer than a column."""
+    return delivery_id if len(delivery_id) <= ID_LIMIT else f"sha256:{hashlib.sha256(delivery_id.encode()).hexdigest()}"
+
+
+def _keyed_report(fact: Fact, keyring: Keyring, bot: str) -> Fact:
+    if not isinstance(fact, Report) or not fact.external_id.startswith(DERIVED):
+        return fact
+    return msgspec.structs.replace(fact, external_id=keyring.hash("report", bot, fact.external_id).hex()[:32])
+
+
+def verify(verifier: Verifier, body: bytes, headers: Mapping[str, str], secrets: list[str]) -> str:
+    """The delivery's id. The signature covers the bytes as sent, or those that were compressed after signing."""
+    try:
+        return verifier(body, headers, secrets)
+    except SignatureError:
+        if not encoding(headers):
+            raise
+    try:
+        return verifier(decompress(body, headers), headers, secrets)
+    except Fault as fault:
+        raise SignatureError from fault
+
+
+def encoding(headers: Mapping[str, str]) -> str:
+    """The Content-Encoding; "" when there is none."""
+    return headers.get("content-encoding", "").strip().lower().replace("identity", "").removeprefix("x-")
+
+
+def decompress(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The plain body; TooLarge as soon as it passes BODY_LIMIT, Fault when it cannot be read."""
+    match encoding(headers):
+        case "":
+            return body
+        case "gzip":
+            return gunzip(body)
+        case other:
+            raise Fault("bad-encoding", "$", f"content-encoding {other[:40]!a} is not supported; gzip is")
+
+
+def gunzip(body: bytes, limit: int = BODY_LIMIT) -> bytes:
+    """One gzip member of at most `limit` bytes; never holds more than that."""
+    member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = member.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise Fault("bad-encoding", "$", "the body is not gzip") from error
+    if len(plain) > limit:
+        raise TooLarge(f"over {limit:,} bytes once decompressed")
+    if not member.eof or member.unused_data:
+        raise Fault("bad-encoding", "$", "the body is not one whole gzip member")
+    return plain
