@@ -1,6 +1,7 @@
-"""Intents from a table: columns `name` (or `intent`), `example` (or `text`) and `description`, in any order, under a header.
+"""Intents from a table: columns `name` (or `intent`), `example` (or `text`) and `description`, in any order.
 
-One row is one example; a row without one only names its intent. Commas, semicolons and tabs separate, as the header does.
+A header names the columns. One row is one example; a row without one only names its intent. What separates the cells,
+comma, semicolon or tab, is told from the header.
 """
 
 import csv
@@ -8,7 +9,7 @@ import io
 from collections.abc import Mapping
 
 from service.errors import BadInput
-from service.intents.schemas import NONE, ParsedExample, ParsedIntent
+from service.intents.schemas import ParsedExample, ParsedIntent
 
 COLUMNS: Mapping[str, str] = {
     "name": "name",
@@ -17,7 +18,6 @@ COLUMNS: Mapping[str, str] = {
     "text": "example",
     "description": "description",
 }
-FIELD_LIMIT = 131_072  # the csv module's own
 
 
 def parse_csv(data: bytes) -> list[ParsedIntent]:
@@ -63,4 +63,4 @@ def _row(columns: list[str], row: list[str], line: int) -> ParsedIntent:
     cells = dict(zip(columns, row, strict=False))
     text = cells.get("example", "")
     examples = (ParsedExample(text, where),) if text.strip() else ()
-    return ParsedIntent(cells.get("name", "").strip() or NONE, where, cells.get("description", "").strip(), examples)
+    return ParsedIntent(cells.get("name", "").strip(), where, cells.get("description", "").strip(), examples)

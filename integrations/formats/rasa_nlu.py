@@ -1,8 +1,9 @@
 """Rasa NLU training data, the YAML of Rasa 2 and 3: intents with their examples and the entities annotated in them.
 
-`[text](type)`, `[text](type:synonym)` and `[text]{"entity": "type", "role": …, "value": …}` become spans of the plain text; a
-span's value is what the text says, so synonyms, roles and groups are dropped. Sections of synonyms, regexes and lookup
-tables, and everything beside `nlu:`, are passed over. YAML is read as nodes, which know their lines and leave `yes` a word.
+`[text](type)`, `[text](type:synonym)` and `[text]{"entity": "type", "role": …, "value": …}` become spans of the plain
+text; a span's value is what the text says, so synonyms, roles and groups are dropped. Sections of synonyms, regexes and
+lookup tables, and everything beside `nlu:`, are passed over. YAML is read as nodes: they know their lines, and leave
+`yes` a word.
 """
 
 import json

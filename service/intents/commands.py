@@ -1,4 +1,4 @@
-"""`fencepost intents …` and `fencepost gold import`. The importers are handed in: they belong to other people's formats."""
+"""`fencepost intents …` and `fencepost gold import`. The importers are handed in: formats are integrations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +74,7 @@ def _import_command(importers: Mapping[str, Importer], importing: rules.Importin
 
 
 def _parse(importers: Mapping[str, Importer], file: Path, format_name: str | None) -> list[ParsedIntent]:
-    name = format_name or SUFFIXES.get(file.suffix.lower())
+    name = format_name or SUFFIXES.get(file.suffix.lower(), "")
     if name not in importers:
         raise BadInput(f"{file.name}: unknown format", path="FILE", hint=f"say --format {'|'.join(sorted(importers))}")
     try:
