@@ -74,8 +74,19 @@ def plain_lines() -> list[str]:
 def _add_features() -> None:
     for feature in FEATURES:
         if find_spec(name := f"service.{feature}.commands"):
-            for command in import_module(name).COMMANDS:
+            for command in _commands(import_module(name)):
                 cli.add_command(command)
+
+
+def _commands(module: Any) -> tuple[click.Command, ...]:
+    """A feature's commands; those that read other people's formats are given the importers."""
+    if not hasattr(module, "commands"):
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return commands
+    from integrations.formats.importers import IMPORTERS
+
+    given: tuple[click.Command, ...] = module.commands(IMPORTERS)
+    return given
 
 
 _add_features()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service import database
-from service.access.keys import create_sign_in
+from service.access.sessions import create_sign_in
 from service.clock import now
 from service.context import opened
 from service.operations import doctor as doctors
