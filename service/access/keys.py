@@ -81,10 +81,10 @@ def id_of(key: str) -> str:
 
 
 def get_key(connection: sa.Connection, key_id: str) -> ApiKey:
-    row = connection.execute(sa.select(t.api_key).where(t.api_key.c.id == key_id)).mappings().one_or_none()
+    row = connection.execute(sa.select(t.api_key).where(t.api_key.c.id == key_id)).one_or_none()
     if row is None:
         raise KeyNotFound(key_id)
-    return msgspec.convert(dict(row), ApiKey)
+    return msgspec.convert(row, ApiKey, from_attributes=True)
 
 
 def list_keys(connection: sa.Connection, bot: str | None = None) -> list[ApiKey]:
@@ -92,7 +92,7 @@ def list_keys(connection: sa.Connection, bot: str | None = None) -> list[ApiKey]
     query = sa.select(t.api_key).order_by(t.api_key.c.created_at, t.api_key.c.id)
     if bot is not None:
         query = query.where(t.api_key.c.bot == bot)
-    return [msgspec.convert(dict(row), ApiKey) for row in connection.execute(query).mappings()]
+    return [msgspec.convert(row, ApiKey, from_attributes=True) for row in connection.execute(query)]
 
 
 def revoke_key(connection: sa.Connection, key_id: str, now: datetime, *, who: str = audit.SYSTEM) -> ApiKey:

@@ -61,10 +61,10 @@ def _check_regex(pattern: Pattern, path: str) -> None:
 
 
 def get_bot(connection: sa.Connection, name: str) -> Bot:
-    row = connection.execute(sa.select(t.bot).where(t.bot.c.name == name)).mappings().one_or_none()
+    row = connection.execute(sa.select(t.bot).where(t.bot.c.name == name)).one_or_none()
     if row is None:
         raise BotNotFound(name)
-    return msgspec.convert(dict(row), Bot)
+    return msgspec.convert(row, Bot, from_attributes=True)
 
 
 def live_bot(connection: sa.Connection, name: str) -> Bot:
@@ -80,7 +80,7 @@ def list_bots(connection: sa.Connection, *, archived: bool = False) -> list[Bot]
     query = sa.select(t.bot).order_by(t.bot.c.name)
     if not archived:
         query = query.where(t.bot.c.archived_at.is_(None))
-    return [msgspec.convert(dict(row), Bot) for row in connection.execute(query).mappings()]
+    return [msgspec.convert(row, Bot, from_attributes=True) for row in connection.execute(query)]
 
 
 def update_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
@@ -120,15 +120,15 @@ def get_source(connection: sa.Connection, bot: str, name: str) -> Source:
     """SourceNotFound also when it is archived."""
     c = t.source.c
     query = sa.select(t.source).where(c.bot == bot, c.name == name, c.archived_at.is_(None))
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise SourceNotFound(bot, name)
-    return msgspec.convert(dict(row), Source)
+    return msgspec.convert(row, Source, from_attributes=True)
 
 
 def list_sources(connection: sa.Connection, bot: str) -> list[Source]:
     query = sa.select(t.source).where(t.source.c.bot == bot).order_by(t.source.c.name)
-    return [msgspec.convert(dict(row), Source) for row in connection.execute(query).mappings()]
+    return [msgspec.convert(row, Source, from_attributes=True) for row in connection.execute(query)]
 
 
 def add_secret(

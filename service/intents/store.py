@@ -25,15 +25,15 @@ def list_intents(connection: sa.Connection, bot: str, *, archived: bool = False)
     query = sa.select(t.intent).where(t.intent.c.bot == bot).order_by(t.intent.c.id)
     if not archived:
         query = query.where(t.intent.c.archived_at.is_(None))
-    return [msgspec.convert(dict(row), Intent) for row in connection.execute(query).mappings()]
+    return [msgspec.convert(row, Intent, from_attributes=True) for row in connection.execute(query)]
 
 
 def get_intent(connection: sa.Connection, bot: str, intent_id: int) -> Intent:
     query = sa.select(t.intent).where(t.intent.c.bot == bot, t.intent.c.id == intent_id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise IntentNotFound(bot, intent_id)
-    return msgspec.convert(dict(row), Intent)
+    return msgspec.convert(row, Intent, from_attributes=True)
 
 
 def merges(connection: sa.Connection, bot: str) -> dict[int, int]:
