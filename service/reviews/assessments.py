@@ -1,0 +1,321 @@
+"""What a classifier makes of a turn, in SQL: its prediction, the marks that make it interesting, and whether it becomes
+a candidate."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+from service import database, tables
+from service.encoding import unpack
+from service.learning.structure import surprise
+from service.learning.types import Floats2d
+from service.turns.schemas import IntentScore
+
+TURN, VECTOR, LABEL = tables.turn, tables.vector, tables.label
+PREDICTION, MARK, CANDIDATE, STRUCTURE = tables.prediction, tables.mark, tables.candidate, tables.structure
+
+MarkKind = Literal[
+    "boundary", "entity_structure", "entity_boundary", "unfamiliar", "disagreement", "reported", "audit", "flip"
+]
+# Another classifier may see these differently; the others are facts.
+OF_CLASSIFIER = ("boundary", "entity_structure", "entity_boundary", "unfamiliar", "disagreement")
+RARE = math.log(20)  # nats: one turn in twenty of its intent has that structure, or fewer
+STRUCTURE_TURNS = 20  # turns of an intent from which on its structures say something
+
+
+class Mark(NamedTuple):
+    """Why a turn is interesting; `value` is how much, `rate` of an audit mark the chance it had."""
+
+    kind: MarkKind
+    value: float
+    rate: float | None = None
+
+
+class Assessment(NamedTuple):
+    """One turn under one classifier. Intents are ids; `intent_id` None is out of scope."""
+
+    intent_id: int | None
+    best_id: int
+    second_id: int | None
+    p1: float
+    p2: float
+    out_of_scope: float
+    uncertainty: float
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def candidate(self) -> bool:
+        """Any mark but `audit` alone. A rare entity structure is seen only when the assessment is stored, and adds
+        one."""
+        return any(mark.kind != "audit" for mark in self.marks)
+
+
+class Unassessed(NamedTuple):
+    """A turn that a classifier has not seen; shaped like a delivered one where `assess` looks."""
+
+    id: int
+    source: str
+    external_id: str
+    intents: tuple[IntentScore, ...]
+    is_slot_fill: bool = False
+
+
+def store_assessments(
+    connection: sa.Connection, bot: str, n: int, assessed: Mapping[int, Assessment], now: datetime
+) -> None:
+    """Store predictions of classifier n by turn id, with marks and candidates; a repeat changes nothing.
+
+    A candidate that still waits gets the new uncertainty, and leaves the queue when no mark is left; one that was
+    asked, folded or labelled is left alone. Whether a turn is in the audit slice is settled by its first assessment.
+    """
+    if not assessed:
+        return
+    turn_ids = sorted(assessed)
+    seen = _ids(connection, sa.select(PREDICTION.c.turn_id).where(PREDICTION.c.turn_id.in_(turn_ids)))
+    rows = [_prediction_row(bot, n, turn_id, assessed[turn_id]) for turn_id in turn_ids]
+    new = {row.turn_id for row in database.insert_new(connection, PREDICTION, rows)}
+    surprises = _surprises(connection, bot, n, assessed, new)
+    waiting = _without(turn_ids, _settled(connection, turn_ids))
+    marks = {turn_id: _marks(assessed[turn_id], surprises.get(turn_id, 0.0), turn_id in seen) for turn_id in turn_ids}
+    _replace_marks(connection, bot, n, {turn_id: marks[turn_id] for turn_id in waiting}, now)
+    _replace_candidates(connection, bot, n, {turn_id: assessed[turn_id] for turn_id in waiting}, surprises, now)
+
+
+def _prediction_row(bot: str, n: int, turn_id: int, assessment: Assessment) -> dict[str, Any]:
+    fields = assessment._asdict()
+    del fields["marks"]
+    return {"bot": bot, "n": n, "turn_id": turn_id, **fields}
+
+
+def _ids(connection: sa.Connection, query: sa.Select[int]) -> set[int]:
+    return set(connection.scalars(query))
+
+
+def _without(turn_ids: Sequence[int], left_out: set[int]) -> list[int]:
+    return [turn_id for turn_id in turn_ids if turn_id not in left_out]
+
+
+def _settled(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
+    """Turns that were asked, folded or labelled: what a classifier thinks of them changes no queue."""
+    c = CANDIDATE.c
+    asked = sa.select(c.turn_id).where(c.turn_id.in_(turn_ids), c.status != "open")
+    labelled = sa.select(LABEL.c.turn_id).where(LABEL.c.turn_id.in_(turn_ids))
+    return _ids(connection, asked) | _ids(connection, labelled)
+
+
+# How often each entity structure occurs under an intent
+
+
+def _surprises(
+    connection: sa.Connection, bot: str, n: int, assessed: Mapping[int, Assessment], new: set[int]
+) -> dict[int, float]:
+    """Surprise of each turn's entity structure under its intent, nats; turns out of scope have none."""
+    query = sa.select(TURN.c.id, TURN.c.entity_signature).where(TURN.c.id.in_(list(assessed)))
+    intents = {turn_id: one.best_id for turn_id, one in assessed.items() if one.intent_id is not None}
+    structures = {
+        row.id: (intents[row.id], row.entity_signature) for row in connection.execute(query) if row.id in intents
+    }
+    _count(connection, bot, n, Counter(one for turn_id, one in structures.items() if turn_id in new))
+    return _nats(structures, _counts(connection, bot, n, set(intents.values())))
+
+
+def _nats(structures: Mapping[int, tuple[int, str]], counts: Mapping[int, Mapping[str, int]]) -> dict[int, float]:
+    """0 until an intent has enough turns: while everything is rare, nothing is."""
+    found = np.array([counts[intent_id].get(text, 0) for intent_id, text in structures.values()], dtype=np.int64)
+    totals = np.array([sum(counts[intent_id].values()) for intent_id, _ in structures.values()], dtype=np.int64)
+    kinds = np.array([len(counts[intent_id]) for intent_id, _ in structures.values()], dtype=np.int64)
+    nats = np.where(totals >= STRUCTURE_TURNS, surprise(found, totals, kinds), 0.0)
+    return dict(zip(structures, nats.tolist(), strict=True))
+
+
+def _count(connection: sa.Connection, bot: str, n: int, found: Mapping[tuple[int, str], int]) -> None:
+    # In one order everywhere: two transactions that lock the same rows must not wait for each other.
+    keys = [{"bot": bot, "n": n, "intent_id": intent_id, "signature": text} for intent_id, text in sorted(found)]
+    database.insert_new(connection, STRUCTURE, [{**key, "turns": 0} for key in keys])
+    c = STRUCTURE.c
+    add = (
+        sa.update(STRUCTURE)
+        .where(c.bot == bot, c.n == n, c.intent_id == sa.bindparam("i"), c.signature == sa.bindparam("s"))
+        .values(turns=c.turns + sa.bindparam("more"))
+    )
+    rows = [{"i": intent_id, "s": text, "more": found[intent_id, text]} for intent_id, text in sorted(found)]
+    if rows:
+        connection.execute(add, rows)
+
+
+def _counts(connection: sa.Connection, bot: str, n: int, intents: set[int]) -> dict[int, dict[str, int]]:
+    c = STRUCTURE.c
+    query = sa.select(c.intent_id, c.signature, c.turns).where(c.bot == bot, c.n == n, c.intent_id.in_(intents))
+    counts: dict[int, dict[str, int]] = {intent_id: {} for intent_id in intents}
+    for row in connection.execute(query):
+        counts[row.intent_id][row.signature] = row.turns
+    return counts
+
+
+# Marks and candidates
+
+
+def _marks(assessment: Assessment, nats: float, is_seen: bool) -> list[Mark]:
+    kept = [mark for mark in assessment.marks if not (is_seen and mark.kind == "audit")]
+    return [*kept, Mark("entity_structure", nats)] if nats >= RARE else kept
+
+
+def _replace_marks(
+    connection: sa.Connection, bot: str, n: int, marks: Mapping[int, Sequence[Mark]], now: datetime
+) -> None:
+    old = sa.delete(MARK).where(MARK.c.turn_id.in_(list(marks)), MARK.c.kind.in_(OF_CLASSIFIER))
+    connection.execute(old)
+    rows = [
+        {"bot": bot, "turn_id": turn_id, **mark._asdict(), "n": n, "at": now}
+        for turn_id, of_turn in marks.items()
+        for mark in of_turn
+    ]
+    database.insert_new(connection, MARK, rows)
+
+
+def _replace_candidates(
+    connection: sa.Connection,
+    bot: str,
+    n: int,
+    assessed: Mapping[int, Assessment],
+    surprises: Mapping[int, float],
+    now: datetime,
+) -> None:
+    query = sa.select(MARK.c.turn_id).where(MARK.c.turn_id.in_(list(assessed)), MARK.c.kind != "audit")
+    marked = _ids(connection, query)
+    gone = (CANDIDATE.c.turn_id.in_(_without(list(assessed), marked)), CANDIDATE.c.status == "open")
+    connection.execute(sa.delete(CANDIDATE).where(*gone))
+    rows = [
+        {"turn_id": turn_id, "n": n, "uncertainty": one.uncertainty, "structure": surprises.get(turn_id, 0.0)}
+        for turn_id, one in assessed.items()
+        if turn_id in marked
+    ]
+    _put_candidates(connection, bot, rows, now)
+
+
+def _put_candidates(connection: sa.Connection, bot: str, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    c = CANDIDATE.c
+    new = database.insert_new(connection, CANDIDATE, [{"bot": bot, "created_at": now, **row} for row in rows])
+    known = {row["turn_id"] for row in rows} - {row.turn_id for row in new}
+    update = (
+        sa.update(CANDIDATE)
+        .where(c.turn_id == sa.bindparam("id"), c.status == "open")
+        .values(n=sa.bindparam("by"), uncertainty=sa.bindparam("u"), structure=sa.bindparam("s"))
+    )
+    again = [
+        {"id": row["turn_id"], "by": row["n"], "u": row["uncertainty"], "s": row["structure"]}
+        for row in rows
+        if row["turn_id"] in known
+    ]
+    if again:
+        connection.execute(update, again)
+
+
+def unassessed(
+    connection: sa.Connection, bot: str, n: int, encoder: str, *, after: int, since: datetime | None, limit: int
+) -> tuple[list[Unassessed], Floats2d]:
+    """Turns of the log that classifier n has not seen, by id, with their vectors: those said since then, and those that
+    are waiting candidates."""
+    c = TURN.c
+    is_seen = sa.exists().where(PREDICTION.c.turn_id == c.id, PREDICTION.c.n == n)
+    is_waiting = sa.exists().where(CANDIDATE.c.turn_id == c.id, CANDIDATE.c.status == "open")
+    query = (
+        sa.select(c.id, c.source, c.external_id, c.bot_intent, c.bot_score, VECTOR.c.data)
+        .join(VECTOR, (VECTOR.c.turn_id == c.id) & (VECTOR.c.encoder == encoder))
+        .where(c.bot == bot, c.id > after, c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")), ~is_seen)
+        .order_by(c.id)
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where((c.at >= since) | is_waiting)
+    rows = connection.execute(query).all()
+    turns = [Unassessed(row.id, row.source, row.external_id, _intents(row.bot_intent, row.bot_score)) for row in rows]
+    return turns, unpack([row.data for row in rows])
+
+
+def _intents(name: str, score: float | None) -> tuple[IntentScore, ...]:
+    return (IntentScore(name, score or 0.0),) if name else ()
+
+
+class Believed(NamedTuple):
+    """A reported turn: how much its reports are believed, and its uncertainty when they are."""
+
+    q: float
+    uncertainty: float
+
+
+def store_reported(
+    connection: sa.Connection, bot: str, n: int, believed: Mapping[int, Believed], now: datetime
+) -> set[int]:
+    """Mark turns as reported, by turn id; those that classifier n has seen and nobody was asked about are candidates.
+
+    The turns that were touched.
+    """
+    asked = _settled(connection, list(believed))
+    query = sa.select(PREDICTION.c.turn_id).where(PREDICTION.c.turn_id.in_(list(believed)), PREDICTION.c.n == n)
+    waiting = sorted(_ids(connection, query) - asked)
+    _mark_reported(connection, bot, n, {turn_id: believed[turn_id].q for turn_id in waiting}, now)
+    rows = [
+        {"bot": bot, "turn_id": turn_id, "n": n, "uncertainty": believed[turn_id].uncertainty, "created_at": now}
+        for turn_id in waiting
+    ]
+    database.insert_new(connection, CANDIDATE, rows)
+    _update_uncertainty(connection, n, {turn_id: believed[turn_id].uncertainty for turn_id in waiting})
+    return set(waiting)
+
+
+def _mark_reported(connection: sa.Connection, bot: str, n: int, q: Mapping[int, float], now: datetime) -> None:
+    rows = [
+        {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": value, "n": n, "at": now}
+        for turn_id, value in q.items()
+    ]
+    database.insert_new(connection, MARK, rows)
+    update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("id"), MARK.c.kind == "reported")
+    if rows:
+        again = [{"id": turn_id, "q": value} for turn_id, value in q.items()]
+        connection.execute(update.values(value=sa.bindparam("q")), again)
+
+
+def _update_uncertainty(connection: sa.Connection, n: int, uncertainty: Mapping[int, float]) -> None:
+    c = CANDIDATE.c
+    update = sa.update(CANDIDATE).where(c.turn_id == sa.bindparam("id"), c.status == "open", c.n == n)
+    if uncertainty:
+        rows = [{"id": turn_id, "u": value} for turn_id, value in uncertainty.items()]
+        connection.execute(update.values(uncertainty=sa.bindparam("u")), rows)
+
+
+class ReportedTurn(NamedTuple):
+    """What the log says of a reported turn."""
+
+    bot_intent: str
+    is_fallback: bool
+
+
+def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, ReportedTurn]:
+    """Those of the turns that can be asked about: of the log, and no slot fill."""
+    c = TURN.c
+    asked = (c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")))
+    query = sa.select(c.id, c.bot_intent, c.is_fallback).where(c.bot == bot, c.id.in_(turn_ids), *asked)
+    return {row.id: ReportedTurn(row.bot_intent, row.is_fallback) for row in connection.execute(query)}
+
+
+def drop_reported(connection: sa.Connection, bot: str, reported: set[int]) -> None:
+    """Undo the mark of waiting candidates that are reported no more: they are as uncertain as their prediction says, and
+    leave the queue when nothing else marks them."""
+    c = CANDIDATE.c
+    marked = sa.select(c.turn_id).join(MARK, MARK.c.turn_id == c.turn_id)
+    query = marked.where(c.bot == bot, c.status == "open", MARK.c.kind == "reported")
+    lapsed = sorted(_ids(connection, query) - reported)
+    if not lapsed:
+        return
+    connection.execute(sa.delete(MARK).where(MARK.c.turn_id.in_(lapsed), MARK.c.kind == "reported"))
+    plain = sa.select(PREDICTION.c.uncertainty).where(PREDICTION.c.turn_id == c.turn_id, PREDICTION.c.n == c.n)
+    waiting = (c.turn_id.in_(lapsed), c.status == "open")
+    connection.execute(sa.update(CANDIDATE).where(*waiting).values(uncertainty=plain.scalar_subquery()))
+    is_marked = sa.exists().where(MARK.c.turn_id == c.turn_id, MARK.c.kind != "audit")
+    connection.execute(sa.delete(CANDIDATE).where(*waiting, ~is_marked))

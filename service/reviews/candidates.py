@@ -1,0 +1,224 @@
+"""Candidates in SQL: marked turns on their way to a card, and the rankings that chose among them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+from service import database, tables
+from service.encoding import unpack
+from service.learning.folding import Utterance
+from service.learning.types import Floats1d, Floats2d, Ints1d
+
+TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
+REPLY, REPLY_CONTENT = tables.reply, tables.reply_content
+PREDICTION, MARK, CANDIDATE = tables.prediction, tables.mark, tables.candidate
+CARD, RANKING, ITEM = tables.card, tables.ranking, tables.ranking_item
+
+CHUNK = 10_000  # rows read at once
+MANY = 1_000  # ids in one statement
+
+
+class Pool(NamedTuple):
+    """The open candidates of a bot, ids ascending; every array is (n,)."""
+
+    turn_ids: Ints1d
+    uncertainty: Floats1d
+    structure: Floats1d
+    pressure: Floats1d
+    impact: Floats1d
+    out_of_scope: Floats1d  # the gate's probability, of the classifier behind the uncertainty
+
+
+def lock(connection: sa.Connection, bot: str) -> None:
+    """Serialise rankings of the bot. SQLite's writers are alone anyway; Postgres locks the bot's row."""
+    connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
+
+
+def read_pool(connection: sa.Connection, bot: str) -> Pool:
+    """Open candidates that may be asked: not forgotten, not of the audit slice, without a card of any purpose.
+
+    The audit slice estimates accuracy: what it holds must never train, so it is neither asked for training nor folded.
+    """
+    c = CANDIDATE.c
+    columns = (c.turn_id, c.uncertainty, c.structure, c.pressure, c.impact, PREDICTION.c.out_of_scope)
+    query = (
+        sa.select(*columns)
+        .join(PREDICTION, (PREDICTION.c.turn_id == c.turn_id) & (PREDICTION.c.n == c.n))
+        .where(*_is_askable(bot))
+        .order_by(c.turn_id)
+    )
+    parts = [np.array(rows, dtype=np.float64) for rows in _partitions(connection, query)]
+    table = np.concatenate(parts) if parts else np.zeros((0, len(columns)))
+    return Pool(table[:, 0].astype(np.int64), *table[:, 1:].T)
+
+
+def _partitions(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    result = connection.execution_options(yield_per=CHUNK).execute(query)
+    for rows in result.partitions():
+        yield [tuple(row) for row in rows]
+
+
+def _is_askable(bot: str) -> tuple[sa.ColumnElement[bool], ...]:
+    c = CANDIDATE.c
+    return (
+        c.bot == bot,
+        c.status == "open",
+        ~sa.exists().where(MARK.c.turn_id == c.turn_id, MARK.c.kind == "audit"),
+        ~sa.exists().where(CARD.c.turn_id == c.turn_id),
+        sa.exists().where(CONTENT.c.turn_id == c.turn_id),
+    )
+
+
+def open_among(connection: sa.Connection, bot: str, turn_ids: Iterable[int]) -> set[int]:
+    """Those of the turns that are candidates which may be asked."""
+    query = sa.select(CANDIDATE.c.turn_id).where(*_is_askable(bot))
+    return {row.turn_id for row in _in_parts(connection, query, CANDIDATE.c.turn_id, turn_ids)}
+
+
+def asked_among(connection: sa.Connection, bot: str, turn_ids: Iterable[int]) -> set[int]:
+    """Those of the turns whose rank card waits for an answer."""
+    query = sa.select(CARD.c.turn_id).where(
+        CARD.c.bot == bot, CARD.c.purpose == "rank", CARD.c.status.in_(("open", "adjudicate"))
+    )
+    return {row.turn_id for row in _in_parts(connection, query, CARD.c.turn_id, turn_ids)}
+
+
+def _in_parts(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], ids: Iterable[int]
+) -> Iterator[sa.Row[Any]]:
+    wanted = sorted({int(one) for one in ids})
+    for start in range(0, len(wanted), MANY):
+        yield from connection.execute(query.where(column.in_(wanted[start : start + MANY])))
+
+
+def log_turns_since(connection: sa.Connection, bot: str, turn_ids: Iterable[int], since: datetime) -> set[int]:
+    """Those of the turns that users said since then: no imported example, no slot fill."""
+    query = sa.select(TURN.c.id).where(
+        TURN.c.bot == bot, TURN.c.at >= since, TURN.c.source.not_in(("import", "gold")), TURN.c.is_slot_fill.is_(False)
+    )
+    return {row.id for row in _in_parts(connection, query, TURN.c.id, turn_ids)}
+
+
+def newest_at(connection: sa.Connection, bot: str) -> datetime | None:
+    """Event time of the newest turn of the log."""
+    newest: datetime | None = connection.scalar(
+        sa.select(sa.func.max(TURN.c.at)).where(TURN.c.bot == bot, TURN.c.source.not_in(("import", "gold")))
+    )
+    return newest
+
+
+def vectors_of(connection: sa.Connection, turn_ids: Iterable[int], encoder: str) -> tuple[Ints1d, Floats2d]:
+    """Ids (n,), ascending, and vectors (n, d) of those of the turns that have one of this encoder."""
+    query = sa.select(VECTOR.c.turn_id, VECTOR.c.data).where(VECTOR.c.encoder == encoder).order_by(VECTOR.c.turn_id)
+    rows = list(_in_parts(connection, query, VECTOR.c.turn_id, turn_ids))
+    return np.array([row.turn_id for row in rows], dtype=np.int64), unpack([row.data for row in rows])
+
+
+def unmeasured(connection: sa.Connection, bot: str, *, after: int, limit: int) -> list[int]:
+    """Open candidates whose surroundings were never looked at, by id."""
+    c = CANDIDATE.c
+    query = sa.select(c.turn_id).where(c.bot == bot, c.status == "open", c.measured_at.is_(None), c.turn_id > after)
+    return list(connection.scalars(query.order_by(c.turn_id).limit(limit)))
+
+
+def under_pressure(connection: sa.Connection, bot: str) -> list[int]:
+    """Open candidates with reports around, as last measured."""
+    c = CANDIDATE.c
+    return list(connection.scalars(sa.select(c.turn_id).where(c.bot == bot, c.status == "open", c.pressure > 0)))
+
+
+def save_measures(
+    connection: sa.Connection, turn_ids: Ints1d, pressure: Floats1d, impact: Floats1d, now: datetime
+) -> None:
+    """What surrounds each of the turns, for those still open."""
+    update = (
+        sa.update(CANDIDATE)
+        .where(CANDIDATE.c.turn_id == sa.bindparam("id"), CANDIDATE.c.status == "open")
+        .values(pressure=sa.bindparam("e"), impact=sa.bindparam("f"), measured_at=now)
+    )
+    rows = zip(turn_ids.tolist(), pressure.tolist(), impact.tolist(), strict=True)
+    _many(connection, update, [{"id": turn_id, "e": e, "f": f} for turn_id, e, f in rows])
+
+
+def _many(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, list(rows))
+
+
+def utterances(connection: sa.Connection, turn_ids: Iterable[int]) -> dict[int, Utterance]:
+    """What folding looks at, of those of the turns that are not forgotten."""
+    query = sa.select(
+        TURN.c.id,
+        TURN.c.entity_signature,
+        CONTENT.c.text,
+        sa.func.coalesce(_reply_before(), "").label("reply"),
+        sa.func.coalesce(_turn_before(), "").label("before"),
+    ).join(CONTENT, CONTENT.c.turn_id == TURN.c.id)
+    rows = _in_parts(connection, query, TURN.c.id, turn_ids)
+    return {row.id: Utterance(row.text, row.reply, row.before, row.entity_signature) for row in rows}
+
+
+def _reply_before() -> sa.ScalarSelect[str]:
+    same = (REPLY.c.bot == TURN.c.bot, REPLY.c.source == TURN.c.source)
+    answers_it = REPLY.c.turn_external_id == TURN.c.external_id
+    return (
+        sa.select(REPLY_CONTENT.c.text)
+        .join(REPLY, REPLY.c.id == REPLY_CONTENT.c.reply_id)
+        .where(*same, REPLY.c.conversation_id == TURN.c.conversation_id, TURN.c.conversation_id != "")
+        .where(REPLY.c.at <= TURN.c.at, ~answers_it)
+        .order_by(REPLY.c.at.desc(), REPLY.c.id.desc())
+        .limit(1)
+        .correlate(TURN)
+        .scalar_subquery()
+    )
+
+
+def _turn_before() -> sa.ScalarSelect[str]:
+    earlier, text = TURN.alias(), CONTENT.alias()
+    same = (earlier.c.bot == TURN.c.bot, earlier.c.source == TURN.c.source)
+    return (
+        sa.select(text.c.text)
+        .join(earlier, earlier.c.id == text.c.turn_id)
+        .where(*same, earlier.c.conversation_id == TURN.c.conversation_id, TURN.c.conversation_id != "")
+        .where(earlier.c.at < TURN.c.at)
+        .order_by(earlier.c.at.desc(), earlier.c.id.desc())
+        .limit(1)
+        .correlate(TURN)
+        .scalar_subquery()
+    )
+
+
+def last_ranking(connection: sa.Connection, bot: str) -> int:
+    """Id of the bot's newest ranking, 0 before the first: the seed of the next one."""
+    return connection.scalar(sa.select(sa.func.max(RANKING.c.id)).where(RANKING.c.bot == bot)) or 0
+
+
+def add_ranking(connection: sa.Connection, bot: str, items: Sequence[Mapping[str, Any]], **values: object) -> int:
+    """A ranking with its shortlist; its id."""
+    insert = sa.insert(RANKING).values(bot=bot, **values).returning(RANKING.c.id)
+    ranking_id: int = connection.execute(insert).scalar_one()
+    _many(connection, sa.insert(ITEM), [{"ranking_id": ranking_id, **item} for item in items])
+    return ranking_id
+
+
+def add_cards(connection: sa.Connection, cards: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Cards for the turns that have none of that purpose yet; those turns."""
+    return {row.turn_id for row in database.insert_new(connection, CARD, cards, CARD.c.turn_id)}
+
+
+def set_carded(connection: sa.Connection, turn_ids: Iterable[int]) -> None:
+    ids = sorted(turn_ids)
+    connection.execute(sa.update(CANDIDATE).where(CANDIDATE.c.turn_id.in_(ids)).values(status="carded"))
+
+
+def fold(connection: sa.Connection, into: Mapping[int, int]) -> None:
+    """Turn → the turn whose card stands for it; for those still open."""
+    update = (
+        sa.update(CANDIDATE)
+        .where(CANDIDATE.c.turn_id == sa.bindparam("id"), CANDIDATE.c.status == "open")
+        .values(status="folded", folded_into=sa.bindparam("into"))
+    )
+    _many(connection, update, [{"id": turn_id, "into": target} for turn_id, target in sorted(into.items())])

@@ -1,0 +1,205 @@
+"""What the champion makes of turns: predictions, marks, and what reports add to both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from service import clock, database, jobs
+from service.bots.schemas import Bot
+from service.bots.store import get_bot
+from service.classifiers import store as classifiers
+from service.classifiers.schemas import Classifier
+from service.context import Context
+from service.encoding import Encoder
+from service.intents.store import intent_ids
+from service.jobs import Job
+from service.keyring import Keyring
+from service.learning.head import NONE, decide, out_of_scope, probabilities
+from service.learning.reports import reported_uncertainty
+from service.learning.types import Floats2d, Ints1d
+from service.learning.uncertainty import best_two, margin
+from service.reports.rules import ENOUGH, IMPORTED, Evidence, evidence
+from service.reviews import assessments, candidates
+from service.reviews.assessments import Assessment, Believed, Mark, ReportedTurn, store_assessments
+from service.turns.schemas import IntentScore
+from workers import surroundings
+
+__all__ = ("Assessment", "assess", "refresh_reports", "rescore", "store_assessments")
+
+log = structlog.get_logger()
+
+BOUNDARY = 0.5  # margin from which on a turn is on the fence
+CONFIDENT = 0.7  # from which on we and the platform both count as sure
+WINDOW = timedelta(days=365)  # of event time: older turns are not shown to a new champion
+CHUNK = 256  # turns in one write transaction: under 20 ms
+
+
+class TurnLike(Protocol):
+    """A delivered turn with its source, or one read back from SQL."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def external_id(self) -> str: ...
+    @property
+    def is_slot_fill(self) -> bool: ...
+    @property
+    def intents(self) -> Sequence[IntentScore]: ...
+
+
+def assess(
+    classifier: Classifier, bot: Bot, vectors: Floats2d, turns: Sequence[TurnLike], keyring: Keyring
+) -> list[Assessment | None]:
+    """One per turn; None for slot fills, imported examples, and while the classifier knows no intent. vectors (n, d)."""
+    found: list[Assessment | None] = [None] * len(turns)
+    rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in IMPORTED]
+    if rows and len(classifier.head.intent_ids):
+        for row, plain in zip(rows, _predict(classifier, vectors[rows]), strict=True):
+            found[row] = plain._replace(marks=_marks(classifier, bot, plain, turns[row], keyring))
+    return found
+
+
+def _predict(classifier: Classifier, x: Floats2d) -> Iterator[Assessment]:
+    """Without marks, a row of x (n, d) each."""
+    head = classifier.head
+    proba = probabilities(head, x)
+    columns, best = best_two(proba)
+    ids = np.where(columns >= 0, head.intent_ids[columns], NONE)
+    table = zip(
+        decide(head, x).tolist(),
+        ids.tolist(),
+        best.tolist(),
+        out_of_scope(head, x).tolist(),
+        margin(proba).tolist(),
+        strict=True,
+    )
+    for decided, (first, second), (p1, p2), outside, undecided in table:
+        intent_id = None if decided == NONE else decided
+        yield Assessment(intent_id, first, second or None, p1, p2, outside, undecided)
+
+
+def _marks(classifier: Classifier, bot: Bot, plain: Assessment, turn: TurnLike, keyring: Keyring) -> tuple[Mark, ...]:
+    found = [_audit(bot, turn, keyring), _boundary(plain), _unfamiliar(plain), _disagreement(classifier, plain, turn)]
+    return tuple(mark for mark in found if mark)
+
+
+def _audit(bot: Bot, turn: TurnLike, keyring: Keyring) -> Mark | None:
+    """Drawn by hash, before anything is known of the turn: all have the same chance, a repeat the same fate."""
+    fraction = keyring.fraction("audit", bot.name, turn.source, turn.external_id)
+    return Mark("audit", fraction, rate=bot.audit_rate) if fraction < bot.audit_rate else None
+
+
+def _boundary(plain: Assessment) -> Mark | None:
+    return Mark("boundary", plain.uncertainty) if plain.uncertainty >= BOUNDARY else None
+
+
+def _unfamiliar(plain: Assessment) -> Mark | None:
+    """The gate holds the turn to be unlike anything the classifier was taught."""
+    return Mark("unfamiliar", plain.out_of_scope) if plain.intent_id is None else None
+
+
+def _disagreement(classifier: Classifier, plain: Assessment, turn: TurnLike) -> Mark | None:
+    """The platform says another intent than we do, and both are sure. An intent that we do not know says nothing."""
+    if not turn.intents:
+        return None
+    theirs, score = classifier.manifest.intents.get(turn.intents[0].name), turn.intents[0].score
+    certainty = min(score, plain.out_of_scope if plain.intent_id is None else plain.p1)
+    return Mark("disagreement", certainty) if theirs not in (None, plain.intent_id) and certainty >= CONFIDENT else None
+
+
+def rescore(context: Context, encoder: Encoder, bot: str) -> None:
+    """Show the champion the turns it has not seen: those of the window, and the candidates that wait."""
+    record, classifier, since = _read(context, bot)
+    if classifier is None:
+        return
+    scored, after = 0, 0
+    while turns := _chunk(context, record, classifier, after=after, since=since):
+        after, scored = turns[-1], scored + len(turns)
+    if scored:
+        log.info("turns.rescored", bot=bot, n=classifier.n, turns=scored)
+        refresh_reports(context, encoder, bot)
+        jobs.enqueue(context.queue, Job.RANK, bot)
+
+
+def _read(context: Context, bot: str) -> tuple[Bot, Classifier | None, datetime | None]:
+    with database.reading(context.engine) as connection:
+        newest = candidates.newest_at(connection, bot)
+        return get_bot(connection, bot), classifiers.champion(connection, bot), newest and newest - WINDOW
+
+
+def _chunk(context: Context, bot: Bot, classifier: Classifier, *, after: int, since: datetime | None) -> list[int]:
+    """Assess and store the next turns; their ids, none when all are done or another champion is in force."""
+    n = classifier.n
+    with database.reading(context.engine) as connection:
+        turns, vectors = assessments.unassessed(
+            connection, bot.name, n, classifier.encoder, after=after, since=since, limit=CHUNK
+        )
+    assessed = dict(
+        zip((turn.id for turn in turns), assess(classifier, bot, vectors, turns, context.keyring), strict=True)
+    )
+    with database.writing(context.engine) as connection:
+        if classifiers.champion_n(connection, bot.name) != n:
+            return []
+        kept = {turn_id: one for turn_id, one in assessed.items() if one}
+        store_assessments(connection, bot.name, n, kept, clock.now())
+    return [turn.id for turn in turns]
+
+
+def refresh_reports(context: Context, encoder: Encoder, bot: str) -> None:
+    """Bring up to date what reports say: marks and uncertainty of reported turns, error pressure around them."""
+    with database.reading(context.engine) as connection:
+        classifier = classifiers.champion(connection, bot)
+        if classifier is None:
+            return
+        found = evidence(connection, bot)
+        names = intent_ids(connection, bot)
+    reported = found.turn_ids[found.belief >= ENOUGH]
+    for part in _parts(reported):
+        _believe(context, classifier, found, part, names)
+    with database.writing(context.engine) as connection:
+        assessments.drop_reported(connection, bot, set(reported.tolist()))
+    surroundings.refresh_pressure(context, encoder, bot, found, reported)
+
+
+def _parts(ids: Ints1d) -> Iterator[Ints1d]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
+def _believe(
+    context: Context, classifier: Classifier, found: Evidence, reported: Ints1d, names: Mapping[str, int]
+) -> None:
+    bot = classifier.bot
+    with database.reading(context.engine) as connection:
+        turns = assessments.reported_turns(connection, bot, reported.tolist())
+        turn_ids, x = candidates.vectors_of(connection, turns, classifier.encoder)
+    if not len(turn_ids) or not len(classifier.head.intent_ids):
+        return
+    rows = np.searchsorted(found.turn_ids, turn_ids)
+    answers = [(found.answered[row], turns[turn_id]) for row, turn_id in zip(rows, turn_ids.tolist(), strict=True)]
+    proba = probabilities(classifier.head, x)
+    answered = np.array([_column(classifier, names, *answer) for answer in answers])
+    answered = np.where(answered == UNSAID, proba.argmax(axis=1), answered)
+    q = found.belief[rows]
+    uncertainty = reported_uncertainty(proba, answered, q)
+    believed = map(Believed, q.tolist(), uncertainty.tolist())
+    with database.writing(context.engine) as connection:
+        assessments.store_reported(
+            connection, bot, classifier.n, dict(zip(turn_ids.tolist(), believed, strict=True)), clock.now()
+        )
+
+
+UNKNOWN, UNSAID = -1, -2
+
+
+def _column(classifier: Classifier, names: Mapping[str, int], answered: str, turn: ReportedTurn) -> int:
+    """Column of what the bot answered. UNKNOWN: nothing the classifier knows; UNSAID: the platform did not say, so we
+    take it that the bot answered as the champion would."""
+    if turn.is_fallback and answered == turn.bot_intent:
+        return UNKNOWN
+    if not answered:
+        return UNSAID
+    found = np.flatnonzero(classifier.head.intent_ids == names.get(answered, NONE))
+    return int(found[0]) if len(found) else UNKNOWN
