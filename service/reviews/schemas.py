@@ -1,7 +1,7 @@
 """Cards, votes and labels as records."""
 
 from datetime import datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,13 @@ class Span(NamedTuple):
     start: int
     end: int
     type: str
+
+
+class Reviewer(NamedTuple):
+    """Who votes. An adjudicator also gets the cards others were unsure about or did not agree on."""
+
+    name: str
+    adjudicates: bool = False
 
 
 Spans = tuple[Span, ...] | None  # None: entities were not looked at
@@ -175,3 +182,76 @@ class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
     card: str
     reviewer: str | None
     at: datetime
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What classifier `n` made of a turn; `intent` None: out of scope."""
+
+    n: int
+    intent: str | None
+    best: str
+    second: str | None
+    p1: float
+    p2: float
+    out_of_scope: float
+    uncertainty: float
+
+
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
+    kind: str
+    is_explicit: bool
+    intent: str
+    comment: str
+    at: datetime
+
+
+class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A vote as it was cast; corrections and undos are rows of their own."""
+
+    id: int
+    card: str
+    reviewer: str
+    answer: Answer
+    intent: str | None
+    second: str | None
+    proposed: str
+    spans: Spans
+    surface: Surface
+    at: datetime
+
+
+class Opinions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the platform, classifiers, users and reviewers made of a turn."""
+
+    bot_intent: str
+    bot_score: float | None
+    bot_intents: tuple[dict[str, Any], ...] = ()
+    entities: tuple[Entity, ...] = ()
+    is_fallback: bool
+    marks: tuple[Mark, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    reports: tuple[ReportRow, ...] = ()
+    cards: tuple[CardRow, ...] = ()
+    votes: tuple[VoteRow, ...] = ()
+    labels: tuple[LabelRow, ...] = ()
+
+
+class TurnView(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn and what became of it. `text` None: forgotten. `opinions` None: withheld while a blind card of it is
+    open."""
+
+    id: int
+    bot: str
+    source: str
+    external_id: str
+    conversation_id: str
+    at: datetime
+    received_at: datetime
+    lang: str
+    channel: str
+    bot_version: str
+    is_slot_fill: bool
+    forgotten_at: datetime | None
+    text: str | None
+    context: Around
+    opinions: Opinions | None

@@ -132,7 +132,7 @@ def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
 
 
 def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
-    """Other people's claims and deciding votes leave at least one of the votes the card wants."""
+    """Other people's claims and deciding votes leave at least one of the votes the card wants; of an adjudicator, one."""
     claims = (
         sa.select(sa.func.count())
         .select_from(CLAIM)
@@ -147,7 +147,7 @@ def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
         .correlate(CARD)
         .scalar_subquery()
     )
-    return claims + votes < CARD.c.overlap
+    return sa.case((CARD.c.status == "adjudicate", claims < 1), else_=claims + votes < CARD.c.overlap)
 
 
 def _is_replaced() -> sa.ColumnElement[bool]:
@@ -182,7 +182,7 @@ def vote_of_click(connection: sa.Connection, bot: str, click_id: str) -> StoredV
 def _votes(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[StoredVote]:
     columns = [VOTE.c[name] for name in StoredVote.__struct_fields__]
     rows = connection.execute(sa.select(*columns).where(*where).order_by(VOTE.c.id))
-    return [msgspec.convert(dict(row._mapping), StoredVote) for row in rows]
+    return [msgspec.convert(row, StoredVote, from_attributes=True) for row in rows]
 
 
 def add_vote(

@@ -22,7 +22,7 @@ TURNS_AROUND = 2
 def view(connection: sa.Connection, card: Card) -> CardView:
     """The card as it is shown; TurnNotFound once its turn is forgotten."""
     turn = _turn(connection, card)
-    around = _around(connection, turn)
+    conversation = around(connection, turn)
     return CardView(
         id=card.id,
         bot=card.bot,
@@ -31,7 +31,7 @@ def view(connection: sa.Connection, card: Card) -> CardView:
         blind=card.is_blind,
         status=card.status,
         text=turn.text,
-        context=Around(around.before) if card.is_blind else around,
+        context=Around(conversation.before) if card.is_blind else conversation,
         choices=_choices(connection, card),
         entities=() if card.is_blind else tuple(_entity(entity) for entity in turn.entities),
         why=None if card.is_blind else _why(connection, card),
@@ -50,7 +50,7 @@ def _entity(stored: Mapping[str, Any]) -> Entity:
     return Entity(stored["type"], stored["value"], stored["start"], stored["end"])
 
 
-def _around(connection: sa.Connection, turn: sa.Row[Any]) -> Around:
+def around(connection: sa.Connection, turn: sa.Row[Any]) -> Around:
     """Two turns either side with their replies."""
     if not turn.conversation_id:
         return Around()

@@ -1,0 +1,75 @@
+"""Cards, votes, labels and turns over HTTP."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.params import Parameter
+
+from service.access.guard import requires
+from service.access.roles import Principal
+from service.bots.controllers import BotName
+from service.context import Context
+from service.database import reading
+from service.page import Page
+from service.reviews import dealing, listing, voting
+from service.reviews.schemas import CardRow, CardStatus, CardView, LabelRow, TurnView, Use, Vote, VoteResult
+from service.reviews.trace import trace
+
+Cursor = Annotated[str | None, Parameter(description="`next` of the page before")]
+Limit = Annotated[int, Parameter(ge=1, le=200, description="items a page")]
+Count = Annotated[int, Parameter(ge=1, le=dealing.CARDS_AT_ONCE, description="cards to claim")]
+CardId = Annotated[str, Parameter(description="the card's id")]
+TurnId = Annotated[int, Parameter(description="the turn's id")]
+
+
+class CardsController(Controller):
+    path, tags = "/v1/bots/{bot:str}/cards", ("reviews",)
+
+    @get("/next", guards=[requires("reviewer")], sync_to_thread=True)
+    def next_cards(self, context: Context, principal: Principal, bot: BotName, count: Count = 1) -> Page[CardView]:
+        """Cards for the caller, kept from other people for ten minutes. Asking again renews that and shows the same
+        ones."""
+        return Page(dealing.next_cards(context.engine, bot, voting.reviewer_of(principal, bot), count=count))
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def list_cards(
+        self,
+        context: Context,
+        bot: BotName,
+        status: CardStatus | None = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Page[CardRow]:
+        """Newest first."""
+        with reading(context.engine) as connection:
+            return listing.list_cards(connection, bot, status, cursor, limit)
+
+    @post("/{card:str}/votes", guards=[requires("reviewer")], sync_to_thread=True)
+    def vote(self, context: Context, principal: Principal, bot: BotName, card: CardId, data: Vote) -> VoteResult:
+        """An answer, a correction of one's own, or an undo. The same `click_id` again answers the same."""
+        return voting.cast(context, bot, card, voting.reviewer_of(principal, bot), data, surface="api")
+
+
+class LabelsController(Controller):
+    path, tags = "/v1/bots/{bot:str}/labels", ("reviews",)
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def list_labels(
+        self, context: Context, bot: BotName, use: Use | None = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[LabelRow]:
+        """Newest first."""
+        with reading(context.engine) as connection:
+            return listing.list_labels(connection, bot, use, cursor, limit)
+
+
+class TurnController(Controller):
+    path, tags = "/v1/bots/{bot:str}/turns", ("turns",)
+
+    @get("/{turn:int}", guards=[requires("reader")], sync_to_thread=True)
+    def show_turn(self, context: Context, bot: BotName, turn: TurnId) -> TurnView:
+        """A turn and what became of it."""
+        with reading(context.engine) as connection:
+            return trace(connection, bot, turn)
+
+
+CONTROLLERS = (CardsController, LabelsController, TurnController)

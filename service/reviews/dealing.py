@@ -1,0 +1,47 @@
+"""Who gets which card."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from service import clock, database
+from service.bots.store import live_bot
+from service.reviews import store
+from service.reviews.policies import order
+from service.reviews.schemas import Card, CardStatus, CardView, Reviewer
+from service.reviews.views import view
+
+CARDS_AT_ONCE = 20
+
+
+def next_cards(engine: sa.Engine, bot: str, reviewer: Reviewer, *, count: int = 1) -> list[CardView]:
+    """Claim in one short write, then read what is to be shown."""
+    with database.writing(engine) as connection:
+        cards = claim_cards(connection, bot, reviewer, clock.now(), count=count)
+    with database.reading(engine) as connection:
+        return [view(connection, card) for card in cards]
+
+
+def claim_cards(
+    connection: sa.Connection, bot: str, reviewer: Reviewer, now: datetime, *, count: int = 1
+) -> list[Card]:
+    """The next cards for this reviewer, kept from other people for ten minutes: first those on their screen already,
+    then flips, then the rest by priority with the audit slice mixed in. Never one they have answered."""
+    live_bot(connection, bot)
+    statuses: list[CardStatus] = ["open", "adjudicate"] if reviewer.adjudicates else ["open"]
+    cards = store.claimed_cards(connection, bot, reviewer.name, statuses, now)[:count]
+    for card in cards:
+        store.renew_claim(connection, card.id, reviewer.name, now)
+    answered = {purpose: store.count_resolved(connection, bot, purpose) for purpose in ("audit", "rank")}
+    while len(cards) < count:
+        held = [card.id for card in cards]
+        dealt = {name: n + sum(card.purpose == name for card in cards) for name, n in answered.items()}
+        claimed = (
+            store.claim_free(connection, bot, purpose, reviewer.name, statuses, now, but=held)
+            for purpose in order(dealt)
+        )
+        found = next(filter(None, claimed), None)
+        if found is None:
+            break
+        cards.append(found)
+    return cards

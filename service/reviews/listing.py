@@ -1,0 +1,133 @@
+"""Cards, votes and labels as lists show them, newest first, page by page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from service import tables
+from service.errors import BadInput
+from service.intents.store import list_intents
+from service.page import Page
+from service.reviews.schemas import CardRow, CardStatus, LabelRow, Spans, Use, VoteRow
+
+CARD, LABEL, VOTE = tables.card, tables.label, tables.vote
+CLOSED = ("resolved", "withdrawn")
+Names = Mapping[int | None, str]
+
+
+def intent_names(connection: sa.Connection, bot: str) -> Names:
+    """Every intent's present name by id, the archived ones' too."""
+    return {intent.id: intent.name for intent in list_intents(connection, bot, archived=True)}
+
+
+def list_cards(
+    connection: sa.Connection, bot: str, status: CardStatus | None, cursor: str | None, limit: int
+) -> Page[CardRow]:
+    query = sa.select(CARD).where(CARD.c.bot == bot).order_by(CARD.c.created_at.desc(), CARD.c.id).limit(limit + 1)
+    if status is not None:
+        query = query.where(CARD.c.status == status)
+    if cursor is not None:
+        at, card_id = _card_cursor(cursor)
+        query = query.where((CARD.c.created_at < at) | ((CARD.c.created_at == at) & (CARD.c.id > card_id)))
+    rows = connection.execute(query).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page([card_row(row) for row in rows[:limit]], None if last is None else _card_cursor_of(last))
+
+
+def _card_cursor_of(row: sa.Row[Any]) -> str:
+    return f"{row.created_at.isoformat().replace('+00:00', 'Z')}_{row.id}"
+
+
+def _card_cursor(cursor: str) -> tuple[datetime, str]:
+    at, _, card_id = cursor.partition("_")
+    try:
+        return msgspec.convert(at, datetime, strict=False), card_id
+    except msgspec.ValidationError as error:
+        raise _bad_cursor() from error
+
+
+def _bad_cursor() -> BadInput:
+    return BadInput("this is no cursor of this list", path="cursor", hint="take `next` of the page before")
+
+
+def card_row(row: sa.Row[Any]) -> CardRow:
+    is_secret = row.is_blind and row.status not in CLOSED
+    return CardRow(
+        id=row.id,
+        turn_id=row.turn_id,
+        purpose="blind" if is_secret else row.purpose,
+        blind=row.is_blind,
+        status=row.status,
+        created_at=row.created_at,
+        resolved_at=row.resolved_at,
+    )
+
+
+def list_labels(connection: sa.Connection, bot: str, use: Use | None, cursor: str | None, limit: int) -> Page[LabelRow]:
+    """Without those of turns that somebody is asked about blind."""
+    is_blind = sa.exists().where(CARD.c.turn_id == LABEL.c.turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
+    query = _labels().where(LABEL.c.bot == bot, ~is_blind).order_by(LABEL.c.id.desc()).limit(limit + 1)
+    if use is not None:
+        query = query.where(LABEL.c.use == use)
+    if cursor is not None:
+        query = query.where(LABEL.c.id < _label_cursor(cursor))
+    rows = connection.execute(query).all()
+    names = intent_names(connection, bot)
+    next_cursor = str(rows[limit - 1].id) if len(rows) > limit else None
+    return Page([_label_row(row, names) for row in rows[:limit]], next_cursor)
+
+
+def _label_cursor(cursor: str) -> int:
+    try:
+        return int(cursor)
+    except ValueError as error:
+        raise _bad_cursor() from error
+
+
+def labels_of(connection: sa.Connection, turn_id: int, names: Names) -> tuple[LabelRow, ...]:
+    rows = connection.execute(_labels().where(LABEL.c.turn_id == turn_id).order_by(LABEL.c.id))
+    return tuple(_label_row(row, names) for row in rows)
+
+
+def _labels() -> sa.Select[Any]:
+    return sa.select(LABEL, VOTE.c.reviewer).join(VOTE, VOTE.c.id == LABEL.c.vote_id, isouter=True)
+
+
+def _label_row(row: sa.Row[Any], names: Names) -> LabelRow:
+    return LabelRow(
+        id=row.id,
+        turn_id=row.turn_id,
+        use=row.use,
+        answer=row.answer,
+        intent=names.get(row.intent_id),
+        second=names.get(row.second_id),
+        spans=msgspec.convert(row.spans, Spans),
+        origin=row.origin,
+        weight=row.weight,
+        card=row.card_id,
+        reviewer=row.reviewer,
+        at=row.at,
+    )
+
+
+def votes_on(connection: sa.Connection, card_ids: Sequence[str], names: Names) -> tuple[VoteRow, ...]:
+    rows = connection.execute(sa.select(VOTE).where(VOTE.c.card_id.in_(card_ids)).order_by(VOTE.c.id))
+    return tuple(_vote_row(row, names) for row in rows)
+
+
+def _vote_row(row: sa.Row[Any], names: Names) -> VoteRow:
+    return VoteRow(
+        id=row.id,
+        card=row.card_id,
+        reviewer=row.reviewer,
+        answer=row.answer,
+        intent=names.get(row.intent_id),
+        second=names.get(row.second_id),
+        proposed=row.proposed,
+        spans=msgspec.convert(row.spans, Spans),
+        surface=row.surface,
+        at=row.at,
+    )

@@ -1,0 +1,462 @@
+"""Cards, claims, votes and labels, on both databases."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Barrier
+
+import pytest
+import sqlalchemy as sa
+
+from service import database, tables
+from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
+from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
+from service.reviews import dealing, labels, rules, store, voting
+from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
+from service.reviews.views import view
+from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, fold, open_shop
+
+
+@pytest.fixture(autouse=True)
+def shop(engine: sa.Engine) -> None:
+    open_shop(engine)
+
+
+def claim(
+    engine: sa.Engine, reviewer: str, count: int = 1, *, now: datetime = AT, adjudicates: bool = False
+) -> list[str]:
+    with database.writing(engine) as connection:
+        cards = dealing.claim_cards(connection, BOT, Reviewer(reviewer, adjudicates), now, count=count)
+    return [card.id for card in cards]
+
+
+clicks = iter(range(1_000_000))
+
+
+def cast(
+    engine: sa.Engine,
+    card: str,
+    reviewer: str,
+    answer: Answer,
+    intent: str | None = None,
+    *,
+    adjudicates: bool = False,
+    **fields: object,
+) -> VoteResult:
+    """A vote by a click of its own, unless `click_id` is given."""
+    given = Vote(answer=answer, intent=intent, **{"click_id": f"click-{next(clicks)}"} | fields)  # type: ignore[arg-type]
+    with database.writing(engine) as connection:
+        return voting.vote(connection, BOT, card, Reviewer(reviewer, adjudicates), given, AT, surface="api")
+
+
+def resolve(engine: sa.Engine) -> list[int]:
+    with database.writing(engine) as connection:
+        return rules.resolve(connection, BOT, AT, limit=1000).labels
+
+
+def status(engine: sa.Engine, card: str) -> CardStatus:
+    with database.reading(engine) as connection:
+        return store.get_card(connection, BOT, card).status
+
+
+def votes(engine: sa.Engine, card: str) -> list[tuple[str, str]]:
+    with database.reading(engine) as connection:
+        return [(vote.reviewer, vote.answer) for vote in store.votes_of(connection, card)]
+
+
+def label_rows(engine: sa.Engine) -> list[tuple[int, str, str, int | None, str, float]]:
+    c = tables.label.c
+    query = sa.select(c.turn_id, c.use, c.answer, c.intent_id, c.origin, c.weight).order_by(c.id)
+    with database.reading(engine) as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def training(engine: sa.Engine) -> dict[int, tuple[int | None, float, str]]:
+    with database.reading(engine) as connection:
+        found = labels.training_labels(connection, BOT)
+    return {label.turn_id: (label.intent_id, label.weight, label.origin) for label in found}
+
+
+def at_once(*calls: Callable[[], object]) -> list[object]:
+    """Run the calls in threads that start together; a result, or the error it raised, for each."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], object]) -> object:
+        barrier.wait()
+        try:
+            return call()
+        except (CardClosed, Conflict) as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_cards_come_by_priority(engine: sa.Engine) -> None:
+    low, high, middle = (deal(engine, f"text {p}", priority=p) for p in (0.1, 0.9, 0.5))
+    assert claim(engine, "Ana", 3) == [high, middle, low]
+
+
+def test_flips_come_first_and_every_fifth_card_is_an_audit(engine: sa.Engine) -> None:
+    flip = deal(engine, "flip", purpose="flip", challenger=2)
+    ranks = {deal(engine, f"rank {n}", priority=1.0) for n in range(10)}
+    audits = {deal(engine, f"audit {n}", purpose="audit") for n in range(3)}
+    dealt = claim(engine, "Ana", 12)
+    assert dealt[0] == flip
+    assert [card in audits for card in dealt[1:]] == [False] * 4 + [True] + [False] * 4 + [True] + [False]
+    assert set(dealt) <= {flip} | ranks | audits
+
+
+def test_a_claim_keeps_the_card_until_the_lease_ends(engine: sa.Engine) -> None:
+    card = deal(engine, "where is it")
+    assert claim(engine, "Ana") == [card]
+    assert claim(engine, "Ben") == []
+    assert claim(engine, "Ana", now=AT + timedelta(minutes=5)) == [card]  # looking again renews the lease
+    assert claim(engine, "Ben", now=AT + timedelta(minutes=14)) == []
+    assert claim(engine, "Ben", now=AT + timedelta(minutes=16)) == [card]
+
+
+def test_people_at_once_are_dealt_different_cards(engine: sa.Engine) -> None:
+    cards = {deal(engine, f"text {n}") for n in range(6)}
+    dealt = at_once(*(partial(claim, engine, f"person {n}") for n in range(8)))
+    assert sorted(card for found in dealt for card in found) == sorted(cards)  # type: ignore[attr-defined]
+
+
+def test_one_person_in_two_tabs_gets_one_card(engine: sa.Engine) -> None:
+    deal(engine, "one")
+    deal(engine, "two")
+    first = claim(engine, "Ana")
+    assert at_once(*(lambda: claim(engine, "Ana") for _ in range(4))) == [first] * 4
+
+
+def test_a_vote_resolves_the_card_and_is_one_row(engine: sa.Engine) -> None:
+    card = deal(engine, "give me my money")
+    result = cast(engine, card, "Ana", "intent", "refund")
+    assert (result.card, result.status) == (card, "resolved")
+    assert votes(engine, card) == [("Ana", "intent")]
+    assert claim(engine, "Ana") == claim(engine, "Ben") == []
+
+
+def test_a_repeated_click_has_no_second_effect(engine: sa.Engine) -> None:
+    card = deal(engine, "give me my money")
+    first = cast(engine, card, "Ana", "intent", "refund", click_id="c-1")
+    assert cast(engine, card, "Ana", "intent", "refund", click_id="c-1") == first
+    assert len(votes(engine, card)) == 1
+
+
+def test_the_same_click_many_times_at_once_is_one_vote(engine: sa.Engine) -> None:
+    card = deal(engine, "give me my money")
+    results = at_once(*(lambda: cast(engine, card, "Ana", "intent", "refund", click_id="c-1") for _ in range(8)))
+    assert len(set(map(str, results))) == 1
+    assert votes(engine, card) == [("Ana", "intent")]
+
+
+def test_a_click_id_of_another_vote_is_refused(engine: sa.Engine) -> None:
+    one, two = deal(engine, "one"), deal(engine, "two")
+    cast(engine, one, "Ana", "none", click_id="c-1")
+    with pytest.raises(Conflict, match="click_id"):
+        cast(engine, two, "Ana", "none", click_id="c-1")
+    with pytest.raises(Conflict, match="click_id"):
+        cast(engine, one, "Ben", "none", click_id="c-1")
+    assert votes(engine, two) == []
+
+
+def test_of_two_people_at_once_the_first_resolves_the_card(engine: sa.Engine) -> None:
+    for n in range(5):
+        card = deal(engine, f"text {n}")
+        results = at_once(*(partial(cast, engine, card, f"person {n}", "intent", "refund") for n in range(4)))
+        assert sorted(type(result).__name__ for result in results) == ["CardClosed"] * 3 + ["VoteResult"]
+        assert len(votes(engine, card)) == 1
+
+
+def test_a_card_that_wants_two_votes_takes_exactly_two(engine: sa.Engine) -> None:
+    card = deal(engine, "text", overlap=2)
+    results = at_once(*(partial(cast, engine, card, f"person {n}", "intent", "refund") for n in range(5)))
+    assert sorted(type(result).__name__ for result in results) == ["CardClosed"] * 3 + ["VoteResult"] * 2
+    assert status(engine, card) == "resolved"
+
+
+def test_two_votes_that_differ_go_to_an_adjudicator_whose_vote_decides(engine: sa.Engine) -> None:
+    card = deal(engine, "text", overlap=2)
+    assert claim(engine, "Ana") == claim(engine, "Ben") == [card]
+    assert claim(engine, "Cem") == []
+    cast(engine, card, "Ana", "intent", "refund")
+    assert cast(engine, card, "Ben", "intent", "cancel_order").status == "adjudicate"
+    assert claim(engine, "Cem") == []
+    assert claim(engine, "Cem", adjudicates=True) == [card]
+    assert cast(engine, card, "Cem", "intent", "cancel_order", adjudicates=True).status == "resolved"
+    resolve(engine)
+    assert [row[3] for row in label_rows(engine)] == [2]
+
+
+def test_a_reviewer_never_gets_a_card_twice(engine: sa.Engine) -> None:
+    card = deal(engine, "hm")
+    cast(engine, card, "Ana", "unsure")
+    assert status(engine, card) == "open"
+    assert claim(engine, "Ana") == []
+    assert claim(engine, "Ben") == [card]
+
+
+@pytest.mark.parametrize("purpose", ["audit", "flip"])
+def test_unsure_on_a_blind_card_goes_to_an_adjudicator(engine: sa.Engine, purpose: str) -> None:
+    card = deal(engine, "hm", purpose=purpose)
+    assert cast(engine, card, "Ana", "unsure").status == "adjudicate"
+    assert claim(engine, "Ben") == claim(engine, "Ana", adjudicates=True) == []
+    with pytest.raises(CardClosed, match="adjudicator"):
+        cast(engine, card, "Ben", "none")
+    assert claim(engine, "Zoe", adjudicates=True) == [card]
+    assert cast(engine, card, "Zoe", "intent", "refund", adjudicates=True).status == "resolved"
+
+
+def test_a_correction_is_a_new_vote_and_a_new_label(engine: sa.Engine) -> None:
+    card = deal(engine, "stop it")
+    cast(engine, card, "Ana", "intent", "refund")
+    resolve(engine)
+    cast(engine, card, "Ana", "intent", "cancel_order")
+    resolve(engine)
+    assert votes(engine, card) == [("Ana", "intent")] * 2
+    assert [row[3] for row in label_rows(engine)] == [1, 2]
+    assert [intent for intent, _, _ in training(engine).values()] == [2]
+    with pytest.raises(CardClosed, match="by Ana"):
+        cast(engine, card, "Ben", "intent", "refund")
+
+
+def test_an_unsure_vote_does_not_reopen_a_card_others_resolved(engine: sa.Engine) -> None:
+    card = deal(engine, "hm")
+    cast(engine, card, "Ana", "unsure")
+    cast(engine, card, "Ben", "intent", "refund")
+    with pytest.raises(CardClosed, match="by Ben"):
+        cast(engine, card, "Ana", "intent", "cancel_order")
+
+
+def test_undo_takes_the_label_back_and_gives_the_card_again(engine: sa.Engine) -> None:
+    card = deal(engine, "stop it")
+    cast(engine, card, "Ana", "intent", "refund")
+    resolve(engine)
+    assert cast(engine, card, "Ana", "undo").status == "open"
+    resolve(engine)
+    assert [row[2] for row in label_rows(engine)] == ["intent", "undo"]
+    assert training(engine) == {}
+    assert claim(engine, "Ben") == []  # Ana has it on screen again
+    assert claim(engine, "Ana") == [card]
+    cast(engine, card, "Ana", "none")
+    resolve(engine)
+    assert [intent for intent, _, _ in training(engine).values()] == [None]
+
+
+def test_there_must_be_something_to_undo(engine: sa.Engine) -> None:
+    card = deal(engine, "stop it")
+    cast(engine, card, "Ana", "intent", "refund")
+    with pytest.raises(Conflict, match="no vote of Ben"):
+        cast(engine, card, "Ben", "undo")
+
+
+def test_resolving_again_changes_nothing(engine: sa.Engine) -> None:
+    for n in range(5):
+        cast(engine, deal(engine, f"text {n}"), "Ana", "intent", "refund")
+    added = at_once(*(lambda: resolve(engine) for _ in range(4)))
+    assert sorted(id for found in added for id in found) == [1, 2, 3, 4, 5]  # type: ignore[attr-defined]
+    assert resolve(engine) == []
+    with database.writing(engine) as connection:  # as if a killed job had not cleared its flags
+        connection.execute(sa.update(tables.card).values(is_settled=False))
+    assert resolve(engine) == []
+    assert len(label_rows(engine)) == 5
+
+
+def test_two_intents_and_new_ones_are_kept_and_train_nothing(engine: sa.Engine) -> None:
+    two, new = deal(engine, "refund and cancel"), deal(engine, "gift wrap?")
+    cast(engine, two, "Ana", "two", "refund", second="cancel_order")
+    assert cast(engine, new, "Ana", "new", proposed=" gift  wrapping ").status == "resolved"
+    resolve(engine)
+    assert [row[2:4] for row in label_rows(engine)] == [("two", 1)]
+    assert training(engine) == {}
+    with database.reading(engine) as connection:
+        assert (
+            connection.scalar(sa.select(tables.vote.c.proposed).where(tables.vote.c.card_id == new)) == "gift wrapping"
+        )
+        actions = connection.scalars(sa.select(tables.audit_log.c.action).where(tables.audit_log.c.who == "Ana"))
+        assert actions.all() == ["intent.propose"]
+
+
+def test_exact_folds_take_the_label_and_near_ones_a_weak_one(engine: sa.Engine) -> None:
+    first, same, near = (add_turn(engine, text) for text in ("Where is it", "where is it", "where is it now"))
+    card = add_card(engine, first)
+    fold(engine, same, first)
+    fold(engine, near, first)
+    cast(engine, card, "Ana", "intent", "track_order", spans=(Span(0, 5, "word"),))
+    resolve(engine)
+    assert training(engine) == {first: (3, 1.0, "vote"), same: (3, 1.0, "fold"), near: (3, 0.5, "weak")}
+    with database.reading(engine) as connection:
+        spans = {label.turn_id: label.spans for label in labels.training_labels(connection, BOT)}
+        assert labels.label_counts(connection, BOT) == {3: 2}
+    assert spans == {first: (Span(0, 5, "word"),), same: (Span(0, 5, "word"),), near: None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "intent", "expected"), [("undo", None, []), ("two", "refund", []), ("none", None, [None] * 3)]
+)
+def test_folds_follow_a_correction(engine: sa.Engine, answer: Answer, intent: str | None, expected: list[None]) -> None:
+    first, same, near = (add_turn(engine, text) for text in ("Where is it", "where is it", "where is it now"))
+    card = add_card(engine, first)
+    fold(engine, same, first)
+    fold(engine, near, first)
+    cast(engine, card, "Ana", "intent", "track_order")
+    resolve(engine)
+    cast(engine, card, "Ana", answer, intent, second="cancel_order")
+    resolve(engine)
+    assert [intent_id for intent_id, _, _ in training(engine).values()] == expected
+
+
+def test_a_fold_with_an_answer_of_its_own_keeps_it(engine: sa.Engine) -> None:
+    first, same = (add_turn(engine, text) for text in ("Where is it", "where is it"))
+    own = add_card(engine, same)
+    cast(engine, own, "Ben", "intent", "cancel_order")
+    resolve(engine)
+    with database.writing(engine) as connection:
+        connection.execute(sa.update(tables.candidate).values(folded_into=first))
+    cast(engine, add_card(engine, first), "Ana", "intent", "track_order")
+    resolve(engine)
+    assert training(engine) == {same: (2, 1.0, "vote"), first: (3, 1.0, "vote")}
+
+
+def test_candidates_know_that_they_are_labelled(engine: sa.Engine) -> None:
+    card = deal(engine, "where is it")
+    for answer, expected in (("none", "labelled"), ("undo", "carded")):
+        cast(engine, card, "Ana", answer)  # type: ignore[arg-type]
+        resolve(engine)
+        with database.reading(engine) as connection:
+            assert connection.scalar(sa.select(tables.candidate.c.status)) == expected
+
+
+def test_audit_gold_and_undecided_flips_never_train(engine: sa.Engine) -> None:
+    turns = {name: add_turn(engine, name) for name in ("audit", "flip", "rank", "gold", "marked")}
+    cards = [add_card(engine, turns[name], purpose=name, challenger=3) for name in ("audit", "flip")]
+    cards += [add_card(engine, turns[name]) for name in ("rank", "audit", "gold", "marked")]
+    for card in cards:
+        cast(engine, card, "Ana", "intent", "refund")
+    resolve(engine)
+    gold = {"bot": BOT, "turn_id": turns["gold"], "use": "gold", "answer": "none", "origin": "import", "at": AT}
+    mark = {"bot": BOT, "turn_id": turns["marked"], "kind": "audit", "value": 1.0, "rate": 0.1, "at": AT}
+    gate = {
+        "bot": BOT,
+        "challenger": 3,
+        "champion": 1,
+        "status": "open",
+        "compared": 9,
+        "disagreed": 4,
+        "opened_at": AT,
+    }
+    with database.writing(engine) as connection:
+        connection.execute(tables.label.insert(), gold)
+        connection.execute(tables.mark.insert(), mark)
+        connection.execute(tables.gate.insert(), gate)
+    assert list(training(engine)) == [turns["rank"]]
+    with database.writing(engine) as connection:
+        connection.execute(sa.update(tables.gate).values(status="held"))
+    assert sorted(training(engine)) == sorted([turns["rank"], turns["flip"]])
+
+
+def test_no_label_is_lost_when_intents_change(engine: sa.Engine) -> None:
+    refund, cancel = deal(engine, "money"), deal(engine, "stop")
+    cast(engine, refund, "Ana", "intent", "refund")
+    cast(engine, cancel, "Ana", "intent", "cancel_order")
+    resolve(engine)
+
+    def intent_ids() -> list[int | None]:
+        return sorted((intent for intent, _, _ in training(engine).values()), key=str)
+
+    with database.writing(engine) as connection:
+        rename_intent(connection, BOT, 1, "money_back", AT)
+    assert intent_ids() == [1, 2]
+    with database.writing(engine) as connection:
+        merge_intents(connection, BOT, 2, 1, AT)
+    assert intent_ids() == [1, 1]
+    with database.writing(engine) as connection:
+        archive_intent(connection, BOT, by_name(connection, BOT, "money_back").id, AT)
+    assert intent_ids() == []
+    assert len(label_rows(engine)) == 2  # they wait for the intent's return
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields", "path"),
+    [
+        ("intent", {}, "intent"),
+        ("intent", {"intent": "nonsense"}, "intent"),
+        ("two", {"intent": "refund"}, "second"),
+        ("two", {"intent": "refund", "second": "refund"}, "second"),
+        ("new", {"proposed": "  "}, "proposed"),
+        ("none", {"spans": (Span(0, 99, "city"),)}, "spans[0]"),
+        ("none", {"spans": (Span(0, 1, "city"), Span(3, 3, "city"))}, "spans[1]"),
+    ],
+)
+def test_a_wrong_vote_names_the_field(engine: sa.Engine, answer: Answer, fields: dict[str, object], path: str) -> None:
+    card = deal(engine, "text")
+    with pytest.raises(BadInput) as caught:
+        cast(engine, card, "Ana", answer, **fields)  # type: ignore[arg-type]
+    assert caught.value.path == path
+    assert votes(engine, card) == []
+
+
+def test_an_archived_intent_an_unknown_card_and_an_archived_bot_take_no_vote(engine: sa.Engine) -> None:
+    card = deal(engine, "text")
+    with database.writing(engine) as connection:
+        archive_intent(connection, BOT, 1, AT)
+    with pytest.raises(BadInput, match="archived"):
+        cast(engine, card, "Ana", "intent", "refund")
+    with pytest.raises(CardNotFound):
+        cast(engine, "nope", "Ana", "none")
+    with database.writing(engine) as connection:
+        connection.execute(sa.update(tables.bot).values(archived_at=AT))
+    with pytest.raises(BotArchived):
+        cast(engine, card, "Ana", "none")
+
+
+def test_a_withdrawn_card_takes_no_vote(engine: sa.Engine) -> None:
+    card = deal(engine, "text")
+    with database.writing(engine) as connection:
+        connection.execute(sa.update(tables.card).values(status="withdrawn"))
+    with pytest.raises(CardClosed, match="withdrawal"):
+        cast(engine, card, "Ana", "none")
+    assert claim(engine, "Ana") == []
+
+
+def test_a_forgotten_turn_is_not_dealt(engine: sa.Engine) -> None:
+    deal(engine, "text")
+    with database.writing(engine) as connection:
+        connection.execute(sa.delete(tables.turn_content))
+    assert claim(engine, "Ana") == []
+
+
+def test_a_card_shows_two_turns_either_side_with_their_replies(engine: sa.Engine) -> None:
+    for minute in range(7):
+        turn_id = add_turn(engine, f"turn {minute}", conversation="c", minute=minute)
+        add_reply(engine, f"reply {minute}", conversation="c", minute=minute)
+        if minute == 3:
+            shown, blind = add_card(engine, turn_id), add_card(engine, turn_id, purpose="audit")
+    add_turn(engine, "elsewhere", conversation="d", minute=3)
+    with database.reading(engine) as connection:
+        around = view(connection, store.get_card(connection, BOT, shown)).context
+        blind_around = view(connection, store.get_card(connection, BOT, blind)).context
+    before = ["turn 1", "reply 1", "turn 2", "reply 2"]
+    assert [line.text for line in around.before] == before
+    assert [line.text for line in around.after] == ["reply 3", "turn 4", "reply 4", "turn 5", "reply 5"]
+    assert ([line.text for line in blind_around.before], blind_around.after) == (before, ())
+    assert [line.who for line in around.after] == ["bot", "user", "bot", "user", "bot"]
+
+
+def test_choices_carry_descriptions_and_the_owners_phrases_first(engine: sa.Engine) -> None:
+    cast(engine, deal(engine, "voted phrase"), "Ana", "intent", "refund")
+    resolve(engine)
+    for n in range(3):
+        turn_id = add_turn(engine, f"phrase {n}", source="import")
+        row = {"bot": BOT, "turn_id": turn_id, "use": "train", "answer": "intent", "intent_id": 1, "origin": "import"}
+        with database.writing(engine) as connection:
+            connection.execute(tables.label.insert(), row | {"at": AT})
+    card = deal(engine, "text")
+    with database.reading(engine) as connection:
+        choices = view(connection, store.get_card(connection, BOT, card)).choices
+    assert [choice.intent for choice in choices] == ["cancel_order", "refund", "track_order"]
+    assert choices[1].description == "money back for an order"
+    assert choices[1].examples == ("phrase 0", "phrase 1", "phrase 2")
+    assert choices[0].examples == ()
