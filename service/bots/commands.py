@@ -68,8 +68,7 @@ def create_bot(settings: Settings, /, name: str, is_json: bool, **options: Any) 
     """Make a bot, and the secret that signs its logs. The secret is shown once."""
     with opened(settings) as context:
         database.migrate(context.engine)  # this may well be the first command on a new machine
-        with writing(context.engine) as connection:
-            bot, secret = rules.open_bot(connection, context.keyring, name, now(), who=at_terminal(), **_given(options))
+        bot, secret = rules.open_bot(context, name, now(), who=at_terminal(), **_given(options))
         made = OpenedBot(bot=bot, webhook=webhook_url(context, name, store.NATIVE), secret=secret)
     if is_json:
         return as_json(made)

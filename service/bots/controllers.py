@@ -54,10 +54,7 @@ class BotsController(Controller):
     @post("/", guards=[requires("operator")], sync_to_thread=True)
     def create_bot(self, context: Context, principal: Principal, data: NewBot) -> OpenedBot:
         options: dict[str, Any] = msgspec.to_builtins(data)
-        with writing(context.engine) as connection:
-            bot, secret = rules.open_bot(
-                connection, context.keyring, options.pop("name"), now(), who=principal.name, **options
-            )
+        bot, secret = rules.open_bot(context, options.pop("name"), now(), who=principal.name, **options)
         return OpenedBot(bot=bot, webhook=webhook_url(context, bot.name, store.NATIVE), secret=secret)
 
     @get("/{bot:str}", guards=[requires("reader")], sync_to_thread=True)

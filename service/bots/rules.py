@@ -3,29 +3,28 @@
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from service import jobs
 from service.access import audit
+from service.bots import patterns
 from service.bots.schemas import Bot
-from service.bots.store import NATIVE, add_secret, create_bot, get_bot, update_bot
+from service.bots.store import NATIVE, add_secret, checked, create_bot, get_bot, update_bot
 from service.context import Context
 from service.database import writing
 from service.jobs import Job
-from service.keyring import Keyring
 from service.streams import redis_errors
 
 
-def open_bot(
-    connection: sa.Connection, keyring: Keyring, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any
-) -> tuple[Bot, str]:
+def open_bot(context: Context, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> tuple[Bot, str]:
     """A bot ready to take logs, and the secret of its source `native`, shown here and never again."""
-    bot = create_bot(connection, name, now, who=who, **options)
-    return bot, add_secret(connection, keyring, name, NATIVE, now, who=who)
+    _check(options)
+    with writing(context.engine) as connection:
+        bot = create_bot(connection, name, now, who=who, **options)
+        return bot, add_secret(connection, context.keyring, name, NATIVE, now, who=who)
 
 
-def change_bot(context: Context, name: str, now: datetime, *, who: str, **options: Any) -> Bot:
+def change_bot(context: Context, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
     """Set options; a changed encoder asks for the vectors to be made anew."""
+    _check(options)
     with writing(context.engine) as connection:
         before = get_bot(connection, name)
         bot = update_bot(connection, name, now, who=who, **options)
@@ -33,3 +32,9 @@ def change_bot(context: Context, name: str, now: datetime, *, who: str, **option
         with redis_errors():
             jobs.enqueue(context.queue, Job.REEMBED, name)
     return bot
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Try the patterns out, before a transaction is open: a bad one takes its time."""
+    for index, pattern in enumerate(checked(options).patterns or ()):
+        patterns.check(pattern, f"patterns[{index}].regex")

@@ -1,7 +1,6 @@
 """Bots, their sources and the sources' sealed secrets."""
 
 import base64
-import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ import sqlalchemy as sa
 from service import database
 from service import tables as t
 from service.access import audit
-from service.bots.schemas import NAME, Bot, Options, Pattern, Source
+from service.bots.schemas import NAME, Bot, Options, Source
 from service.errors import BadInput, BotArchived, BotExists, BotNotFound, SourceNotFound
 from service.keyring import Keyring
 
@@ -26,38 +25,30 @@ PURPOSE = "source-secret"
 def create_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
     """A bot and its source `native`, which takes nothing until `add_secret` gave it a secret.
 
-    `options` are fields of Options.
+    `options` are fields of Options; their patterns were tried out before, see rules.py.
     """
     if not NAME.fullmatch(name):
         raise BadInput(f"{name!r} is no name for a bot", path="name", hint="1 to 40 of a-z, 0-9, _ and -")
-    row = {"name": name, "created_at": now, **checked(options)}
-    if not database.insert_new(connection, t.bot, [row]):
+    chosen = _plain(options)
+    if not database.insert_new(connection, t.bot, [{"name": name, "created_at": now, **chosen}]):
         raise BotExists(name)
-    audit.record(connection, name, "bot.create", now, who, **checked(options))
+    audit.record(connection, name, "bot.create", now, who, **chosen)
     create_source(connection, name, NATIVE, now, format=NATIVE, scheme="standard_webhooks", who=who)
     return get_bot(connection, name)
 
 
-def checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values of the options that were given; BadInput names the one that is wrong."""
+def checked(options: Mapping[str, Any]) -> Options:
+    """The options that were given; BadInput names the one that is wrong."""
     try:
-        given = msgspec.convert(msgspec.to_builtins(options), Options)
+        return msgspec.convert(msgspec.to_builtins(options), Options)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         raise BadInput(message, path=path.rstrip("`")) from error
-    for index, pattern in enumerate(given.patterns or ()):
-        _check_regex(pattern, f"patterns[{index}].regex")
-    plain: dict[str, Any] = msgspec.to_builtins(given)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(checked(options))
     return plain
-
-
-def _check_regex(pattern: Pattern, path: str) -> None:
-    try:
-        matches_nothing = re.compile(pattern.regex).fullmatch("")
-    except re.error as error:
-        raise BadInput(f"pattern {pattern.name}: {error}", path=path) from error
-    if matches_nothing:
-        raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint="+ instead of *")
 
 
 def get_bot(connection: sa.Connection, name: str) -> Bot:
@@ -85,7 +76,7 @@ def list_bots(connection: sa.Connection, *, archived: bool = False) -> list[Bot]
 
 def update_bot(connection: sa.Connection, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
     live_bot(connection, name)
-    if changes := checked(options):
+    if changes := _plain(options):
         connection.execute(sa.update(t.bot).where(t.bot.c.name == name).values(**changes))
         audit.record(connection, name, "bot.set", now, who, **changes)
     return get_bot(connection, name)
