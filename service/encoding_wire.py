@@ -3,6 +3,7 @@
 A frame is a length (4 bytes, big endian) and that many bytes of msgpack.
 """
 
+import math
 import socket
 import time
 
@@ -16,6 +17,7 @@ TEXTS_LIMIT = 1024  # texts of one request
 VECTORS_LIMIT = 4096  # vectors of one request
 NEIGHBOURS_LIMIT = 1000  # k
 LENGTH_BYTES = 4
+FOREVER = math.inf  # a deadline
 
 
 class FrameTooLong(Exception):
@@ -126,7 +128,7 @@ def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
     """`length` bytes, or nothing when the connection closes before the first of them."""
     parts = bytearray()
     while len(parts) < length:
-        connection.settimeout(remaining(deadline))
+        connection.settimeout(None if deadline == FOREVER else remaining(deadline))
         part = connection.recv(min(length - len(parts), 1 << 20))
         if not part and parts:
             raise ConnectionResetError("closed inside a frame")
