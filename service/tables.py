@@ -392,7 +392,8 @@ post = Table(  # a card as a Slack message
     Column("card_id", String(32), primary_key=True),
     _bot(),
     Column("channel", String(40), nullable=False),
-    Column("status", String(10), nullable=False),  # sending, posted, failed
+    Column("status", String(10), nullable=False),  # sending, posted, closed, failed
+    Column("first_at", Instant, nullable=False),  # where the look-up of an unknown outcome begins
     Column("attempted_at", Instant, nullable=False),
     Column("ts", String(40), nullable=False, default=""),
 )
