@@ -53,7 +53,7 @@ class TurnLike(Protocol):
 def assess(
     classifier: Classifier, bot: Bot, vectors: Floats2d, turns: Sequence[TurnLike], keyring: Keyring
 ) -> list[Assessment | None]:
-    """One per turn; None for slot fills, imported examples, and while the classifier knows no intent. vectors (n, d)."""
+    """One per turn; None for slot fills, imports, and while the classifier knows no intent. vectors (n, d)."""
     found: list[Assessment | None] = [None] * len(turns)
     rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in IMPORTED]
     if rows and len(classifier.head.intent_ids):

@@ -305,7 +305,7 @@ def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int])
 
 
 def drop_reported(connection: sa.Connection, bot: str, reported: set[int]) -> None:
-    """Undo the mark of waiting candidates that are reported no more: they are as uncertain as their prediction says, and
+    """Undo the mark of waiting candidates that are reported no more: they are as uncertain as predicted, and
     leave the queue when nothing else marks them."""
     c = CANDIDATE.c
     marked = sa.select(c.turn_id).join(MARK, MARK.c.turn_id == c.turn_id)

@@ -15,7 +15,7 @@ from service.learning.types import Floats1d, Floats2d, Ints1d
 TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
 REPLY, REPLY_CONTENT = tables.reply, tables.reply_content
 PREDICTION, MARK, CANDIDATE = tables.prediction, tables.mark, tables.candidate
-CARD, RANKING, ITEM = tables.card, tables.ranking, tables.ranking_item
+CARD, RANKING, ITEM, CLASSIFIER = tables.card, tables.ranking, tables.ranking_item, tables.classifier
 
 CHUNK = 10_000  # rows read at once
 MANY = 1_000  # ids in one statement
@@ -78,12 +78,23 @@ def open_among(connection: sa.Connection, bot: str, turn_ids: Iterable[int]) -> 
     return {row.turn_id for row in _in_parts(connection, query, CANDIDATE.c.turn_id, turn_ids)}
 
 
-def asked_among(connection: sa.Connection, bot: str, turn_ids: Iterable[int]) -> set[int]:
-    """Those of the turns whose rank card waits for an answer."""
-    query = sa.select(CARD.c.turn_id).where(
-        CARD.c.bot == bot, CARD.c.purpose == "rank", CARD.c.status.in_(("open", "adjudicate"))
+class Asked(NamedTuple):
+    """Turns whose answer is, or will be, news to a classifier."""
+
+    waiting: set[int]  # their rank card waits for an answer
+    answered: set[int]  # it was answered, after the classifier was made
+
+
+def asked_among(connection: sa.Connection, bot: str, n: int, turn_ids: Iterable[int]) -> Asked:
+    """Those of the turns that were asked and that classifier n has not learnt from."""
+    made = sa.select(CLASSIFIER.c.created_at).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n).scalar_subquery()
+    is_waiting = CARD.c.status.in_(("open", "adjudicate"))
+    query = sa.select(CARD.c.turn_id, is_waiting.label("is_waiting")).where(
+        CARD.c.bot == bot, CARD.c.purpose == "rank", is_waiting | (CARD.c.resolved_at >= made)
     )
-    return {row.turn_id for row in _in_parts(connection, query, CARD.c.turn_id, turn_ids)}
+    rows = list(_in_parts(connection, query, CARD.c.turn_id, turn_ids))
+    waiting = {row.turn_id for row in rows if row.is_waiting}
+    return Asked(waiting, {row.turn_id for row in rows} - waiting)
 
 
 def _in_parts(

@@ -1,0 +1,86 @@
+"""How many cards there is room for: the low-water mark, the week's budget of votes, the audit slice's share of it."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from service import tables
+from service.access import audit as audit_log
+from service.bots.schemas import Bot
+from service.reviews import store
+
+CARD, VOTE, MARK, PREDICTION, LOG = tables.card, tables.vote, tables.mark, tables.prediction, tables.audit_log
+TURN = tables.turn
+
+WEEK = timedelta(days=7)
+EARLY_SHARE, LATE_SHARE = 0.20, 0.10  # of the budget, until that many audit cards were answered, and after
+ENOUGH_ANSWERED = 200
+LOWEST_RATE = 0.001
+RATE_SET = "audit-rate.set"
+
+
+def rank_room(connection: sa.Connection, bot: Bot, now: datetime) -> int:
+    """Rank cards to make: a batch below the low-water mark, as far as the week's budget goes; else none."""
+    if store.count_waiting(connection, bot.name) >= bot.low_water:
+        return 0
+    return max(0, min(bot.batch_size, _left(connection, bot, now)))
+
+
+def audit_room(connection: sa.Connection, bot: Bot, now: datetime) -> int:
+    """Audit cards to make: the audit slice's share of the week's budget, less those the week has had."""
+    week = (CARD.c.bot == bot.name, CARD.c.purpose == "audit", CARD.c.created_at > now - WEEK)
+    made = _count(connection, CARD, *week)
+    return max(0, min(audit_cards_a_week(connection, bot) - made, _left(connection, bot, now)))
+
+
+def audit_cards_a_week(connection: sa.Connection, bot: Bot) -> int:
+    is_early = store.count_resolved(connection, bot.name, "audit") < ENOUGH_ANSWERED
+    return int(bot.weekly_budget * (EARLY_SHARE if is_early else LATE_SHARE))
+
+
+def _left(connection: sa.Connection, bot: Bot, now: datetime) -> int:
+    """Votes of the week's budget that are neither given nor asked for."""
+    given = _count(connection, VOTE, VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")
+    return bot.weekly_budget - given - store.count_open(connection, bot.name)
+
+
+def set_audit_rate(connection: sa.Connection, bot: Bot, now: datetime) -> float:
+    """Once a week: the rate at which a week's turns fill the audit slice's share of the budget. The rate in force."""
+    last = sa.select(sa.func.max(LOG.c.at)).where(LOG.c.bot == bot.name, LOG.c.action == RATE_SET)
+    if now - (connection.scalar(last) or bot.created_at) < WEEK:
+        return bot.audit_rate
+    arrived = (TURN.c.bot == bot.name, TURN.c.received_at > now - WEEK, TURN.c.source.not_in(("import", "gold")))
+    turns = _count(connection, TURN, *arrived, TURN.c.is_slot_fill.is_(False))
+    rate = audit_rate(audit_cards_a_week(connection, bot), turns)
+    connection.execute(sa.update(tables.bot).where(tables.bot.c.name == bot.name).values(audit_rate=rate))
+    audit_log.record(connection, bot.name, RATE_SET, now, audit_log.SYSTEM, rate=rate, turns=turns)
+    return rate
+
+
+def audit_rate(cards: int, turns: int) -> float:
+    """The chance that gives so many cards of so many turns, in [0.001, 1]; 0 when no card is wanted.
+
+    >>> audit_rate(100, 2_000), audit_rate(100, 20), audit_rate(0, 20)
+    (0.05, 1.0, 0.0)
+    """
+    return 0.0 if cards <= 0 else min(1.0, max(LOWEST_RATE, cards / max(turns, 1)))
+
+
+def audit_marked(connection: sa.Connection, bot: str, limit: int) -> list[tuple[int, float]]:
+    """Turns of the audit slice that have no audit card yet, with their draw, in its order.
+
+    The draw is a hash: whatever part of the slice is asked, it is a part drawn at random.
+    """
+    has_card = sa.exists().where(CARD.c.turn_id == MARK.c.turn_id, CARD.c.purpose == "audit")
+    has_content = sa.exists().where(tables.turn_content.c.turn_id == MARK.c.turn_id)
+    query = (
+        sa.select(MARK.c.turn_id, MARK.c.value)
+        .where(MARK.c.bot == bot, MARK.c.kind == "audit", ~has_card, has_content)
+        .order_by(MARK.c.value, MARK.c.turn_id)
+        .limit(limit)
+    )
+    return [(row.turn_id, row.value) for row in connection.execute(query)]
+
+
+def _count(connection: sa.Connection, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table).where(*where)) or 0

@@ -1,0 +1,255 @@
+"""The ranking job: which candidates become cards.
+
+Priority orders the pool; a shortlist of ten batches is looked at closely; from it a batch is picked in which no two
+cards ask the same; what says the same as a card is folded into it. The decision is written in one transaction, which
+first looks whether it is still wanted: a twin of the job, or a repeat, finds the ranking done and changes nothing.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+
+from service import clock, database
+from service.bots.schemas import Bot
+from service.bots.store import get_bot
+from service.context import Context
+from service.encoding import NO_TURN, Encoder
+from service.learning.diversity import DUPLICATE, batch
+from service.learning.folding import Key, folds, key
+from service.learning.ranking import Factors, Weights, fitting, priority, ration, take_apart, top
+from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
+from service.reports.rules import ENOUGH, Evidence, evidence
+from service.reviews import budget, candidates
+from service.reviews.candidates import Pool
+from workers import surroundings
+
+log = structlog.get_logger()
+
+SHORTLIST = 10  # batches
+DIVERSIFIER = "kmeans"
+STRATEGY = f"margin+{DIVERSIFIER}"
+SURELY_OUT = 0.9  # the gate's probability from which on an answer is worth little: `none` teaches no intent
+SURELY_OUT_SHARE = 0.05  # of a shortlist
+REPEATS = 256  # neighbours of a pick that may fold into its card
+
+
+class Shortlist(NamedTuple):
+    """The candidates that are looked at closely, best first: m rows."""
+
+    turn_ids: Ints1d  # (m,)
+    priority: Floats1d  # (m,)
+    parts: Sequence[dict[str, float]]  # (m,) what each priority is made of
+    x: Floats2d  # (m, d)
+    neighbours: Ints2d  # (m, k)
+    cosines: Floats2d  # (m, k)
+    weights: Weights
+    candidates: int  # how many there were to choose from
+
+
+class Pair(NamedTuple):
+    """A turn that repeats another, which has a card or gets one."""
+
+    cosine: float
+    turn_id: int
+    card: int  # the turn of the card
+
+
+class Plan(NamedTuple):
+    """What a ranking wants to do: `picks` are rows of the shortlist, best first."""
+
+    n: int
+    seed: int  # id of the ranking before: a plan is void once there is another
+    shortlist: Shortlist
+    picks: Ints1d
+    into: Mapping[int, int]  # turn → the turn whose card stands for it
+
+
+def rank(context: Context, encoder: Encoder, bot: str) -> None:
+    """Make the next cards where there is room for them: of the audit slice, and a batch by priority."""
+    now = clock.now()
+    add_audit_cards(context, bot, now)
+    with database.reading(context.engine) as connection:
+        record = get_bot(connection, bot)
+        room = budget.rank_room(connection, record, now)
+    if room and record.champion is not None:
+        plan = _plan(context, encoder, record, record.champion, room)
+        cards = _carry_out(context, plan, bot, now) if plan else 0
+        log.info("candidates.ranked", bot=bot, cards=cards)
+
+
+def add_audit_cards(context: Context, bot: str, now: datetime) -> None:
+    """Cards for the audit slice: blind, and as many as its share of the budget allows."""
+    with database.writing(context.engine) as connection:
+        candidates.lock(connection, bot)
+        record = get_bot(connection, bot)
+        budget.set_audit_rate(connection, record, now)
+        drawn = budget.audit_marked(connection, bot, budget.audit_room(connection, record, now))
+        candidates.add_cards(connection, [_card(bot, turn_id, "audit", 1 - draw, now) for turn_id, draw in drawn])
+
+
+def _card(bot: str, turn_id: int, purpose: str, score: float, now: datetime, **more: object) -> dict[str, Any]:
+    return {
+        "id": uuid.uuid4().hex,
+        "bot": bot,
+        "turn_id": turn_id,
+        "purpose": purpose,
+        "is_blind": purpose != "rank",
+        "priority": score,
+        "created_at": now,
+        **more,
+    }
+
+
+def _plan(context: Context, encoder: Encoder, bot: Bot, n: int, room: int) -> Plan | None:
+    """Read, order, pick, fold; nothing is written but what was measured. None when there is nobody to ask about."""
+    with database.reading(context.engine) as connection:
+        found = evidence(connection, bot.name)
+        seed = candidates.last_ranking(connection, bot.name)
+    surroundings.measure_new(context, encoder, bot.name, found)
+    shortlist = _shortlist(context, encoder, bot, found)
+    if shortlist is None:
+        return None
+    is_new, into = _set_repeats_aside(context, bot.name, n, shortlist)
+    picks = _pick(shortlist, is_new, room, seed)
+    return Plan(n, seed, shortlist, picks, into | _folds(context, encoder, bot.name, shortlist, picks))
+
+
+def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) -> Shortlist | None:
+    """The best candidates by priority, their surroundings measured anew."""
+    with database.reading(context.engine) as connection:
+        pool = candidates.read_pool(connection, bot.name)
+        best = _best(pool, found, SHORTLIST * bot.batch_size)
+        turn_ids, x = candidates.vectors_of(connection, pool.turn_ids[best].tolist(), encoder.identity(bot.name))
+        if not len(turn_ids):
+            return None
+        around = surroundings.look(connection, encoder, bot.name, turn_ids, x, found)
+    surroundings.save(context, around, clock.now())
+    rows = np.searchsorted(pool.turn_ids, turn_ids)
+    factors = _factors(pool)
+    factors.pressure[rows], factors.impact[rows] = around.pressure, around.impact
+    weights = fitting(Weights(), factors)
+    scores = priority(factors, weights)[rows]
+    order = top(scores, len(rows), turn_ids)
+    return Shortlist(
+        turn_ids=turn_ids[order],
+        priority=scores[order],
+        parts=_parts(pool, factors, rows[order]),
+        x=x[order],
+        neighbours=around.neighbours[order],
+        cosines=around.cosines[order],
+        weights=weights,
+        candidates=len(pool.turn_ids),
+    )
+
+
+def _factors(pool: Pool) -> Factors:
+    return Factors(pool.uncertainty, pool.structure, pool.pressure.copy(), pool.impact.copy())
+
+
+def _parts(pool: Pool, factors: Factors, rows: Ints1d) -> list[dict[str, float]]:
+    outside = pool.out_of_scope[rows].tolist()
+    parts = take_apart(factors, rows)
+    return [part | {"out_of_scope": one} for part, one in zip(parts, outside, strict=True)]
+
+
+def _best(pool: Pool, found: Evidence, n: int) -> Ints1d:
+    """Rows of the pool; few of those that teach little: out of scope for sure, and nobody complained of the answer."""
+    factors = _factors(pool)
+    order = top(priority(factors, fitting(Weights(), factors)), len(pool.turn_ids), pool.turn_ids)
+    reported = found.turn_ids[found.belief >= ENOUGH]
+    teaches_little = (pool.out_of_scope >= SURELY_OUT) & ~np.isin(pool.turn_ids, reported)
+    return ration(order, teaches_little, n, SURELY_OUT_SHARE)
+
+
+def _set_repeats_aside(context: Context, bot: str, n: int, shortlist: Shortlist) -> tuple[Bools1d, dict[int, int]]:
+    """Which rows of the shortlist ask something new; and, of the others, turns whose waiting card serves them too."""
+    near = np.where(shortlist.cosines >= DUPLICATE, shortlist.neighbours, NO_TURN)
+    with database.reading(context.engine) as connection:
+        asked = candidates.asked_among(connection, bot, n, near[near != NO_TURN].tolist())
+        hits = np.nonzero(np.isin(near, list(asked.waiting)))
+        pairs = map(Pair, shortlist.cosines[hits].tolist(), shortlist.turn_ids[hits[0]].tolist(), near[hits].tolist())
+        into = _serving(connection, list(pairs))
+    is_old = np.isin(near, list(asked.waiting | asked.answered)).any(axis=1)
+    return np.logical_not(is_old), into
+
+
+def _pick(shortlist: Shortlist, is_new: Bools1d, room: int, seed: int) -> Ints1d:
+    """Rows of the shortlist for the next cards, best first."""
+    rows = np.flatnonzero(is_new)
+    x, scores, turn_ids = shortlist.x[rows], shortlist.priority[rows], shortlist.turn_ids[rows]
+    return rows[batch(x, scores, turn_ids, room, np.random.default_rng(seed), diversifier=DIVERSIFIER)]
+
+
+def _folds(context: Context, encoder: Encoder, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, int]:
+    """Open candidates that a pick's answer serves → the pick."""
+    turn_ids = shortlist.turn_ids[picks]
+    neighbours, cosines = surroundings.others(encoder, bot, turn_ids, shortlist.x[picks], REPEATS)
+    hits = np.nonzero(cosines >= DUPLICATE)
+    with database.reading(context.engine) as connection:
+        waiting = candidates.open_among(connection, bot, neighbours[hits].tolist()).difference(turn_ids.tolist())
+        pairs = map(Pair, cosines[hits].tolist(), neighbours[hits].tolist(), turn_ids[hits[0]].tolist())
+        return _serving(connection, [pair for pair in pairs if pair.turn_id in waiting])
+
+
+def _serving(connection: sa.Connection, pairs: Sequence[Pair]) -> dict[int, int]:
+    """Turn → the card's turn, where the answer to the card serves the turn; of several cards the nearest."""
+    keys = _keys(connection, {turn_id for pair in pairs for turn_id in (pair.turn_id, pair.card)})
+    found: dict[int, int] = {}
+    for cosine, turn_id, card in sorted(pairs, reverse=True):
+        if turn_id in keys and card in keys and folds(keys[card], keys[turn_id], cosine):
+            found.setdefault(turn_id, card)
+    return found
+
+
+def _keys(connection: sa.Connection, turn_ids: set[int]) -> dict[int, Key]:
+    return {turn_id: key(spoken) for turn_id, spoken in candidates.utterances(connection, turn_ids).items()}
+
+
+def _carry_out(context: Context, plan: Plan, bot: str, now: datetime) -> int:
+    """Write the ranking and its cards, if that is still wanted; how many cards."""
+    with database.writing(context.engine) as connection:
+        candidates.lock(connection, bot)
+        record = get_bot(connection, bot)
+        if record.champion != plan.n or candidates.last_ranking(connection, bot) != plan.seed:
+            return 0
+        picks = plan.picks[: budget.rank_room(connection, record, now)]
+        waiting = candidates.open_among(connection, bot, plan.shortlist.turn_ids[picks].tolist())
+        picks = picks[np.isin(plan.shortlist.turn_ids[picks], list(waiting))]
+        return _write(connection, plan, bot, picks, now) if len(picks) else 0
+
+
+def _write(connection: sa.Connection, plan: Plan, bot: str, picks: Ints1d, now: datetime) -> int:
+    shortlist = plan.shortlist
+    ranking_id = candidates.add_ranking(
+        connection,
+        bot,
+        _items(shortlist, picks),
+        at=now,
+        n=plan.n,
+        seed=plan.seed,
+        strategy=STRATEGY,
+        candidates=shortlist.candidates,
+        weights=shortlist.weights._asdict(),
+    )
+    chosen = zip(shortlist.turn_ids[picks].tolist(), shortlist.priority[picks].tolist(), strict=True)
+    cards = [_card(bot, turn_id, "rank", score, now, ranking_id=ranking_id) for turn_id, score in chosen]
+    carded = candidates.add_cards(connection, cards)
+    candidates.set_carded(connection, carded)
+    waiting = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
+    candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in waiting})
+    return len(carded)
+
+
+def _items(shortlist: Shortlist, picks: Ints1d) -> list[dict[str, Any]]:
+    """The shortlist as it is kept, in the order of priority."""
+    picked = np.isin(np.arange(len(shortlist.turn_ids)), picks).tolist()
+    rows = zip(shortlist.turn_ids.tolist(), picked, shortlist.priority.tolist(), shortlist.parts, strict=True)
+    return [
+        {"turn_id": turn_id, "position": position, "picked": is_picked, "priority": score, "factors": parts}
+        for position, (turn_id, is_picked, score, parts) in enumerate(rows)
+    ]
