@@ -18,6 +18,7 @@ from service.intents.schemas import ParsedExample, ParsedIntent
 from service.turns.schemas import Entity
 
 ANNOTATION = re.compile(r"\[(?P<text>[^\]]+)\](?:\((?P<type>[^:)]+)(?::[^)]*)?\)|(?P<fields>\{[^}]+\}))")
+DEPTH_LIMIT = 50  # examples stand at depth 4
 OTHER_SECTIONS = frozenset({"synonym", "regex", "lookup"})
 
 
@@ -32,13 +33,27 @@ def parse_rasa(data: bytes) -> list[ParsedIntent]:
 
 def _compose(data: bytes) -> yaml.Node | None:
     try:
+        _check_depth(data)
         root: yaml.Node | None = yaml.compose(data, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(f"not YAML: {error.problem}", path=f"line {line}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput("not YAML in UTF-8", path="line 1") from error
     return root
+
+
+def _check_depth(data: bytes) -> None:
+    """The C composer recurses without a limit and takes the process with it; the parser below it does not."""
+    depth = 0
+    for event in yaml.parse(data, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_LIMIT:
+            _refuse(
+                "the file nests too deeply",
+                event.start_mark.line + 1 if event.start_mark else 1,
+                "is this Rasa's NLU file, nlu.yml?",
+            )
 
 
 def _refuse(detail: str, line: int, hint: str = "") -> NoReturn:
