@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from alembic.migration import MigrationContext
 from litestar import Response, get
+from litestar.di import NamedDependency
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,7 +35,7 @@ def live() -> dict[str, str]:
 
 
 @get("/health/ready", operation_id="Ready", tags=["health"], sync_to_thread=True)
-def ready(context: Context) -> Response[Health]:
+def ready(context: NamedDependency[Context]) -> Response[Health]:
     """200 when a webhook would be answered 202; else 503."""
     checks = [check_redis(context), check_database(context)]
     if any(check.level == "wrong" for check in checks):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Controller, Request, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, RawBody
 
 from service.access.guard import requires
 from service.clock import now
@@ -15,7 +17,14 @@ class WebhookController(Controller):
     path, tags = "/webhooks/{bot:str}/{source:str}", ("turns",)
 
     @post(status_code=202, operation_id="ReceiveDelivery", sync_to_thread=True)
-    def receive(self, bot: str, source: str, body: bytes, request: Request[Any, Any, Any], intake: Intake) -> Receipt:
+    def receive(
+        self,
+        bot: FromPath[str],
+        source: FromPath[str],
+        body: RawBody,
+        request: Request[Any, Any, Any],
+        intake: NamedDependency[Intake],
+    ) -> Receipt:
         """A delivery signed by the source's scheme; 202 means that it is on disk."""
         return intake.signed(bot, source, body, headers(request), now())
 
@@ -24,7 +33,9 @@ class TurnController(Controller):
     path, tags, guards = "/v1/bots/{bot:str}/turns", ("turns",), (requires("ingest"),)
 
     @post(status_code=202, operation_id="AddTurns", sync_to_thread=True)
-    def add(self, bot: str, body: bytes, request: Request[Any, Any, Any], intake: Intake) -> Receipt:
+    def add(
+        self, bot: FromPath[str], body: RawBody, request: Request[Any, Any, Any], intake: NamedDependency[Intake]
+    ) -> Receipt:
         """Turns, replies and reports in the native format; nothing is stored unless all of it is good."""
         return intake.keyed(bot, body, headers(request), now())
 
