@@ -11,7 +11,8 @@ from integrations.slack.blocks import Message, Place, Said
 from service import database
 from service.errors import TurnNotFound
 from service.intents.store import list_intents
-from service.reviews import rules, store
+from service.reviews import store
+from service.reviews.policies import active
 from service.reviews.schemas import StoredVote
 from service.reviews.views import view
 
@@ -34,7 +35,7 @@ def draw(connection: sa.Connection, place: Place) -> Drawing:
         shown = view(connection, found)
     except TurnNotFound:
         return Drawing(blocks.gone(), is_open=False)
-    votes = rules.active(store.votes_of(connection, place.card))
+    votes = active(store.votes_of(connection, place.card))
     return Drawing(blocks.card(shown, _said(connection, place.bot, votes)), is_open=found.status == "open")
 
 

@@ -2,7 +2,7 @@
 
 A post is `sending` from before the request until its outcome is known, then `posted`; `closed` once the message shows
 an answered card; `failed` when Slack will not have it. Its key is the card: that is what keeps a card from being posted
-twice by two dispatchers. """
+twice by two dispatchers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -59,7 +59,9 @@ def count_shown(connection: sa.Connection, bot: str) -> int:
 
 
 def last_attempt(connection: sa.Connection, channel: str) -> datetime | None:
-    return connection.scalar(sa.select(sa.func.max(POST.c.attempted_at)).where(POST.c.channel == channel))
+    query = sa.select(POST.c.attempted_at).where(POST.c.channel == channel).order_by(POST.c.attempted_at.desc())
+    found: datetime | None = connection.scalar(query.limit(1))
+    return found
 
 
 def unknown(connection: sa.Connection, bot: str, now: datetime) -> list[Post]:
@@ -80,8 +82,10 @@ def settle(connection: sa.Connection, card_id: str, status: Status, ts: str | No
 
 
 def release(connection: sa.Connection, card_id: str) -> None:
-    """The message is surely not in Slack: the card may be posted again at any time."""
-    connection.execute(sa.delete(POST).where(POST.c.card_id == card_id, POST.c.status == "sending"))
+    """The message is not in Slack: the card may be posted at any time. One that was tried before stays, for an earlier
+    message may yet turn up in the history."""
+    where = (POST.c.card_id == card_id, POST.c.status == "sending", POST.c.attempted_at == POST.c.first_at)
+    connection.execute(sa.delete(POST).where(*where))
 
 
 def stale(connection: sa.Connection, bot: str, limit: int) -> Sequence[Post]:

@@ -1,0 +1,45 @@
+"""The Bolt app: one synchronous set of listeners for Socket Mode and the events URL alike."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from slack_bolt import App
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
+
+from integrations.slack import listeners
+from integrations.slack.blocks import ANSWER, OTHER
+from integrations.slack.client import TIMEOUT_S, answering
+from integrations.slack.listeners import Desk
+from service.context import Context
+
+THREADS = 64  # Bolt's own few make a hundred clicks at once wait for seconds
+ANYTHING = re.compile("")
+
+
+def create_bolt(context: Context) -> App:
+    """Nothing is asked of Slack here: the token is looked at when it is used."""
+    settings = context.settings
+    app = App(
+        name="fencepost",
+        client=WebClient(base_url=settings.slack_api_url, timeout=TIMEOUT_S, retry_handlers=[]),
+        # Bolt's authorisation by token asks Slack who it is at the first click, and fails it when Slack is away.
+        authorize=lambda enterprise_id, team_id: AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=str(settings.slack_bot_token)
+        ),
+        signing_secret=str(settings.slack_signing_secret),
+        token_verification_enabled=False,
+        listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
+    )
+    register(app, Desk(context, answering(settings)))
+    return app
+
+
+def register(app: App, desk: Desk) -> None:
+    """The first listener that matches takes the request."""
+    app.action(re.compile(f"^{ANSWER}:"))(partial(listeners.on_click, desk=desk))
+    app.action(OTHER)(partial(listeners.on_click, desk=desk))
+    app.options(OTHER)(partial(listeners.on_options, desk=desk))
+    for kind in (app.action, app.options, app.view, app.shortcut, app.command, app.event):
+        kind(ANYTHING)(listeners.on_unknown)

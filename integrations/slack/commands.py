@@ -1,0 +1,33 @@
+"""`fencepost slack …`."""
+
+import signal
+import threading
+
+import click
+
+from service.settings import Settings
+
+
+@click.group()
+def slack() -> None:
+    """Review in Slack."""
+
+
+@slack.command("run")
+@click.pass_obj
+def run_command(settings: Settings) -> None:
+    """Answer Slack over Socket Mode until stopped."""
+    from integrations.slack.run import run
+    from service import logs
+    from service.context import opened, wait_for_redis
+
+    logs.configure(settings.log_level, "slack")
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    with opened(settings) as context:
+        wait_for_redis(context)
+        run(context, stop)
+
+
+COMMANDS: tuple[click.Command, ...] = (slack,)
