@@ -7,7 +7,7 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import sqlalchemy as sa
@@ -81,10 +81,16 @@ def id_of(key: str) -> str:
 
 
 def get_key(connection: sa.Connection, key_id: str) -> ApiKey:
-    row = connection.execute(sa.select(t.api_key).where(t.api_key.c.id == key_id)).one_or_none()
+    row = _find(connection, key_id)
     if row is None:
         raise KeyNotFound(key_id)
     return msgspec.convert(row, ApiKey, from_attributes=True)
+
+
+def _find(connection: sa.Connection, key_id: str) -> sa.Row[Any] | None:
+    if not key_id.isalnum():  # whatever it is, it is no id; a NUL in it would be an error in Postgres
+        return None
+    return connection.execute(sa.select(t.api_key).where(t.api_key.c.id == key_id)).one_or_none()
 
 
 def list_keys(connection: sa.Connection, bot: str | None = None) -> list[ApiKey]:
@@ -119,7 +125,7 @@ def rotate_key(
 
 def principal_of_key(connection: sa.Connection, key: str, now: datetime) -> Principal:
     """Who holds this key; Unauthorized, with one message for every cause, when nobody may use it."""
-    row = connection.execute(sa.select(t.api_key).where(t.api_key.c.id == id_of(key))).one_or_none()
+    row = _find(connection, id_of(key))
     is_known = row is not None and hmac.compare_digest(row.digest, digest(key))
     if row is None or not is_known or not is_valid(row.expires_at, row.revoked_at, now):
         raise Unauthorized("the key is unknown, revoked or expired", hint="`fencepost keys create` makes one")

@@ -52,7 +52,9 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def get_bot(connection: sa.Connection, name: str) -> Bot:
-    row = connection.execute(sa.select(t.bot).where(t.bot.c.name == name)).one_or_none()
+    query = sa.select(t.bot).where(t.bot.c.name == name)
+    # Postgres would take a NUL in the name for an error of its own.
+    row = connection.execute(query).one_or_none() if NAME.fullmatch(name) else None
     if row is None:
         raise BotNotFound(name)
     return msgspec.convert(row, Bot, from_attributes=True)
@@ -111,7 +113,7 @@ def get_source(connection: sa.Connection, bot: str, name: str) -> Source:
     """SourceNotFound also when it is archived."""
     c = t.source.c
     query = sa.select(t.source).where(c.bot == bot, c.name == name, c.archived_at.is_(None))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(query).one_or_none() if NAME.fullmatch(name) else None
     if row is None:
         raise SourceNotFound(bot, name)
     return msgspec.convert(row, Source, from_attributes=True)

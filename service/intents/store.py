@@ -98,12 +98,13 @@ def create_intents(
     connection: sa.Connection, bot: str, described: Mapping[str, str], now: datetime, *, who: str = audit.SYSTEM
 ) -> list[Intent]:
     """New intents from name → description; IntentNameTaken when an intent has or had one of the names."""
+    named = {checked_name(name): checked_description(text) for name, text in described.items()}
     lock(connection, bot)
-    _check_free(connection, bot, described)
+    _check_free(connection, bot, named)
     first = 1 + (connection.scalar(sa.select(sa.func.max(t.intent.c.id)).where(t.intent.c.bot == bot)) or 0)
     rows = [
-        {"bot": bot, "id": n, "name": checked_name(name), "description": checked_description(text), "created_at": now}
-        for n, (name, text) in enumerate(described.items(), first)
+        {"bot": bot, "id": n, "name": name, "description": text, "created_at": now}
+        for n, (name, text) in enumerate(named.items(), first)
     ]
     names = [{"bot": bot, "name": row["name"], "intent_id": row["id"]} for row in rows]
     if rows:
@@ -135,7 +136,7 @@ def rename_intent(
     """The old name keeps meaning this intent, so logs of an older bot still map."""
     lock(connection, bot)
     old = get_intent(connection, bot, intent_id).name
-    if old == checked_name(name):
+    if checked_name(name) == old:
         return get_intent(connection, bot, intent_id)
     c = t.intent_name.c
     holder = connection.scalar(sa.select(c.intent_id).where(c.bot == bot, c.name == name))

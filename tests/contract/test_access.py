@@ -1,0 +1,200 @@
+"""Keys, sign-in links and sessions, on both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service import tables as t
+from service.access import keys, sessions
+from service.access.roles import Principal, Role
+from service.bots.store import create_bot
+from service.database import reading, writing
+from service.errors import BadInput, BotNotFound, KeyNotFound, SignInSpent, Unauthorized
+
+NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def shop(engine: sa.Engine) -> sa.Engine:
+    with writing(engine) as connection:
+        create_bot(connection, "shop", NOW)
+    return engine
+
+
+def make_key(engine: sa.Engine, role: Role = "reviewer", bot: str | None = "shop", name: str = "Ana") -> str:
+    with writing(engine) as connection:
+        return keys.create_key(connection, name=name, role=role, bot=bot, now=NOW)
+
+
+def holder(engine: sa.Engine, key: str, now: datetime = NOW) -> Principal:
+    with reading(engine) as connection:
+        return keys.principal_of_key(connection, key, now)
+
+
+def actions(engine: sa.Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.scalars(sa.select(t.audit_log.c.action).order_by(t.audit_log.c.id)))
+
+
+def test_a_key_says_who_holds_it(shop: sa.Engine) -> None:
+    assert holder(shop, make_key(shop)) == Principal("Ana", "reviewer", "shop", "key")
+    assert holder(shop, make_key(shop, "operator", None)) == Principal("Ana", "operator", None, "key")
+
+
+def test_no_table_holds_a_key_or_its_secret(shop: sa.Engine) -> None:
+    key = make_key(shop)
+    secret = key.removeprefix("fp_").partition("_")[2]
+    with reading(shop) as connection:
+        for table in t.metadata.sorted_tables:
+            stored = str(connection.execute(sa.select(table)).all())
+            assert secret not in stored, table.name
+
+
+@pytest.mark.parametrize("wrong", ["", "fp_", "fp__", "fp_0000_x", "nonsense", "é" * 300, "fp_\0_x"])
+def test_a_wrong_key_is_nobody_s(shop: sa.Engine, wrong: str) -> None:
+    with pytest.raises(Unauthorized):
+        holder(shop, wrong)
+
+
+def test_a_key_with_another_secret_or_cut_short_is_nobody_s(shop: sa.Engine) -> None:
+    key = make_key(shop)
+    for wrong in (key[:-1], key + "A", key.rpartition("_")[0] + "_" + "A" * 43, key.removeprefix("fp_")):
+        with pytest.raises(Unauthorized):
+            holder(shop, wrong)
+
+
+def test_a_revoked_key_is_refused_at_once(shop: sa.Engine) -> None:
+    key = make_key(shop)
+    with writing(shop) as connection:
+        keys.revoke_key(connection, keys.id_of(key), NOW)
+        again = keys.revoke_key(connection, keys.id_of(key), NOW + MINUTE)
+    assert again.revoked_at == NOW
+    with pytest.raises(Unauthorized):
+        holder(shop, key)
+    assert actions(shop)[-2:] == ["key.create", "key.revoke"]
+
+
+def test_a_rotated_key_is_valid_until_its_grace_ends(shop: sa.Engine) -> None:
+    old = make_key(shop)
+    with writing(shop) as connection:
+        new = keys.rotate_key(connection, keys.id_of(old), NOW, grace=10 * MINUTE)
+    assert holder(shop, new, NOW + 20 * MINUTE) == holder(shop, old, NOW + 9 * MINUTE)
+    with pytest.raises(Unauthorized):
+        holder(shop, old, NOW + 10 * MINUTE)
+
+
+def test_rotating_twice_never_prolongs_the_first(shop: sa.Engine) -> None:
+    old = make_key(shop)
+    with writing(shop) as connection:
+        keys.rotate_key(connection, keys.id_of(old), NOW, grace=MINUTE)
+        keys.rotate_key(connection, keys.id_of(old), NOW, grace=60 * MINUTE)
+    with pytest.raises(Unauthorized):
+        holder(shop, old, NOW + MINUTE)
+
+
+def test_a_revoked_key_is_not_rotated_back_to_life(shop: sa.Engine) -> None:
+    key = make_key(shop)
+    with writing(shop) as connection:
+        keys.revoke_key(connection, keys.id_of(key), NOW)
+        with pytest.raises(BadInput, match="revoked"):
+            keys.rotate_key(connection, keys.id_of(key), NOW)
+        with pytest.raises(KeyNotFound):
+            keys.rotate_key(connection, "nope", NOW)
+
+
+def test_lists_show_a_bot_s_keys_and_no_other_s(shop: sa.Engine) -> None:
+    make_key(shop, name="Ana"), make_key(shop, "operator", None, name="Op")
+    with reading(shop) as connection:
+        assert [key.name for key in keys.list_keys(connection, "shop")] == ["Ana"]
+        assert {key.name for key in keys.list_keys(connection)} == {"Ana", "Op"}
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "bot", "path"),
+    [
+        ("", "reader", "shop", "name"),
+        ("  ", "reader", "shop", "name"),
+        ("x" * 81, "reader", "shop", "name"),
+        ("a\nb", "reader", "shop", "name"),
+        ("Ana", "king", "shop", "role"),
+        ("Ana", "operator", "shop", "role"),
+    ],
+)
+def test_a_key_of_nonsense_is_refused(shop: sa.Engine, name: str, role: Role, bot: str, path: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        make_key(shop, role, bot, name)
+    assert refused.value.path == path
+
+
+def test_a_key_for_no_such_bot_is_refused(shop: sa.Engine) -> None:
+    with pytest.raises(BotNotFound):
+        make_key(shop, "reader", "bank")
+
+
+def make_link(engine: sa.Engine, name: str = "", role: Role = "reviewer") -> str:
+    with writing(engine) as connection:
+        return sessions.create_sign_in(connection, name=name, role=role, bot="shop", now=NOW)
+
+
+def redeem(engine: sa.Engine, token: str, name: str = "Ana", now: datetime = NOW) -> str:
+    with writing(engine) as connection:
+        return sessions.redeem(connection, token, name, now)
+
+
+def test_a_link_opens_one_session_in_the_name_that_is_typed(shop: sa.Engine) -> None:
+    token = make_link(shop)
+    session = redeem(shop, token, " Ana ")
+    with reading(shop) as connection:
+        assert sessions.principal_of_session(connection, session, NOW) == Principal(
+            "Ana", "reviewer", "shop", "session"
+        )
+    with pytest.raises(SignInSpent):
+        redeem(shop, token)
+
+
+def test_a_link_with_a_name_keeps_it(shop: sa.Engine) -> None:
+    session = redeem(shop, make_link(shop, name="Ana"), "Mallory")
+    with reading(shop) as connection:
+        assert sessions.principal_of_session(connection, session, NOW).name == "Ana"
+
+
+def test_looking_at_a_link_does_not_spend_it(shop: sa.Engine) -> None:
+    token = make_link(shop)
+    with reading(shop) as connection:
+        assert sessions.look_at(connection, token, NOW) == sessions.look_at(connection, token, NOW)
+    redeem(shop, token)
+    with reading(shop) as connection, pytest.raises(SignInSpent):
+        sessions.look_at(connection, token, NOW)
+
+
+def test_a_link_lives_fifteen_minutes(shop: sa.Engine) -> None:
+    token = make_link(shop)
+    with pytest.raises(SignInSpent):
+        redeem(shop, token, now=NOW + 15 * MINUTE)
+    redeem(shop, token, now=NOW + 14 * MINUTE)
+
+
+def test_a_bad_name_does_not_spend_the_link(shop: sa.Engine) -> None:
+    token = make_link(shop)
+    with pytest.raises(BadInput, match="1 to 80"):
+        redeem(shop, token, " ")
+    redeem(shop, token, "Ana")
+
+
+def test_a_session_ends_at_sign_out_and_after_a_fortnight(shop: sa.Engine) -> None:
+    session = redeem(shop, make_link(shop))
+    with reading(shop) as connection, pytest.raises(Unauthorized):
+        sessions.principal_of_session(connection, session, NOW + timedelta(days=14))
+    with writing(shop) as connection:
+        sessions.close_session(connection, session, NOW)
+        sessions.close_session(connection, session, NOW)
+    with reading(shop) as connection, pytest.raises(Unauthorized):
+        sessions.principal_of_session(connection, session, NOW)
+    assert actions(shop)[-3:] == ["sign_in.create", "session.open", "session.close"]
+
+
+def test_ingest_is_a_role_of_keys_only(shop: sa.Engine) -> None:
+    with pytest.raises(BadInput, match="keys"):
+        make_link(shop, role="ingest")
