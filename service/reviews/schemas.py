@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    type: str
+    type: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class Reviewer(NamedTuple):
@@ -33,7 +33,7 @@ class Reviewer(NamedTuple):
     adjudicates: bool = False
 
 
-Spans = tuple[Span, ...] | None  # None: entities were not looked at
+Spans = Annotated[tuple[Span, ...], Meta(max_length=100)] | None  # None: entities were not looked at
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):

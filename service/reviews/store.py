@@ -80,12 +80,13 @@ def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
 def claimed_cards(
     connection: sa.Connection, bot: str, reviewer: str, statuses: Sequence[CardStatus], now: datetime
 ) -> list[Card]:
-    """Cards on this reviewer's screen that still want their answer, oldest claim first."""
+    """Cards on this reviewer's screen that still want their answer: one they took back first, then the oldest claim."""
+    taken_back = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
         .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
-        .order_by(CLAIM.c.until, CARD.c.id)
+        .order_by(taken_back.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
 
@@ -132,7 +133,8 @@ def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
 
 
 def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
-    """Other people's claims and deciding votes leave at least one of the votes the card wants; of an adjudicator, one."""
+    """Other people's claims and deciding votes leave at least one of the votes the card wants;
+    of an adjudicator, one."""
     claims = (
         sa.select(sa.func.count())
         .select_from(CLAIM)

@@ -155,15 +155,16 @@ def _intent(connection: sa.Connection, bot: str, name: str | None, path: str) ->
 
 
 def _proposed(name: str | None) -> str:
-    if not (name and name.strip()):
-        raise BadInput("the proposed intent's name is missing", path="proposed")
-    return " ".join(name.split())
+    tidy = " ".join((name or "").split())
+    if not tidy or not tidy.isprintable():
+        raise BadInput("the proposed intent's name is missing, or not printable", path="proposed")
+    return tidy
 
 
 def _check_spans(connection: sa.Connection, card: Card, spans: Sequence[Span]) -> tuple[Span, ...]:
     content = tables.turn_content
     text = connection.scalar(sa.select(content.c.text).where(content.c.turn_id == card.turn_id)) or ""
     for index, span in enumerate(spans):
-        if not 0 <= span.start < span.end <= len(text) or not span.type:
+        if not 0 <= span.start < span.end <= len(text):
             raise BadInput(f"no such span in a text of {len(text)} characters", path=f"spans[{index}]")
     return tuple(spans)
