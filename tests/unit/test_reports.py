@@ -1,0 +1,179 @@
+"""Reports as evidence: what they are worth on their turn, and around it."""
+
+from typing import NamedTuple, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from service.learning.ranking import Factors, Weights, priority
+from service.learning.reports import (
+    PRIOR,
+    base_rate,
+    believe,
+    by_person,
+    combine,
+    decay,
+    kernel,
+    pressure,
+    reported_uncertainty,
+)
+from service.learning.types import Floats1d, Floats2d, Ints1d
+from service.learning.uncertainty import margin
+from service.turns.schemas import ReportKind
+
+ROUNDING = 1e-12
+
+
+class Report(NamedTuple):
+    turn: int
+    person: int
+    q: float
+
+
+class World(NamedTuple):
+    """A small bot: turns with probabilities, vectors and answers, and the reports on them."""
+
+    proba: Floats2d
+    x: Floats2d
+    answered: Ints1d
+    reports: list[Report]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    n, k = draw(st.integers(1, 7)), draw(st.integers(1, 4))
+    cells = st.lists(st.lists(st.integers(0, 9), min_size=k, max_size=k).filter(any), min_size=n, max_size=n)
+    weights = np.array(draw(cells), dtype=np.float64)
+    angles = np.array(draw(st.lists(st.floats(0, 1.5), min_size=n, max_size=n)))
+    answered = draw(st.lists(st.integers(-1, k - 1), min_size=n, max_size=n))
+    reports = draw(st.lists(st.builds(Report, st.integers(0, n - 1), st.integers(0, 3), st.floats(0, 1)), max_size=8))
+    return World(
+        weights / weights.sum(axis=1, keepdims=True),
+        np.stack([np.cos(angles), np.sin(angles)], axis=1),
+        np.array(answered),
+        reports,
+    )
+
+
+def priorities(world: World, reports: list[Report]) -> Floats1d:
+    """Of all turns, as the ranking computes them from nothing."""
+    n = len(world.x)
+    turns, persons, q = (
+        (np.array(column) for column in zip(*reports, strict=True)) if reports else [np.zeros(0, int)] * 3
+    )
+    cells = by_person(turns, persons, q.astype(float), (n, 4))
+    near = kernel(np.clip(world.x @ world.x.T, -1, 1))
+    np.fill_diagonal(near, 1.0)
+    e = pressure(sparse.csr_array(near), cells, near.sum(axis=1), base_rate(cells, n))
+    uncertainty = reported_uncertainty(world.proba, world.answered, combine(cells))
+    return priority(Factors(uncertainty, np.zeros(n), e, np.zeros(n)), Weights())
+
+
+@settings(max_examples=300)
+@given(worlds(), st.integers(0, 6), st.integers(0, 3), st.floats(0, 1))
+def test_another_report_never_lowers_its_turns_priority(world: World, turn: int, person: int, q: float) -> None:
+    turn %= len(world.x)
+    before = priorities(world, world.reports)[turn]
+    after = priorities(world, [*world.reports, Report(turn, person, q)])[turn]
+    assert after >= before - ROUNDING
+
+
+@settings(max_examples=300)
+@given(worlds().filter(lambda world: world.reports), st.integers(0, 7), st.floats(0, 1))
+def test_a_stronger_report_never_lowers_its_turns_priority(world: World, which: int, q: float) -> None:
+    which %= len(world.reports)
+    old = world.reports[which]
+    stronger = [*world.reports]
+    stronger[which] = old._replace(q=max(q, old.q))
+    before = priorities(world, world.reports)[old.turn]
+    assert priorities(world, stronger)[old.turn] >= before - ROUNDING
+
+
+def test_every_kind_of_report_has_a_prior() -> None:
+    assert set(PRIOR) == set(get_args(ReportKind))
+    assert all(0 < q < 1 for q in PRIOR.values())
+
+
+def test_belief_halves_every_fortnight() -> None:
+    assert decay(np.array([0.8, 0.8]), np.array([28.0, -3.0])).tolist() == [0.2, 0.8]
+
+
+def test_a_person_counts_once_on_a_turn_with_the_strongest_report() -> None:
+    cells = by_person(np.array([0, 0, 0]), np.array([0, 0, 1]), np.array([0.5, 0.25, 0.5]), (1, 2))
+    assert cells.toarray().tolist() == [[0.5, 0.5]]
+    assert combine(cells).tolist() == [0.75]
+
+
+def test_no_reports_are_no_evidence() -> None:
+    nothing = by_person(np.zeros(0, int), np.zeros(0, int), np.zeros(0), (0, 0))
+    assert combine(nothing).tolist() == []
+    assert base_rate(nothing, 100) == pytest.approx(1 / 200)
+    e = pressure(sparse.csr_array((3, 0)), nothing, np.array([1.0, 4.0, 9.0]), 0.01)
+    assert e.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("proba", "answered", "q", "expected"),
+    [
+        ([0.8, 0.1, 0.1], 0, 0.5, [0.4, 0.3, 0.3]),
+        ([0.8, 0.1, 0.1], 1, 0.5, [0.8444444444444444, 0.05, 0.10555555555555556]),
+        ([1.0, 0.0, 0.0], 0, 1.0, [0.0, 0.5, 0.5]),  # nothing left: uniform over the others
+        ([0.8, 0.1, 0.1], -1, 0.9, [0.8, 0.1, 0.1]),  # the bot answered something we do not know
+        ([0.8, 0.1, 0.1], 0, 0.0, [0.8, 0.1, 0.1]),
+        ([1.0], 0, 0.25, [0.75]),  # the only intent: nobody takes its mass
+    ],
+)
+def test_known_beliefs(proba: list[float], answered: int, q: float, expected: list[float]) -> None:
+    assert believe(np.array([proba]), np.array([answered]), np.array([q]))[0] == pytest.approx(expected)
+
+
+def test_a_believed_report_on_a_sure_turn_makes_it_uncertain() -> None:
+    sure = np.array([[0.98, 0.02]])
+    assert reported_uncertainty(sure, np.array([0]), np.array([0.75])) == pytest.approx([0.755])
+    assert reported_uncertainty(sure, np.array([1]), np.array([0.75])) == pytest.approx(margin(sure))
+
+
+@given(worlds(), st.floats(0, 1), st.floats(0, 1))
+def test_belief_stays_a_distribution_and_uncertainty_in_range(world: World, low: float, high: float) -> None:
+    n, k = world.proba.shape
+    low, high = min(low, high), max(low, high)
+    believed = believe(world.proba, world.answered, np.full(n, high))
+    assert (believed >= 0).all()
+    if k > 1:
+        assert believed.sum(axis=1) == pytest.approx(np.ones(n))
+    less = reported_uncertainty(world.proba, world.answered, np.full(n, low))
+    more = reported_uncertainty(world.proba, world.answered, np.full(n, high))
+    assert (more >= less - ROUNDING).all()
+    assert (margin(world.proba) <= less + ROUNDING).all()
+    assert (more <= 1).all()
+
+
+def test_one_persons_anger_is_capped_and_a_crowds_is_not() -> None:
+    """Twenty reports in one neighbourhood: from one person they count as one, from twenty as twenty times q."""
+    near, exposure = sparse.csr_array(np.ones((1, 20))), np.array([20.0])
+    one = by_person(np.arange(20), np.zeros(20, int), np.full(20, 0.5), (20, 1))
+    crowd = by_person(np.arange(20), np.arange(20), np.full(20, 0.5), (20, 20))
+    base = 0.01
+    assert pressure(near, one, exposure, base) == pytest.approx([2 / 1.2 - 1])
+    assert pressure(near, crowd, exposure, base) == pytest.approx([11 / 1.2 - 1])
+
+
+def test_pressure_is_felt_nearby_and_not_afar() -> None:
+    cosines = np.array([[1.0], [0.9], [0.5]])
+    e = pressure(sparse.csr_array(kernel(cosines)), sparse.csr_array([[0.8]]), np.ones(3), 0.01)
+    assert e == pytest.approx([1.8 / 1.01 - 1, 1.6 / 1.01 - 1, 0.0])
+
+
+@given(worlds())
+def test_pressure_is_never_negative_and_at_most_the_persons(world: World) -> None:
+    n = len(world.x)
+    rows = [(report.turn, report.person, report.q) for report in world.reports] or [(0, 0, 0.0)]
+    turns, persons, q = (np.array(column) for column in zip(*rows, strict=True))
+    cells = by_person(turns, persons, q.astype(float), (n, 4))
+    near = kernel(np.clip(world.x @ world.x.T, -1, 1))
+    e = pressure(sparse.csr_array(near), cells, near.sum(axis=1), base_rate(cells, n))
+    assert (e >= 0).all()
+    assert (e <= 4).all()
