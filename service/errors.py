@@ -162,3 +162,7 @@ class RedisDown(Unavailable):
 
 class EncoderDown(Unavailable):
     type = "encoder-down"
+
+
+class DatabaseDown(Unavailable):
+    type = "database-down"

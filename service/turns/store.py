@@ -43,7 +43,23 @@ class NewTurn(NamedTuple):
 
     @property
     def key(self) -> ExternalKey:
-        return self.arrival.source, self.turn.external_id
+        return self.source, self.external_id
+
+    @property
+    def source(self) -> str:
+        return self.arrival.source
+
+    @property
+    def external_id(self) -> str:
+        return self.turn.external_id
+
+    @property
+    def is_slot_fill(self) -> bool:
+        return self.turn.is_slot_fill
+
+    @property
+    def intents(self) -> tuple[IntentScore, ...]:
+        return self.turn.intents
 
 
 class NewReply(NamedTuple):
