@@ -27,7 +27,10 @@ class Head:
     weights: Floats2d  # (k, d)
     bias: Floats1d  # (k,)
     temperature: float
+    center: Floats1d  # (d,) mean of the log; prototypes and the gate look at x - center
+    prototypes: Floats2d  # (k, d) unit length: where each intent's turns lie
     gate_weights: Floats1d  # (d,)
+    gate_familiarity: float  # weight of `familiarity` in the gate
     gate_bias: float
     threshold: float = NEVER
 
@@ -48,11 +51,26 @@ def probabilities(head: Head, x: Floats2d) -> Floats2d:
     return np.asarray(softmax(logits(head, x) / head.temperature, axis=1))
 
 
+def familiarity(head: Head, x: Floats2d) -> Floats1d:
+    """(n,) cosine with the nearest intent's prototype, both seen from the center of the log; 0 without intents."""
+    if not len(head.intent_ids):
+        return np.zeros(len(x), x.dtype)
+    return nearest(x - head.center, head.prototypes)
+
+
+def nearest(centered: Floats2d, prototypes: Floats2d) -> Floats1d:
+    """(n,) largest cosine of each row with a prototype; 0 for a row of zeros."""
+    lengths = np.linalg.norm(centered, axis=1)
+    closest: Floats1d = (centered @ prototypes.T).max(axis=1) / np.where(lengths > 0, lengths, 1)
+    return closest
+
+
 def out_of_scope(head: Head, x: Floats2d) -> Floats1d:
     """(n,) the gate's probability, in [0, 1], that no intent of the bot is meant; 0 while the gate is off."""
     if head.threshold == NEVER:
         return np.zeros(len(x), x.dtype)
-    return np.asarray(expit(x @ head.gate_weights + head.gate_bias))
+    evidence = (x - head.center) @ head.gate_weights + head.gate_familiarity * familiarity(head, x) + head.gate_bias
+    return np.asarray(expit(evidence))
 
 
 def decide(head: Head, x: Floats2d) -> Ints1d:
@@ -69,19 +87,24 @@ def to_arrays(head: Head) -> dict[str, NDArray[Any]]:
         "intent_ids": np.asarray(head.intent_ids, np.int64),
         "weights": np.ascontiguousarray(head.weights, np.float32),
         "bias": np.asarray(head.bias, np.float32),
+        "center": np.asarray(head.center, np.float32),
+        "prototypes": np.ascontiguousarray(head.prototypes, np.float32),
         "gate_weights": np.asarray(head.gate_weights, np.float32),
-        "scalars": np.array([head.temperature, head.gate_bias, head.threshold], np.float64),
+        "scalars": np.array([head.temperature, head.gate_familiarity, head.gate_bias, head.threshold], np.float64),
     }
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Head:
-    temperature, gate_bias, threshold = arrays["scalars"].tolist()
+    temperature, gate_familiarity, gate_bias, threshold = arrays["scalars"].tolist()
     return Head(
         intent_ids=arrays["intent_ids"],
         weights=arrays["weights"],
         bias=arrays["bias"],
         temperature=temperature,
+        center=arrays["center"],
+        prototypes=arrays["prototypes"],
         gate_weights=arrays["gate_weights"],
+        gate_familiarity=gate_familiarity,
         gate_bias=gate_bias,
         threshold=threshold,
     )

@@ -24,7 +24,10 @@ def head(seed: int = 0, threshold: float = NEVER) -> Head:
         weights=rng.normal(size=(2, 3)).astype(np.float32),
         bias=np.array([0.5, -0.5], np.float32),
         temperature=0.7,
+        center=np.zeros(3, np.float32),
+        prototypes=np.eye(2, 3, dtype=np.float32),
         gate_weights=np.ones(3, np.float32),
+        gate_familiarity=-2.0,
         gate_bias=-1.0,
         threshold=threshold,
     )
