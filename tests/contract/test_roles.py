@@ -1,4 +1,4 @@
-"""Every route × every role × another bot's key. The routes are the app's own: one without a declared role fails here."""
+"""Every route × every role × another bot's key. The routes are the app's own; one without a declared role fails."""
 
 import re
 from collections.abc import Iterator
