@@ -204,11 +204,11 @@ def _put_candidates(connection: sa.Connection, bot: str, rows: Sequence[Mapping[
     known = {row["turn_id"] for row in rows} - {row.turn_id for row in new}
     update = (
         sa.update(CANDIDATE)
-        .where(c.turn_id == sa.bindparam("id"), c.status == "open")
+        .where(c.turn_id == sa.bindparam("of_turn"), c.status == "open")
         .values(n=sa.bindparam("by"), uncertainty=sa.bindparam("u"), structure=sa.bindparam("s"))
     )
     again = [
-        {"id": row["turn_id"], "by": row["n"], "u": row["uncertainty"], "s": row["structure"]}
+        {"of_turn": row["turn_id"], "by": row["n"], "u": row["uncertainty"], "s": row["structure"]}
         for row in rows
         if row["turn_id"] in known
     ]
@@ -275,17 +275,17 @@ def _mark_reported(connection: sa.Connection, bot: str, n: int, q: Mapping[int, 
         for turn_id, value in q.items()
     ]
     database.insert_new(connection, MARK, rows)
-    update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("id"), MARK.c.kind == "reported")
+    update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("of_turn"), MARK.c.kind == "reported")
     if rows:
-        again = [{"id": turn_id, "q": value} for turn_id, value in q.items()]
+        again = [{"of_turn": turn_id, "q": value} for turn_id, value in q.items()]
         connection.execute(update.values(value=sa.bindparam("q")), again)
 
 
 def _update_uncertainty(connection: sa.Connection, n: int, uncertainty: Mapping[int, float]) -> None:
     c = CANDIDATE.c
-    update = sa.update(CANDIDATE).where(c.turn_id == sa.bindparam("id"), c.status == "open", c.n == n)
+    update = sa.update(CANDIDATE).where(c.turn_id == sa.bindparam("of_turn"), c.status == "open", c.n == n)
     if uncertainty:
-        rows = [{"id": turn_id, "u": value} for turn_id, value in uncertainty.items()]
+        rows = [{"of_turn": turn_id, "u": value} for turn_id, value in uncertainty.items()]
         connection.execute(update.values(uncertainty=sa.bindparam("u")), rows)
 
 

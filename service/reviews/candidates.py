@@ -147,11 +147,11 @@ def save_measures(
     """What surrounds each of the turns, for those still open."""
     update = (
         sa.update(CANDIDATE)
-        .where(CANDIDATE.c.turn_id == sa.bindparam("id"), CANDIDATE.c.status == "open")
+        .where(CANDIDATE.c.turn_id == sa.bindparam("of_turn"), CANDIDATE.c.status == "open")
         .values(pressure=sa.bindparam("e"), impact=sa.bindparam("f"), measured_at=now)
     )
     rows = zip(turn_ids.tolist(), pressure.tolist(), impact.tolist(), strict=True)
-    _many(connection, update, [{"id": turn_id, "e": e, "f": f} for turn_id, e, f in rows])
+    _many(connection, update, [{"of_turn": turn_id, "e": e, "f": f} for turn_id, e, f in rows])
 
 
 def _many(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -229,7 +229,7 @@ def fold(connection: sa.Connection, into: Mapping[int, int]) -> None:
     """Turn → the turn whose card stands for it; for those still open."""
     update = (
         sa.update(CANDIDATE)
-        .where(CANDIDATE.c.turn_id == sa.bindparam("id"), CANDIDATE.c.status == "open")
+        .where(CANDIDATE.c.turn_id == sa.bindparam("of_turn"), CANDIDATE.c.status == "open")
         .values(status="folded", folded_into=sa.bindparam("into"))
     )
-    _many(connection, update, [{"id": turn_id, "into": target} for turn_id, target in sorted(into.items())])
+    _many(connection, update, [{"of_turn": turn_id, "into": target} for turn_id, target in sorted(into.items())])
