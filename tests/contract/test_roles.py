@@ -32,6 +32,7 @@ PUBLIC = {
     "/v1/{path}": "the description of the API",
     "/webhooks/{bot}/{source}": "the delivery's signature",
     "/sign-in/{token}": "the link's token",
+    "/static/{file_path}": "scripts and styles of the console, the same for everybody",
 }
 # Where a slip would cost most, the role is written down twice.
 LEAST: dict[tuple[str, str], Role] = {
