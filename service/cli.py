@@ -3,12 +3,15 @@
 import os
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
+import sqlalchemy as sa
 
 from service import settings as all_settings
 from service.errors import FencepostError
+from service.operations.commands import doctor_command
 from service.settings import Settings
 
 FEATURES = ("operations", "access", "bots", "intents", "turns", "reviews", "classifiers")
@@ -89,4 +92,34 @@ def _commands(module: Any) -> tuple[click.Command, ...]:
     return given
 
 
+def _foreign_share(connection: sa.Connection, bot: str) -> float:
+    from workers.languages import foreign_share
+
+    return foreign_share(connection, bot)
+
+
+@cli.command
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own log. [default: the shipped one]")
+@click.option("--keep", is_flag=True, help="Leave it running afterwards, until Ctrl-C.")
+@click.option("--json", "json_file", type=click.File("wb"), help="Write the result as JSON; - is standard output.")
+def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
+    """Run the whole loop in a folder of its own: a log, a simulated reviewer, a better classifier.
+
+    FILE's shapes are those of `fencepost replay`. Where it holds no labels, you are the reviewer: the console opens.
+    """
+    from integrations.webhooks import native
+    from workers.demo.show import show
+
+    show(data, native.parse, keep=keep, json_file=json_file)
+
+
+def _add_slack() -> None:
+    from integrations.slack.commands import COMMANDS
+
+    for command in COMMANDS:
+        cli.add_command(command)
+
+
 _add_features()
+_add_slack()
+cli.add_command(doctor_command(_foreign_share))

@@ -39,8 +39,8 @@ def _start(name: str, settings: Settings) -> None:
                 from service.encoding import EncodeClient
                 from workers import ingest
 
-                consumer = f"{socket.gethostname()}-{os.getpid()}"
-                ingest.run(context, EncodeClient(settings, context.redis), stop, consumer)
+                # The same name after a restart: what this host's last ingest had in hand is taken up at once.
+                ingest.run(context, EncodeClient(settings, context.redis), stop, socket.gethostname())
             case "encode":
                 from workers import encode
 

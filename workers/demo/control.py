@@ -57,6 +57,7 @@ def draw(n: int, labels: int, rng: np.random.Generator) -> Ints1d:
 
 def misread(true: Ints1d, intents: Ints1d, habits: Habits, rng: np.random.Generator) -> Ints1d:
     """The answers of a reviewer who errs at the given rate, among the cards that got an answer at all."""
-    errs = rng.random(len(true)) < habits.errs / (1 - habits.unsure)
-    wrong = rng.choice(np.unique(intents), len(true))
-    return np.where(errs, wrong, true)
+    names, column = np.unique(np.concatenate([true, intents]), return_inverse=True)
+    errs = (rng.random(len(true)) < habits.errs / (1 - habits.unsure)) & (len(names) > 1)
+    step = rng.integers(1, max(len(names), 2), len(true))  # to any other answer
+    return np.where(errs, names[(column[: len(true)] + step) % len(names)], true)

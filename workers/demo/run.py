@@ -6,7 +6,6 @@ measuring looks into the database. Every fifth conversation is held out: it is n
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from service.intents.rules import import_intents
 from service.intents.schemas import ParsedIntent
 from service.settings import Settings
 from service.tables import card, label, mark
-from service.turns.logs import Conversation, LoggedTurn
+from service.turns.logs import Conversation
 from service.turns.parsing import Adapter
 from service.turns.sending import opened_sender
 from workers.demo import measure, replayed, reviewing, stack
@@ -49,17 +48,16 @@ class Log(NamedTuple):
         return [found for found in self.conversations if not found.is_held_out]
 
     @property
-    def held_out(self) -> list[LoggedTurn]:
-        return [turn for found in self.conversations if found.is_held_out for turn in found.user_turns if turn.intent]
+    def has_truth(self) -> bool:
+        return any(turn.intent for found in self.conversations for turn in found.user_turns)
 
 
 def run(settings: Settings, log: Log, parse: Adapter, progress: Progress, *, seed: int = 0) -> Result:
-    """Drive an installation that runs in `settings.folder`, to the end; BadInput when the log has no truth."""
+    """Drive an installation that runs in `settings.folder`, to the end. The log holds its truth."""
     began = time.monotonic()
     with opened(settings) as context:
         posted = arrive(context, log, parse, progress)
-        import_intents(context, BOT, log.intents, now(), who="demo")
-        reviewing.wait_for_champion(context, BOT, progress)
+        begin(context, log, progress)
         cold = measure.champion_n(context, BOT)
         review(context, log, progress, seed)
         measured = measure.measure(context, BOT, log.conversations, cold, progress, runs=CONTROL_RUNS, habits=Habits())
@@ -84,6 +82,12 @@ def arrive(context: Context, log: Log, parse: Adapter, progress: Progress) -> se
         keys = replayed.post(sender, log.posted, parse, done)
     reviewing.wait_until_ingested(context, BOT, progress)
     return keys
+
+
+def begin(context: Context, log: Log, progress: Progress) -> None:
+    """Import the intents; wait for the cold classifier and the first cards."""
+    import_intents(context, BOT, log.intents, now(), who="demo")
+    reviewing.wait_for_champion(context, BOT, progress)
 
 
 def _votes(log: Log) -> int:
@@ -111,7 +115,3 @@ def _count(context: Context) -> dict[str, object]:
         voted = (label.c.bot == BOT) & (label.c.origin == "vote")
         labels = connection.scalar(sa.select(sa.func.count(label.c.turn_id.distinct())).where(voted))
     return {"marks": marks, "cards": cards, "labels": labels}
-
-
-def shipped() -> Path:
-    return Path(__file__).parent / "log.jsonl"
