@@ -1,4 +1,4 @@
-"""`fencepost replay`."""
+"""`fencepost replay` and `fencepost dead …`."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from service.context import opened
 from service.database import reading
 from service.errors import NotFound
 from service.settings import Settings
+from service.turns.dead import dead
 from service.turns.logs import BETWEEN_CONVERSATIONS, Conversation, read_log
 from service.turns.replay import Played, Remark, load, play, state_path
 from service.turns.sending import opened_sender
@@ -105,4 +106,4 @@ def _line(title: str, type: str, remark: Remark) -> str:
     return f"{title} {remark.count:,} × {type}; the first: {remark.first}"
 
 
-COMMANDS = (replay,)
+COMMANDS = (replay, dead)
