@@ -31,7 +31,7 @@ REDRAWN = 20  # messages a run; Slack takes about fifty updates a minute
 PAGE = 200
 PAGES = 50  # of history looked through for one post
 MARGIN = timedelta(minutes=1)  # between our clock and Slack's
-LONGEST_WAIT_S = 60.0  # for a rate limit; after that the next run goes on
+LONGEST_WAIT_S = 30.0  # for a rate limit: other jobs wait behind this one
 
 # The message is not in Slack, and trying again later may help: the channel, the token or the pace is at fault.
 LATER = {
@@ -167,8 +167,8 @@ class Dispatcher:
 
     def _wait(self, error: SlackApiError) -> None:
         """Honour Retry-After, so that whatever runs next begins late enough."""
-        seconds = (error.response.headers or {}).get("Retry-After") or (error.response.headers or {}).get("retry-after")
-        if seconds:
+        headers = {name.lower(): value for name, value in (error.response.headers or {}).items()}
+        if seconds := headers.get("retry-after"):
             self._pause(min(float(seconds), LONGEST_WAIT_S))
 
     def find(self) -> int:

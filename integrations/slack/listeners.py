@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 import structlog
 from rapidfuzz import fuzz, process, utils
+from redis.exceptions import RedisError
 from slack_bolt import Ack
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -80,7 +81,15 @@ def on_click(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         _tell(desk.client, click, refusal)
     _show(desk, click)
     voting.ask_to_resolve(desk.context, click.place.bot)
-    enqueue(desk.context.queue, Job.DISPATCH, click.place.bot)  # the answered card made room for another
+    _ask_for_more(desk.context, click.place.bot)
+
+
+def _ask_for_more(context: Context, bot: str) -> None:
+    """The answered card made room for another in the channel."""
+    try:
+        enqueue(context.queue, Job.DISPATCH, bot)
+    except RedisError as error:  # the schedule asks again
+        log.warning("dispatch.not_asked", bot=bot, error=str(error))
 
 
 def _vote(engine: sa.Engine, click: Click) -> FencepostError | None:
