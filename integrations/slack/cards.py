@@ -67,4 +67,4 @@ def redraw(engine: sa.Engine, client: WebClient, place: Place, channel: str, ts:
         shown = drawing.message
         client.chat_update(channel=channel, ts=ts, text=shown.text, blocks=list(shown.blocks))
         with database.writing(engine) as connection:
-            posts.settle(connection, place.card, "posted" if drawing.is_open else "closed")
+            posts.shows(connection, place.card, "posted" if drawing.is_open else "closed")

@@ -5,7 +5,7 @@ unknown (no answer, a 5xx) is left alone for 30 s, then looked up in the channel
 and sent again only when it is not there."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPException
@@ -21,6 +21,7 @@ from integrations.slack.blocks import Place
 from integrations.slack.posts import Post
 from service import clock, database
 from service.bots.store import get_bot
+from service.reviews import store
 
 log = structlog.get_logger()
 
@@ -129,7 +130,7 @@ class Dispatcher:
         if wait > timedelta():
             self._pause(min(wait, PACE).total_seconds())
 
-    def _send(self, card_id: str, channel: str) -> bool:
+    def _send(self, card_id: str, channel: str, *, is_again: bool = False) -> bool:
         """Whether the card is in the channel now. A failure that is not the card's own ends the run."""
         try:
             answer = self._request(card_id, channel)
@@ -140,7 +141,8 @@ class Dispatcher:
             self._wait(error)
             raise
         with database.writing(self._engine) as connection:
-            posts.settle(connection, card_id, "posted", answer)
+            # Sent again: the first message may turn up late in the history, so it is looked through once more.
+            posts.settle(connection, card_id, "sending" if is_again else "posted", answer)
         return True
 
     def _request(self, card_id: str, channel: str) -> str:
@@ -181,15 +183,23 @@ class Dispatcher:
         with database.writing(self._engine) as connection:
             if not posts.take_up(connection, post, self._now()):
                 return False
-        copies = sorted(self._copies(post))
-        if not copies:
+            is_wanted = store.get_card(connection, self._bot, post.card_id).status == "open"
+        copies = sorted(self._copies(post)) or [post.ts] * bool(post.ts)
+        if not copies and is_wanted:
             self._keep_pace(post.channel)
-            return self._send(post.card_id, post.channel)
-        with database.writing(self._engine) as connection:
-            posts.settle(connection, post.card_id, "posted", copies[0])
+            return self._send(post.card_id, post.channel, is_again=True)
+        self._keep(post, copies)
+        return False
+
+    def _keep(self, post: Post, copies: Sequence[str]) -> None:
+        """One message of several, the oldest; no post where there is none."""
         for twin in copies[1:]:
             self._client.chat_delete(channel=post.channel, ts=twin)
-        return False
+        with database.writing(self._engine) as connection:
+            if copies:
+                posts.settle(connection, post.card_id, "posted", copies[0])
+            else:
+                posts.drop(connection, post.card_id)
 
     def _copies(self, post: Post) -> Iterator[str]:
         """The messages in the channel that carry this card."""

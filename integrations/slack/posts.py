@@ -1,8 +1,9 @@
 """Cards as Slack messages, in SQL.
 
 A post is `sending` from before the request until its outcome is known, then `posted`; `closed` once the message shows
-an answered card; `failed` when Slack will not have it. Its key is the card: that is what keeps a card from being posted
-twice by two dispatchers."""
+an answered card; `failed` when Slack will not have it. One that was sent twice stays `sending`, with its `ts`, until
+the history was looked through for a twin. Its key is the card: that keeps two dispatchers from posting a card twice.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -79,6 +80,17 @@ def take_up(connection: sa.Connection, post: Post, now: datetime) -> bool:
 def settle(connection: sa.Connection, card_id: str, status: Status, ts: str | None = None) -> None:
     values = {"status": status} | ({"ts": ts} if ts else {})
     connection.execute(sa.update(POST).where(POST.c.card_id == card_id).values(values))
+
+
+def shows(connection: sa.Connection, card_id: str, status: Status) -> None:
+    """The message was redrawn. One that is still `sending` stays so: there may be a twin, which only a look-up
+    finds."""
+    where = (POST.c.card_id == card_id, POST.c.status.in_(("posted", "closed")))
+    connection.execute(sa.update(POST).where(*where).values(status=status))
+
+
+def drop(connection: sa.Connection, card_id: str) -> None:
+    connection.execute(sa.delete(POST).where(POST.c.card_id == card_id))
 
 
 def release(connection: sa.Connection, card_id: str) -> None:

@@ -192,8 +192,10 @@ def test_a_post_that_never_arrived_is_sent_again_after_it_was_looked_up(
     assert (post(), slack.messages[CHANNEL]) == (0, [])
     clock.pause(31)
     assert post() == 1
-    assert statuses(desk.engine) == {card: "posted"}
     assert slack.calls == ["chat.postMessage", "conversations.history", "chat.postMessage"]
+    clock.pause(31)
+    post()
+    assert (len(slack.messages[CHANNEL]), statuses(desk.engine)) == (1, {card: "posted"})
 
 
 def test_an_hour_of_outage_loses_nothing_and_doubles_nothing(
@@ -212,11 +214,12 @@ def test_an_hour_of_outage_loses_nothing_and_doubles_nothing(
     assert statuses(desk.engine) == dict.fromkeys(cards, "posted")
 
 
+@pytest.mark.parametrize("faults", [["error_after"], ["error_after", "error_after"]])
 def test_a_twin_made_by_a_history_that_lags_is_removed_when_it_is_seen(
-    desk: Context, slack: Slack, clock: Clock, post: Any
+    desk: Context, slack: Slack, clock: Clock, post: Any, faults: list[stand_in.Fault]
 ) -> None:
-    deal(desk.engine, "text")
-    slack.fail("chat.postMessage", "error_after", "error_after")
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", *faults)
     slack.fail("conversations.history", "lag")
     post()
     clock.pause(31)
@@ -224,7 +227,35 @@ def test_a_twin_made_by_a_history_that_lags_is_removed_when_it_is_seen(
     assert len(slack.messages[CHANNEL]) == 2
     clock.pause(31)
     post()
-    assert len(slack.messages[CHANNEL]) == 1
+    assert (len(slack.messages[CHANNEL]), statuses(desk.engine)) == (1, {card: "posted"})
+
+
+def test_a_card_answered_elsewhere_while_its_post_is_unknown_is_not_sent_again(
+    desk: Context, slack: Slack, clock: Clock, post: Any
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", "error")
+    post()
+    voting.cast(desk, BOT, card, Reviewer("Ana"), Vote(answer="none", click_id="c-1"), surface="console")
+    clock.pause(31)
+    post()
+    assert (slack.messages[CHANNEL], statuses(desk.engine)) == ([], {})
+
+
+def test_a_click_on_a_card_whose_post_is_unknown_counts(
+    desk: Context, slack: Slack, clock: Clock, http_client: TestClient[Any], post: Any
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", "error_after")
+    post()
+    message = slack.messages[CHANNEL][0]
+    request(http_client, slack.click("U1", message, "refund"))
+    eventually(lambda: slack.buttons(message) == ["Undo"])
+    assert statuses(desk.engine) == {card: "sending"}
+    clock.pause(31)
+    post()
+    post()
+    assert (slack.buttons(message), statuses(desk.engine)) == (["Undo"], {card: "closed"})
 
 
 def test_retry_after_is_honoured_and_the_card_posted_later(
