@@ -21,6 +21,12 @@ from service.errors import BadInput, FencepostError, RedisDown, TooLarge, Unavai
 from service.turns.schemas import Rejected
 
 MEDIA_TYPE = "application/problem+json"
+# Said outside instead of the detail, which names hosts and paths.
+OUTSIDE = {
+    "redis-down": "Redis does not answer",
+    "encoder-down": "the encoder does not answer",
+    "database-down": "the database does not answer",
+}
 UNKNOWN = 500
 
 log = structlog.get_logger()
@@ -52,8 +58,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
 
 def _problem(error: FencepostError) -> Problem:
     faults: tuple[Rejected, ...] = getattr(error, "faults", ())
-    title = HTTPStatus(error.status).phrase
-    return Problem(error.type, title, error.status, error.detail, error.path, error.hint, faults)
+    title, detail = HTTPStatus(error.status).phrase, OUTSIDE.get(error.type, error.detail)
+    return Problem(error.type, title, error.status, detail, error.path, error.hint, faults)
 
 
 def _unknown(request: Request[Any, Any, Any], error: Exception) -> Problem:
@@ -91,13 +97,17 @@ def as_domain(error: Exception) -> FencepostError | None:
         case OverflowError() | DataError():
             return BadInput("a value is out of range, or holds a NUL character")
         case RedisConnectionError() | RedisTimeoutError():
-            return RedisDown("no answer from Redis", hint="is `fencepost up` running?")
+            return RedisDown(f"no answer from Redis: {error}", hint="is `fencepost up` running?")
         case OperationalError() | InterfaceError() | PoolTimeoutError():
-            return DatabaseDown("no answer from the database", hint="`fencepost doctor` says why")
+            return DatabaseDown(
+                f"no answer from the database: {getattr(error, 'orig', error)}", hint="`fencepost doctor` says why"
+            )
     return None
 
 
 def _of_litestar(error: HTTPException) -> FencepostError:
+    if error.status_code == TooLarge.status:
+        return TooLarge("the body is larger than 8 MiB")
     known = BadInput(error.detail, path=_path(error.extra))
     if isinstance(error.extra, list) and error.extra:
         known.detail = str(error.extra[0].get("message", error.detail))
@@ -114,10 +124,10 @@ def _path(extra: object) -> str:
 def _slug(status: int) -> str:
     """The stable type of a status.
 
-    >>> _slug(404), _slug(405), _slug(413)
-    ('not-found', 'method-not-allowed', 'too-large')
+    >>> _slug(404), _slug(405)
+    ('not-found', 'method-not-allowed')
     """
-    return "too-large" if status == TooLarge.status else HTTPStatus(status).phrase.lower().replace(" ", "-")
+    return HTTPStatus(status).phrase.lower().replace(" ", "-")
 
 
 def _of_msgspec(error: msgspec.DecodeError) -> FencepostError:

@@ -99,11 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def _convert(given: dict[str, str]) -> Settings:
-    hints = get_type_hints(Settings)
+    types, limits = get_type_hints(Settings), get_type_hints(Settings, include_extras=True)
     typed: dict[str, Any] = {}
     for name, value in given.items():
         try:
-            typed[name] = Secret(value) if hints[name] is Secret else msgspec.convert(value, hints[name], strict=False)
+            typed[name] = Secret(value) if types[name] is Secret else msgspec.convert(value, limits[name], strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(f"{PREFIX}{name.upper()}: {error}") from error
     return Settings(**typed)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from service.bots.schemas import NAME
 from service.bots.store import NATIVE, active_secrets, get_bot, get_source
 from service.context import Context
 from service.database import reading
-from service.errors import BotArchived, TooLarge
+from service.errors import BotArchived, BotNotFound, SourceNotFound, TooLarge
 from service.intents.store import intent_ids
 from service.keyring import Keyring
 from service.streams import Streams
@@ -62,6 +63,7 @@ class Intake:
         return self._append(bot, NATIVE, delivery_id, parsed, received_at)
 
     def _sender(self, bot: str, name: str) -> Sender:
+        check_names(bot, name)
         with reading(self._context.engine) as connection:
             is_archived = get_bot(connection, bot).archived_at is not None
             source = get_source(connection, bot, name)
@@ -94,6 +96,14 @@ class Intake:
             if name not in known:
                 known.add(name)
                 yield _not_imported(name, place)
+
+
+def check_names(bot: str, source: str) -> None:
+    """What no bot or source can be called is not looked for: Postgres takes no NUL, not even in a question."""
+    if not NAME.fullmatch(bot):
+        raise BotNotFound(bot[:80])
+    if not NAME.fullmatch(source):
+        raise SourceNotFound(bot, source[:80])
 
 
 def _not_imported(name: str, place: Place) -> Note:
