@@ -214,7 +214,7 @@ class Streams:
             self._settle(pipeline, bot, [entry.id])
             pipeline.execute()
 
-    def dead_depth(self, bot: str) -> int:
+    def dead_count(self, bot: str) -> int:
         with redis_errors():
             return int(self._redis.xlen(DEAD.of(bot)))
 

@@ -169,7 +169,7 @@ def test_a_buried_entry_is_listed_replayed_and_dropped(stream):
     first, second = stream.fresh("shop", "a", 10)
     for entry in (first, second):
         stream.bury("shop", entry, failures=5, error="DataError", now=NOW)
-    assert (stream.depth("shop"), stream.dead_depth("shop")) == (0, 2)
+    assert (stream.depth("shop"), stream.dead_count("shop")) == (0, 2)
     one, two = stream.dead_list("shop")
     assert (one.entry_id, one.failures, one.error, one.at, one.sealed) == (first.id, 5, "DataError", NOW, first.sealed)
     assert stream.dead_list("shop", after=one.id) == [two]
