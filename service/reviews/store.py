@@ -80,13 +80,14 @@ def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
 def claimed_cards(
     connection: sa.Connection, bot: str, reviewer: str, statuses: Sequence[CardStatus], now: datetime
 ) -> list[Card]:
-    """Cards on this reviewer's screen that still want their answer: one they took back first, then the oldest claim."""
-    taken_back = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+    """Cards on this reviewer's screen that still want their answer: what they took back last first, then by claim."""
+    taken_back = sa.select(sa.func.max(VOTE.c.id)).where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+    latest = sa.func.coalesce(taken_back.correlate(CARD).scalar_subquery(), 0)
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
         .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
-        .order_by(taken_back.desc(), CLAIM.c.until, CARD.c.id)
+        .order_by(latest.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
 

@@ -16,6 +16,7 @@ from service.errors import Conflict
 from service.intents.store import list_intents
 from service.reviews.dealing import next_cards
 from service.reviews.schemas import CardView, Choice, Line, Reviewer, Vote
+from service.reviews.views import numbered_choices
 from service.reviews.voting import cast
 
 FOUND = 9
@@ -109,11 +110,6 @@ def closest(query: str, intents: Mapping[str, str]) -> list[str]:
     texts = {name: f"{name} {description}" for name, description in intents.items()}
     found = process.extract(query, texts, scorer=fuzz.WRatio, processor=utils.default_process, limit=FOUND)
     return [name for _text, _score, name in found]
-
-
-def numbered_choices(card: CardView) -> Sequence[Choice]:
-    """Those a number key stands for. A longer list is in no order of likelihood."""
-    return card.choices if len(card.choices) <= FOUND else ()
 
 
 def show(console: Console, card: CardView, answered: int) -> None:

@@ -114,6 +114,11 @@ def _choices(connection: sa.Connection, card: Card) -> tuple[Choice, ...]:
     )
 
 
+def numbered_choices(card: CardView) -> tuple[Choice, ...]:
+    """Those a number key stands for. A longer list is in no order of likelihood."""
+    return card.choices if len(card.choices) <= CHOICES else ()
+
+
 def _rounded(chance: float | None) -> float | None:
     return None if chance is None else round(chance, 3)
 

@@ -1,0 +1,154 @@
+"""The console: plain pages of forms. The script makes them quicker to use; nothing needs it."""
+
+import uuid
+from datetime import timedelta
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.datastructures import CacheControlHeader
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+from litestar.static_files import create_static_files_router
+
+from service import problems
+from service.access.guard import requires
+from service.access.roles import Principal, allows
+from service.bots.controllers import BotName
+from service.clock import now
+from service.console import overview
+from service.context import Context
+from service.database import reading
+from service.errors import CardClosed
+from service.intents.store import views
+from service.reviews import store
+from service.reviews.controllers import CardId
+from service.reviews.dealing import next_cards
+from service.reviews.schemas import CardView, Vote
+from service.reviews.views import numbered_choices
+from service.reviews.voting import cast, reviewer_of
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+YEAR_S = 31_536_000
+UNDO_WITHIN = timedelta(hours=12)
+
+# What a mark says to somebody who never read how turns are chosen.
+MARKS = {
+    "boundary": "between two intents",
+    "entity_structure": "unusual entities",
+    "entity_boundary": "unclear where an entity ends",
+    "unfamiliar": "unlike what was seen so far",
+    "disagreement": "classifiers disagree",
+    "reported": "reported by a user",
+}
+
+_templates = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+
+
+@cache
+def asset(name: str) -> str:
+    """The file's address; it changes with the content, so a browser may keep what it has."""
+    return f"/static/{name}?v={sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def click() -> str:
+    """A vote's id, made when the page is: the same form sent twice is one vote."""
+    return uuid.uuid4().hex
+
+
+_templates.globals |= {"asset": asset, "click": click, "marks": MARKS}
+
+
+def page(template: str, *, status: int = 200, **fields: object) -> Response[str]:
+    return Response(_templates.get_template(template).render(**fields), status_code=status, media_type=MediaType.HTML)
+
+
+def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Errors of pages are pages; what nobody foresaw is logged where all the others are."""
+    known = problems.as_domain(error)
+    if known is None:
+        return problems.answer(request, error)
+    return page("refused.html", status=known.status, error=known)
+
+
+class VoteForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The button that was pressed: an intent's name, or another answer."""
+
+    click_id: str
+    answer: str = "intent"
+    intent: str = ""
+    proposed: str = ""
+
+    def vote(self) -> Vote:
+        return msgspec.convert({name: value for name, value in msgspec.to_builtins(self).items() if value}, Vote)
+
+
+class ConsoleController(Controller):
+    path, include_in_schema = "/", False
+    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def show_bots(self, context: Context, principal: Principal) -> Response[str]:
+        with reading(context.engine) as connection:
+            bots = [bot for bot in overview.bots(connection) if allows(principal, "reader", bot.name)]
+        reviewed = {bot.name for bot in bots if allows(principal, "reviewer", bot.name)}
+        return page("bots.html", principal=principal, bots=bots, reviewed=reviewed)
+
+    @get("/bots/{bot:str}/review", guards=[requires("reviewer")], sync_to_thread=True)
+    def review(self, context: Context, principal: Principal, bot: BotName, closed: bool = False) -> Response[str]:
+        """One card at a time, claimed for ten minutes."""
+        cards = next_cards(context.engine, bot, reviewer_of(principal, bot))
+        return _review_page(context, principal, bot, cards[0] if cards else None, closed=closed)
+
+    @post("/bots/{bot:str}/review/{card:str}", guards=[requires("reviewer")], status_code=303, sync_to_thread=True)
+    def vote(
+        self,
+        context: Context,
+        principal: Principal,
+        bot: BotName,
+        card: CardId,
+        data: Annotated[VoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    ) -> Redirect:
+        try:
+            cast(context, bot, card, reviewer_of(principal, bot), data.vote(), surface="console")
+        except CardClosed:
+            return Redirect(f"/bots/{bot}/review?closed=true", status_code=303)
+        return Redirect(f"/bots/{bot}/review", status_code=303)
+
+
+def _review_page(
+    context: Context, principal: Principal, bot: str, card: CardView | None, *, closed: bool
+) -> Response[str]:
+    at = now()
+    with reading(context.engine) as connection:
+        fields: dict[str, Any] = {
+            "intents": sorted(views(connection, bot), key=lambda intent: intent.name),
+            "today": store.count_votes(connection, bot, principal.name, at.replace(hour=0, minute=0, second=0)),
+            "open": store.count_open(connection, bot),
+            "last": overview.last_vote(connection, bot, principal.name, at - UNDO_WITHIN),
+        }
+    numbered = numbered_choices(card) if card else ()
+    return page("review.html", principal=principal, bot=bot, card=card, numbered=numbered, closed=closed, **fields)
+
+
+CONTROLLERS = (
+    ConsoleController,
+    create_static_files_router(
+        "/static",
+        [STATIC],
+        cache_control=CacheControlHeader(max_age=YEAR_S, immutable=True),
+        include_in_schema=False,
+    ),
+)

@@ -1,0 +1,213 @@
+"""The console's pages as a browser without scripts uses them: links and forms."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from service import database, tables
+from service.access import sessions
+from service.access.guard import COOKIE
+from service.access.roles import Role
+from service.bots.store import create_bot
+from service.clock import now
+from service.context import Context
+from service.intents.store import archive_intent
+from tests.support.edge import build
+from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, open_shop
+
+REVIEW = f"/bots/{BOT}/review"
+
+
+class Browser(NamedTuple):
+    """Somebody signed in; forms are posted as the page's own origin."""
+
+    client: TestClient[Litestar]
+    context: Context
+    cookie: str
+
+    def open(self, path: str) -> str:
+        response = self.client.get(path, headers={"cookie": self.cookie})
+        assert response.status_code == 200, response.text
+        return response.text
+
+    def post(self, path: str, *, site: str = "same-origin", **fields: str) -> httpx.Response:
+        headers = {"cookie": self.cookie, "sec-fetch-site": site}
+        response = self.client.post(path, data=fields, headers=headers, follow_redirects=False)
+        location = response.headers.get("location")
+        return self.client.get(location, headers={"cookie": self.cookie}) if location else response
+
+    def press(self, page: str, **button: str) -> str:
+        """Send the page's first answers form with this button."""
+        action = re.search(r'class="answers" method="post" action="([^"]+)"', page)
+        click = re.search(r'name="click_id" value="([^"]+)"', page)
+        assert action and click
+        response = self.post(action[1], click_id=click[1], **button)
+        assert (response.status_code, str(response.url.path)) == (200, REVIEW)
+        return response.text
+
+
+def sign_in(client: TestClient[Litestar], context: Context, name: str, role: Role, bot: str | None) -> Browser:
+    with database.writing(context.engine) as connection:
+        token = sessions.create_sign_in(connection, name=name, role=role, bot=bot, now=now())
+        return Browser(client, context, f"{COOKIE}={sessions.redeem(connection, token, '', now())}")
+
+
+@pytest.fixture
+def client(context: Context) -> Iterator[TestClient[Litestar]]:
+    open_shop(context.engine)
+    with TestClient(build(context.settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def ana(client: TestClient[Litestar], context: Context) -> Browser:
+    return sign_in(client, context, "Ana", "reviewer", BOT)
+
+
+def votes(context: Context) -> list[tuple[str, str, str, str]]:
+    c = tables.vote.c
+    with database.reading(context.engine) as connection:
+        rows = connection.execute(sa.select(c.card_id, c.reviewer, c.answer, c.surface).order_by(c.id))
+        return [tuple(row) for row in rows]
+
+
+def heading(page: str) -> str:
+    found = re.search(r"<h1[^>]*>([^<]*)</h1>", page)
+    assert found
+    return found[1]
+
+
+def test_the_front_page_lists_the_bots_one_may_see(
+    client: TestClient[Litestar], context: Context, ana: Browser
+) -> None:
+    with database.writing(context.engine) as connection:
+        create_bot(connection, "bank", AT)
+    deal(context.engine, "where is it")
+    page = ana.open("/")
+    assert f'href="{REVIEW}"' in page and "bank" not in page
+    assert re.findall(r"<dd>([^<]*)</dd>", page) == ["1", "1", "0", "none yet"]
+    reader = sign_in(client, context, "Rea", "reader", BOT).open("/")
+    assert "shop" in reader and REVIEW not in reader
+    assert "bank" in sign_in(client, context, "Olu", "operator", None).open("/")
+
+
+def test_cards_are_answered_by_forms_alone(context: Context, ana: Browser) -> None:
+    cards = [deal(context.engine, f"text {n}", priority=1 - n / 10) for n in range(3)]
+    page = ana.open(REVIEW)
+    assert heading(page) == "text 0"
+    assert "<b>0</b> votes today" in page and "<b>3</b> cards open" in page
+    page = ana.press(page, intent="refund")
+    assert heading(page) == "text 1"
+    assert "<b>1</b> vote today" in page and "<b>2</b> cards open" in page
+    page = ana.press(page, answer="none")
+    page = ana.press(page, answer="unsure")
+    assert heading(page) == "No card is waiting for you"
+    assert votes(context) == [
+        (cards[0], "Ana", "intent", "console"),
+        (cards[1], "Ana", "none", "console"),
+        (cards[2], "Ana", "unsure", "console"),
+    ]
+    assert [job.func_name for job in context.queue.jobs] == ["workers.jobs.resolve"]
+
+
+def test_the_same_form_twice_is_one_vote(context: Context, ana: Browser) -> None:
+    deal(context.engine, "text")
+    page = ana.open(REVIEW)
+    ana.press(page, answer="none")
+    ana.press(page, answer="none")
+    assert len(votes(context)) == 1
+
+
+def test_undo_brings_the_last_cards_back_in_turn(context: Context, ana: Browser) -> None:
+    for n in range(3):
+        deal(context.engine, f"text {n}", priority=1 - n / 10)
+    page = ana.press(ana.press(ana.open(REVIEW), intent="refund"), answer="none")
+    assert "“text 1” → <b>none</b>" in page
+    for expected in ("text 1", "text 0"):
+        undo = re.search(r'class="undo" method="post" action="([^"]+)" data-swap>\s*<input[^>]* value="([^"]+)"', page)
+        assert undo
+        page = ana.post(undo[1], click_id=undo[2], answer="undo").text
+        assert heading(page) == expected
+    assert 'class="undo"' not in page
+
+
+def test_a_new_intent_can_be_proposed(context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "gift wrap?")
+    ana.post(f"{REVIEW}/{card}", click_id="c-1", answer="new", proposed="gift_wrapping")
+    with database.reading(context.engine) as connection:
+        assert connection.scalar(sa.select(tables.vote.c.proposed)) == "gift_wrapping"
+
+
+def test_somebody_faster_is_said(client: TestClient[Litestar], context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "text")
+    ben = sign_in(client, context, "Ben", "reviewer", BOT)
+    page = ana.open(REVIEW)
+    ben.post(f"{REVIEW}/{card}", click_id="b-1", answer="none")
+    assert "Somebody else answered that card first" in ana.press(page, intent="refund")
+    assert [vote[1] for vote in votes(context)] == ["Ben"]
+
+
+def test_a_card_shows_its_conversation_and_why(context: Context, ana: Browser) -> None:
+    turn_id = add_turn(context.engine, "where <is> it", conversation="c", minute=1)
+    add_reply(context.engine, "Here & there", conversation="c", minute=1)
+    add_card(context.engine, turn_id)
+    with database.writing(context.engine) as connection:
+        mark = {"bot": BOT, "turn_id": turn_id, "kind": "boundary", "value": 0.9, "at": AT}
+        connection.execute(tables.mark.insert(), mark)
+    page = ana.open(REVIEW)
+    for words in ("where &lt;is&gt; it", "Here &amp; there", "between two intents", "money back for an order"):
+        assert words in page
+
+
+def test_a_blind_card_shows_text_and_intents_only(context: Context, ana: Browser) -> None:
+    turn_id = add_turn(context.engine, "where is it", conversation="c", minute=1)
+    add_reply(context.engine, "I cancelled your order", conversation="c", minute=1)
+    add_card(context.engine, turn_id, purpose="audit")
+    with database.writing(context.engine) as connection:
+        for kind in ("boundary", "audit"):
+            row = {"bot": BOT, "turn_id": turn_id, "kind": kind, "value": 0.9, "at": AT}
+            connection.execute(tables.mark.insert(), row)
+    page = ana.open(REVIEW)
+    assert "asked blind" in page
+    for words in ("I cancelled your order", "between two intents", "chance"):
+        assert words not in page
+
+
+def test_pages_of_another_site_cannot_vote(context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "text")
+    response = ana.post(f"{REVIEW}/{card}", site="cross-site", click_id="c-1", answer="none")
+    assert response.status_code == 403
+    assert votes(context) == []
+
+
+def test_refusals_are_pages(client: TestClient[Litestar], context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "text")
+    with database.writing(context.engine) as connection:
+        archive_intent(connection, BOT, 1, AT)
+    nobody = client.get(REVIEW)
+    assert (nobody.status_code, heading(nobody.text)) == (401, "Please sign in")
+    reader = sign_in(client, context, "Rea", "reader", BOT)
+    assert client.get(REVIEW, headers={"cookie": reader.cookie}).status_code == 403
+    for fields in ({"intent": "refund"}, {"answer": "perhaps"}, {}):
+        refused = ana.post(f"{REVIEW}/{card}", click_id="c-1", **fields)
+        assert (refused.status_code, heading(refused.text)) == (400, "That is not possible")
+    assert votes(context) == []
+
+
+def test_pages_need_nothing_inline_and_files_may_be_kept(
+    context: Context, client: TestClient[Litestar], ana: Browser
+) -> None:
+    deal(context.engine, "text")
+    response = client.get(REVIEW, headers={"cookie": ana.cookie})
+    assert "script-src 'self'" in response.headers["content-security-policy"]
+    assert not re.search(r"<style|<script(?! src)| style=| on[a-z]+=", response.text)
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', response.text):
+        found = client.get(address)
+        assert found.status_code == 200
+        assert "immutable" in found.headers["cache-control"]
