@@ -23,7 +23,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     labels_none: int = 0
     first_label_id: int | None = None
     last_label_id: int | None = None
-    labels_known: int = 0  # train labels there were, the untrainable ones (undone, two intents, forgotten) included
     log_turns: int = 0  # unlabelled turns self-training could look at
     pseudo_labels: int = 0  # of these, taken; 0 where they were not measured to help
     phase: Phase = "cold"
@@ -33,7 +32,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     gate_threshold: float | None = None  # None: the out-of-scope gate is off
     seed: int = 0
     accuracy: float | None = None  # out of fold, over the trained labels: not an estimate of live accuracy
-    accuracy_pseudo: float | None = None  # the same with pseudo-labels
+    accuracy_named: float | None = None  # the same from names and labels alone, without the log
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
 
@@ -54,15 +53,22 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
         return self.manifest.encoder
 
 
+class Difference(msgspec.Struct, frozen=True):
+    """Of shares of right answers on recent turns, challenger minus champion; a 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """A challenger's trial by blind answers on the turns where it differs from the champion."""
 
     challenger: int
     champion: int
     status: Outcome
-    compared: int  # recent turns both classified
+    compared: int  # recent turns both decided
     disagreed: int
-    flips: int = 0  # turns asked about
     wins: int = 0
     losses: int = 0
     neither: int = 0
@@ -71,15 +77,23 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate as the API shows it."""
+
+    gate: Gate
+    difference: Difference | None
+    waiting: int  # flips nobody answered yet
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A classifier as the API shows it."""
+    """A classifier as the API shows it. `trial` is None for one that never was a challenger."""
 
     n: int
     status: Status
     created_at: datetime
     sha256: str
     manifest: Manifest
-    gate: Gate | None = None
+    trial: Trial | None = None
 
 
 def decode_manifest(raw: Any) -> Manifest:

@@ -1,0 +1,42 @@
+"""Classifiers over HTTP."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.params import Parameter
+
+from service.access.guard import requires
+from service.access.roles import Principal
+from service.bots.controllers import BotName
+from service.classifiers import operations
+from service.classifiers.schemas import Version
+from service.clock import now
+from service.context import Context
+from service.database import reading
+from service.page import Page
+
+Number = Annotated[int, Parameter(description="the classifier's number")]
+
+
+class ClassifiersController(Controller):
+    path, tags = "/v1/bots/{bot:str}/classifiers", ("classifiers",)
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def list_classifiers(self, context: Context, bot: BotName) -> Page[Version]:
+        """Newest first, each with its manifest and how its gate stands."""
+        with reading(context.engine) as connection:
+            return Page(operations.versions(connection, bot))
+
+    @get("/{n:int}", guards=[requires("reader")], sync_to_thread=True)
+    def show_classifier(self, context: Context, bot: BotName, n: Number) -> Version:
+        """The manifest: what the classifier was trained on."""
+        with reading(context.engine) as connection:
+            return operations.version(connection, bot, n)
+
+    @post("/{n:int}/rollback", guards=[requires("owner")], status_code=200, sync_to_thread=True)
+    def roll_back(self, context: Context, principal: Principal, bot: BotName, n: Number) -> Version:
+        """Put a classifier that was in force before back in force."""
+        return operations.roll_back(context, bot, n, now(), who=principal.name)
+
+
+CONTROLLERS = (ClassifiersController,)

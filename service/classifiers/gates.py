@@ -1,0 +1,149 @@
+"""Gates in SQL: the flips a challenger is tried on, their cards, and how it ended. A bot has one open gate at most."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from service import tables
+from service.classifiers import store
+from service.classifiers.rules import Tally, difference
+from service.classifiers.schemas import Gate, Outcome, Trial
+from service.intents.store import merges
+
+GATE, FLIP, CARD, LABEL = tables.gate, tables.flip, tables.card, tables.label
+UNDECIDED = ("open", "adjudicate")  # cards that may still be answered
+
+
+class Flip(NamedTuple):
+    """A turn on which the two disagree; None stands for out of scope."""
+
+    turn_id: int
+    champion: int | None
+    challenger: int | None
+
+
+def _gate(row: sa.RowMapping) -> Gate:
+    return msgspec.convert({name: row[name] for name in Gate.__struct_fields__}, Gate)
+
+
+def open_gate(connection: sa.Connection, bot: str, *, lock: bool = False) -> Gate | None:
+    """`lock`: whoever else wants to end it waits, and then finds it closed."""
+    query = sa.select(GATE).where(GATE.c.bot == bot, GATE.c.status == "open").order_by(GATE.c.challenger.desc())
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    return None if row is None else _gate(row)
+
+
+def gates(connection: sa.Connection, bot: str) -> dict[int, Gate]:
+    """By challenger."""
+    rows = connection.execute(sa.select(GATE).where(GATE.c.bot == bot)).mappings()
+    return {row["challenger"]: _gate(row) for row in rows}
+
+
+def trial(connection: sa.Connection, bot: str, gate: Gate) -> Trial:
+    waiting = count_waiting(connection, bot, gate.challenger) if gate.status == "open" else 0
+    return Trial(gate=gate, difference=difference(gate), waiting=waiting)
+
+
+def count_waiting(connection: sa.Connection, bot: str, challenger: int) -> int:
+    where = (CARD.c.bot == bot, CARD.c.purpose == "flip", CARD.c.challenger == challenger, CARD.c.status == "open")
+    return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
+
+
+def add(connection: sa.Connection, bot: str, gate: Gate, flips: Sequence[Flip]) -> None:
+    """Write the gate, and a blind card for each flip unless the gate is already decided."""
+    connection.execute(GATE.insert(), {"bot": bot, **msgspec.structs.asdict(gate)})
+    if gate.status != "open":
+        return
+    connection.execute(FLIP.insert(), [_flip_row(bot, gate, flip) for flip in flips])
+    connection.execute(CARD.insert(), [_card_row(bot, gate, flip) for flip in flips])
+
+
+def _flip_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
+    return {
+        "bot": bot,
+        "challenger": gate.challenger,
+        "turn_id": flip.turn_id,
+        "champion_intent_id": flip.champion,
+        "challenger_intent_id": flip.challenger,
+    }
+
+
+def _card_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
+    return {
+        "id": uuid.uuid4().hex,
+        "bot": bot,
+        "turn_id": flip.turn_id,
+        "purpose": "flip",
+        "challenger": gate.challenger,
+        "is_blind": True,
+        "created_at": gate.opened_at,
+    }
+
+
+def tally(connection: sa.Connection, bot: str, challenger: int) -> Tally:
+    """What the reviewers said so far. An unsure vote, an answer that is neither's, a withdrawn card count for neither;
+    merges are followed on both sides."""
+    into = merges(connection, bot)
+    found = [_result(row, into) for row in connection.execute(_answers(bot, challenger))]
+    return Tally(*(found.count(kind) for kind in ("win", "loss", "neither", "waiting")))
+
+
+def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
+    """A row per flip: its card, and the newest label that came of it."""
+    newest = (
+        sa.select(sa.func.max(LABEL.c.id))
+        .where(LABEL.c.turn_id == FLIP.c.turn_id, LABEL.c.use == "flip", LABEL.c.card_id == CARD.c.id)
+        .correlate(FLIP, CARD)
+        .scalar_subquery()
+    )
+    here = (CARD.c.turn_id == FLIP.c.turn_id) & (CARD.c.purpose == "flip") & (CARD.c.challenger == FLIP.c.challenger)
+    return (
+        sa.select(FLIP, CARD.c.status, CARD.c.is_settled, LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
+        .join(CARD, here & (CARD.c.bot == FLIP.c.bot))
+        .outerjoin(LABEL, LABEL.c.id == newest)
+        .where(FLIP.c.bot == bot, FLIP.c.challenger == challenger)
+    )
+
+
+def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> str:
+    # A vote that no label knows yet is an answer on its way.
+    if row.status == "open" or (row.status == "resolved" and not row.is_settled):
+        return "waiting"
+    if row.status != "resolved" or row.answer not in ("intent", "none", "two"):
+        return "neither"
+    right = {into.get(row.intent_id)} | ({into.get(row.second_id)} if row.answer == "two" else set())
+    champion = into.get(row.champion_intent_id) in right
+    challenger = into.get(row.challenger_intent_id) in right
+    if champion == challenger:
+        return "neither"
+    return "win" if challenger else "loss"
+
+
+def close(
+    connection: sa.Connection, bot: str, challenger: int, outcome: Outcome, reason: str, now: datetime, counted: Tally
+) -> bool:
+    """End an open gate and withdraw what is left of its cards; False, and nothing changed, when it was not open."""
+    values = {"status": outcome, "reason": reason, "decided_at": now}
+    counts = {"wins": counted.wins, "losses": counted.losses, "neither": counted.neither}
+    is_open = (GATE.c.bot == bot, GATE.c.challenger == challenger, GATE.c.status == "open")
+    if connection.execute(sa.update(GATE).where(*is_open).values(**values, **counts)).rowcount != 1:
+        return False
+    left = (CARD.c.bot == bot, CARD.c.purpose == "flip", CARD.c.challenger == challenger)
+    withdraw = sa.update(CARD).where(*left, CARD.c.status.in_(UNDECIDED))
+    connection.execute(withdraw.values(status="withdrawn", resolved_at=now))
+    return True
+
+
+def void(connection: sa.Connection, bot: str, reason: str, now: datetime) -> Gate | None:
+    """End the open gate without a result, its challenger held; that gate, None when none was open."""
+    gate = open_gate(connection, bot, lock=True)
+    if gate is None:
+        return None
+    counted = tally(connection, bot, gate.challenger)
+    if close(connection, bot, gate.challenger, "void", reason, now, counted):
+        store.set_status(connection, bot, gate.challenger, "held")
+    return gate

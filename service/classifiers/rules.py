@@ -1,0 +1,93 @@
+"""What decides, without touching anything: when to train, and how a gate ends."""
+
+import math
+from typing import Literal, NamedTuple
+
+from service.classifiers.schemas import Difference, Gate, Manifest
+
+MOST_FLIPS = 40
+# Wins over losses that a challenger needs: more when few were answered, for then luck goes further.
+LEAD, LEAD_OF_FEW, FEW = 2, 4, 24
+GROWTH = 1.5  # of the labels, from which on an open gate gives way to a newer challenger
+LOG_GROWTH = 2.0  # of the log, from which on self-training finds something new
+LOG_FROM = 100
+
+Verdict = Literal["promote", "hold"]
+
+
+class Tally(NamedTuple):
+    """Blind answers to a challenger's flips."""
+
+    wins: int
+    losses: int
+    neither: int  # both wrong, or nobody could tell
+    waiting: int
+
+    @property
+    def answered(self) -> int:
+        return self.wins + self.losses + self.neither
+
+
+class Inputs(NamedTuple):
+    """What a training would learn from."""
+
+    encoder: str
+    intents: dict[str, int]
+    labels: int
+    last_label_id: int | None
+    log_turns: int
+
+
+def lead_needed(answered: int) -> int:
+    return LEAD if answered >= FEW else LEAD_OF_FEW
+
+
+def verdict(tally: Tally) -> Verdict | None:
+    """How the gate ends, as soon as no answer that is still out can change it; None while one can."""
+    needed, lead = lead_needed(tally.answered + tally.waiting), tally.wins - tally.losses
+    if lead - tally.waiting >= needed:
+        return "promote"
+    return "hold" if lead + tally.waiting < needed else None
+
+
+def hopeless(compared: int, disagreed: int) -> str:
+    """Why a challenger need not be asked about; empty when it may win."""
+    if not compared:
+        return "there is no recent turn to compare on"
+    if not disagreed:
+        return f"it decides {compared} recent turns like the champion: nothing to gain"
+    if disagreed < LEAD_OF_FEW:
+        return f"it differs on {disagreed} of {compared} recent turns: too few to win by {LEAD_OF_FEW}"
+    return ""
+
+
+def explain(ended: Verdict, tally: Tally) -> str:
+    needed = lead_needed(tally.answered + tally.waiting)
+    words = f"{tally.wins} wins, {tally.losses} losses, {tally.neither} neither"
+    return f"{words}: {'won by' if ended == 'promote' else 'did not win by'} {needed} or more"
+
+
+def difference(gate: Gate) -> Difference | None:
+    """How much more often than the champion the challenger is right on recent turns: the share on which they disagree
+    times (wins − losses) / answered, with a 95 % interval of the normal kind; None before the first answer."""
+    n = gate.wins + gate.losses + gate.neither
+    if not n or not gate.compared:
+        return None
+    share, mean = gate.disagreed / gate.compared, (gate.wins - gate.losses) / n
+    # One win and one loss are added to the spread: of three wins in three one must not be certain.
+    variance = (gate.wins + gate.losses + 2) / (n + 2) - mean**2
+    half = 1.96 * math.sqrt(max(variance, 0.0) / n)
+    return Difference(estimate=share * mean, low=share * max(mean - half, -1.0), high=share * min(mean + half, 1.0))
+
+
+def wants_training(newest: Manifest | None, inputs: Inputs, *, is_trying: bool) -> bool:
+    """Whether a new classifier could differ from the newest one. While a gate is open with flips to answer, only half
+    as many labels again, other intents or another encoder are worth voiding the answers given so far."""
+    if not inputs.intents:
+        return False
+    if newest is None or newest.encoder != inputs.encoder or newest.intents != inputs.intents:
+        return True
+    if is_trying:
+        return inputs.labels >= GROWTH * max(newest.labels, 1)
+    has_grown = inputs.log_turns >= max(LOG_FROM, LOG_GROWTH * newest.log_turns)
+    return has_grown or inputs.last_label_id != newest.last_label_id

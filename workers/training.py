@@ -1,0 +1,275 @@
+"""The training job: a new classifier from what is known now, and the trial it has to stand.
+
+The first classifier of a bot is put in force at once: there is nothing to compare it with. Every later one is a
+challenger, tried on up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered
+blind (workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason.
+"""
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+
+from service import clock, database, jobs, tables
+from service.access import audit
+from service.bots.store import get_bot
+from service.classifiers import gates, rules, store
+from service.classifiers.gates import Flip
+from service.classifiers.rules import Inputs
+from service.classifiers.schemas import Classifier, Gate, Manifest, Phase, Status, decode_manifest
+from service.context import Context
+from service.encoding import Encoder, unit, unpack
+from service.intents.schemas import Intent
+from service.intents.store import list_intents
+from service.jobs import Job
+from service.learning.head import NEVER, NONE, Head, decide
+from service.learning.types import Bools1d, Floats2d, Ints1d
+from service.reviews.labels import training_labels
+from service.reviews.schemas import TrainingLabel
+from service.streams import Streams
+from workers import gating, prototypes, trainer
+
+log = structlog.get_logger()
+
+LABEL, TURN, VECTOR, CANDIDATE = tables.label, tables.turn, tables.vector, tables.candidate
+NOT_LOG = ("import", "gold")  # sources
+WARM_UNTIL = 10  # labels per intent
+PATIENCE_S = 30.0  # for examples imported a moment ago, before the first classifier
+CHUNK = 500  # ids in one IN
+
+
+class Snapshot(NamedTuple):
+    """Everything a training looks at, read at one moment."""
+
+    encoder: str
+    intents: list[Intent]
+    labels: list[TrainingLabel]  # those with a vector
+    x: Floats2d  # (n, d) of the labels
+    group: Ints1d  # (n,) labels of one group came of one card
+    log_ids: list[int]  # recent turns without a label of any use, newest first
+    log: Floats2d  # (m, d)
+    last_label_id: int | None
+    newest: Manifest | None  # of the newest classifier
+    newest_n: int
+    champion: Classifier | None
+    is_trying: bool  # a gate is open
+
+    @property
+    def inputs(self) -> Inputs:
+        intents = {intent.name: intent.id for intent in self.intents}
+        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids))
+
+
+def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = PATIENCE_S) -> int | None:
+    """The new classifier's number; None when nothing new could come of it. Running it twice makes one classifier."""
+    _await_examples(context, bot, patience_s)
+    gating.decide(context, bot)  # else a gate whose last answer is in might be voided just before its job runs
+    with database.reading(context.engine) as connection:
+        seen = _read(connection, bot, encoder.identity(bot))
+    if not rules.wants_training(seen.newest, seen.inputs, is_trying=seen.is_trying):
+        return None
+    started, n = time.monotonic(), seen.newest_n + 1
+    seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
+    fitted = trainer.fit(*_arrays(seen, _names(encoder, bot, seen.intents)), seed=seed, tuning=_tuning(seen.newest))
+    manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
+    outcome = _store(context, bot, seen, fitted.head, manifest)
+    log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
+    if outcome == "stale":
+        jobs.enqueue(context.queue, Job.TRAIN, bot)
+        return None
+    if outcome == "champion":
+        jobs.enqueue(context.queue, Job.RESCORE, bot)
+        jobs.enqueue(context.queue, Job.RANK, bot)
+    return n
+
+
+def _await_examples(context: Context, bot: str, patience_s: float) -> None:
+    """An import asks for a training right after it sent its examples to ingest: the first classifier is to know them."""
+    with database.reading(context.engine) as connection:
+        if get_bot(connection, bot).champion is not None:
+            return
+    streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
+    deadline = time.monotonic() + patience_s
+    while streams.depth(bot) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
+    newest = connection.execute(
+        sa.select(tables.classifier.c.n, tables.classifier.c.manifest)
+        .where(tables.classifier.c.bot == bot)
+        .order_by(tables.classifier.c.n.desc())
+        .limit(1)
+    ).one_or_none()
+    labels, x = _with_vectors(connection, encoder, training_labels(connection, bot))
+    log_ids, recent = _log(connection, bot, encoder)
+    return Snapshot(
+        encoder=encoder,
+        intents=list_intents(connection, bot),
+        labels=labels,
+        x=x,
+        group=_groups(connection, bot, labels),
+        log_ids=log_ids,
+        log=recent,
+        last_label_id=_last_label(connection, bot),
+        newest=None if newest is None else decode_manifest(newest.manifest),
+        newest_n=0 if newest is None else newest.n,
+        champion=store.champion(connection, bot),
+        is_trying=gates.open_gate(connection, bot) is not None,
+    )
+
+
+def _last_label(connection: sa.Connection, bot: str) -> int | None:
+    """The newest label that trains now or, a flip's, once its gate is decided."""
+    query = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, LABEL.c.use.in_(("train", "flip")))
+    last: int | None = connection.scalar(query)
+    return last
+
+
+def _with_vectors(
+    connection: sa.Connection, encoder: str, labels: Sequence[TrainingLabel]
+) -> tuple[list[TrainingLabel], Floats2d]:
+    """The labels whose turn has a vector of this encoder: forgotten turns have none, nor those not re-embedded yet."""
+    data: dict[int, bytes] = {}
+    for start in range(0, len(labels), CHUNK):
+        ids = [label.turn_id for label in labels[start : start + CHUNK]]
+        query = sa.select(VECTOR.c.turn_id, VECTOR.c.data).where(VECTOR.c.turn_id.in_(ids), VECTOR.c.encoder == encoder)
+        data |= {row.turn_id: row.data for row in connection.execute(query)}
+    kept = [label for label in labels if label.turn_id in data]
+    return kept, unpack([data[label.turn_id] for label in kept])
+
+
+def _log(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[int], Floats2d]:
+    """The newest turns that may be learnt from without a label, and asked about: never those that test."""
+    is_labelled = sa.exists().where(LABEL.c.turn_id == TURN.c.id)
+    is_audit = sa.exists().where(tables.mark.c.turn_id == TURN.c.id, tables.mark.c.kind == "audit")
+    rows = connection.execute(
+        sa.select(TURN.c.id, VECTOR.c.data)
+        .join(VECTOR, (VECTOR.c.turn_id == TURN.c.id) & (VECTOR.c.encoder == encoder))
+        .where(TURN.c.bot == bot, TURN.c.source.not_in(NOT_LOG), TURN.c.is_slot_fill.is_(False))
+        .where(~is_labelled, ~is_audit)
+        .order_by(TURN.c.at.desc(), TURN.c.id.desc())
+        .limit(trainer.LOG_LIMIT)
+    ).all()
+    return [row.id for row in rows], unpack([row.data for row in rows])
+
+
+def _groups(connection: sa.Connection, bot: str, labels: Sequence[TrainingLabel]) -> Ints1d:
+    """Turns folded into one card say the same: apart, they would let a head be tested on what it saw."""
+    query = sa.select(CANDIDATE.c.turn_id, CANDIDATE.c.folded_into)
+    rows = connection.execute(query.where(CANDIDATE.c.bot == bot, CANDIDATE.c.folded_into.is_not(None)))
+    into = {row.turn_id: row.folded_into for row in rows}
+    return np.array([into.get(label.turn_id, label.turn_id) for label in labels], np.int64)
+
+
+def _names(encoder: Encoder, bot: str, intents: Sequence[Intent]) -> Floats2d:
+    """(k, d) what each intent's name and description mean together."""
+    said = [prototypes.say(intent.name, intent.description) for intent in intents]
+    vectors = encoder.encode(bot, [text for texts in said for text in texts])
+    starts = np.cumsum([0, *(len(texts) for texts in said[:-1])])
+    return unit(np.add.reduceat(vectors, starts))
+
+
+def _arrays(seen: Snapshot, names: Floats2d) -> tuple[Ints1d, Floats2d, trainer.Labels, Floats2d]:
+    d = names.shape[1]
+    y = np.array([label.intent_id or NONE for label in seen.labels], np.int64)
+    weight = np.array([label.weight for label in seen.labels])
+    labels = trainer.Labels(seen.x.reshape(-1, d), y, weight, seen.group)
+    return np.array([intent.id for intent in seen.intents]), names, labels, seen.log.reshape(-1, d)
+
+
+def _tuning(newest: Manifest | None) -> trainer.Tuning | None:
+    return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
+
+
+def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float) -> Manifest:
+    head = fitted.head
+    return Manifest(
+        encoder=seen.encoder,
+        dimensions=head.weights.shape[1],
+        intents=seen.inputs.intents,
+        labels=len(seen.labels),
+        labels_by_origin=dict(Counter(label.origin for label in seen.labels)),
+        labels_none=sum(label.intent_id is None for label in seen.labels),
+        first_label_id=min((label.id for label in seen.labels), default=None),
+        last_label_id=seen.last_label_id,
+        log_turns=len(seen.log_ids),
+        pseudo_labels=fitted.pseudo,
+        phase=phase(seen.labels, len(seen.intents)),
+        c=fitted.tuning.c,
+        c_searched_at=fitted.tuning.searched_at,
+        temperature=head.temperature,
+        gate_threshold=None if head.threshold == NEVER else head.threshold,
+        seed=seed,
+        accuracy=fitted.accuracy,
+        accuracy_named=fitted.accuracy_named,
+        replaced=None if seen.champion is None else seen.champion.n,
+        seconds=seconds,
+    )
+
+
+def phase(labels: Sequence[TrainingLabel], intents: int) -> Phase:
+    """Imported examples say what an intent means; a bot is cold until people have labelled turns of its log."""
+    given = sum(label.origin != "import" for label in labels)
+    if not given:
+        return "cold"
+    return "warm" if given < WARM_UNTIL * intents else "steady"
+
+
+def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Manifest) -> str:
+    """What became of it: champion, challenger, held; or stale, when another training or promotion came in between."""
+    now, compared = clock.now(), seen.champion.n if seen.champion else None
+    trial = None if seen.champion is None else _trial(seen, seen.champion, head, manifest, now)
+    with database.writing(context.engine) as connection:
+        connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
+        newest = connection.scalar(sa.select(sa.func.max(tables.classifier.c.n)).where(tables.classifier.c.bot == bot))
+        if (newest or 0) != seen.newest_n or store.champion_n(connection, bot) != compared:
+            return "stale"
+        gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
+        if trial is None:
+            n = store.save(connection, bot, head, manifest, "challenger", now)
+            store.promote(connection, bot, n, compared)
+            audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
+            return "champion"
+        gate, flips = trial
+        status: Status = "challenger" if gate.status == "open" else "held"
+        store.save(connection, bot, head, manifest, status, now)
+        gates.add(connection, bot, gate, flips)
+        return status
+
+
+def _trial(
+    seen: Snapshot, champion: Classifier, head: Head, manifest: Manifest, now: datetime
+) -> tuple[Gate, list[Flip]] | None:
+    """The gate and its flips; None when the champion cannot be compared with: its encoder is gone, and with it
+    everything it could read."""
+    if champion.encoder != seen.encoder:
+        return None
+    before, after = decide(champion.head, seen.log), decide(head, seen.log)
+    differ = before != after
+    reason = rules.hopeless(len(seen.log_ids), int(differ.sum()))
+    gate = Gate(
+        challenger=seen.newest_n + 1,
+        champion=champion.n,
+        status="held" if reason else "open",
+        compared=len(seen.log_ids),
+        disagreed=int(differ.sum()),
+        opened_at=now,
+        decided_at=now if reason else None,
+        reason=reason,
+    )
+    picked = [] if reason else draw(differ, np.random.default_rng(manifest.seed))
+    return gate, [Flip(seen.log_ids[i], int(before[i]) or None, int(after[i]) or None) for i in picked]
+
+
+def draw(differ: Bools1d, rng: np.random.Generator) -> list[int]:
+    """Up to 40 of the rows that differ, each with the same chance."""
+    rows = np.flatnonzero(differ)
+    picked: list[int] = rng.choice(rows, min(rules.MOST_FLIPS, len(rows)), replace=False).tolist()
+    return picked
