@@ -21,7 +21,7 @@ from service.context import Context
 from service.encoding import NO_TURN, Encoder
 from service.learning.diversity import DUPLICATE, batch
 from service.learning.folding import Key, folds, key
-from service.learning.ranking import Factors, Weights, fitting, priority, ration, take_apart, top
+from service.learning.ranking import Factors, Weights, fitting, precedence, priority, ration, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import ENOUGH, Evidence, evidence
 from service.reviews import budget, candidates
@@ -134,7 +134,7 @@ def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) ->
     factors.pressure[rows], factors.impact[rows] = around.pressure, around.impact
     weights = fitting(Weights(), factors)
     scores = priority(factors, weights)[rows]
-    order = top(scores, len(rows), turn_ids)
+    order = top(scores, len(rows), precedence(_belief(found, turn_ids), turn_ids))
     return Shortlist(
         turn_ids=turn_ids[order],
         priority=scores[order],
@@ -159,11 +159,18 @@ def _parts(pool: Pool, factors: Factors, rows: Ints1d) -> list[dict[str, float]]
 
 def _best(pool: Pool, found: Evidence, n: int) -> Ints1d:
     """Rows of the pool; few of those that teach little: out of scope for sure, and nobody complained of the answer."""
-    factors = _factors(pool)
-    order = top(priority(factors, fitting(Weights(), factors)), len(pool.turn_ids), pool.turn_ids)
-    reported = found.turn_ids[found.belief >= ENOUGH]
-    teaches_little = (pool.out_of_scope >= SURELY_OUT) & ~np.isin(pool.turn_ids, reported)
-    return ration(order, teaches_little, n, SURELY_OUT_SHARE)
+    factors, belief = _factors(pool), _belief(found, pool.turn_ids)
+    scores = priority(factors, fitting(Weights(), factors))
+    order = top(scores, len(scores), precedence(belief, pool.turn_ids))
+    return ration(order, (pool.out_of_scope >= SURELY_OUT) & (belief < ENOUGH), n, SURELY_OUT_SHARE)
+
+
+def _belief(found: Evidence, turn_ids: Ints1d) -> Floats1d:
+    """q of each turn; 0 where nobody complained."""
+    belief = np.zeros(len(turn_ids))
+    _, here, there = np.intersect1d(turn_ids, found.turn_ids, return_indices=True)
+    belief[here] = found.belief[there]
+    return belief
 
 
 def _set_repeats_aside(context: Context, bot: str, n: int, shortlist: Shortlist) -> tuple[Bools1d, dict[int, int]]:
@@ -180,9 +187,9 @@ def _set_repeats_aside(context: Context, bot: str, n: int, shortlist: Shortlist)
 
 def _pick(shortlist: Shortlist, is_new: Bools1d, room: int, seed: int) -> Ints1d:
     """Rows of the shortlist for the next cards, best first."""
-    rows = np.flatnonzero(is_new)
-    x, scores, turn_ids = shortlist.x[rows], shortlist.priority[rows], shortlist.turn_ids[rows]
-    return rows[batch(x, scores, turn_ids, room, np.random.default_rng(seed), diversifier=DIVERSIFIER)]
+    rows = np.flatnonzero(is_new)  # in the order of priority and precedence: of equals the first row wins
+    rng = np.random.default_rng(seed)
+    return rows[batch(shortlist.x[rows], shortlist.priority[rows], rows, room, rng, diversifier=DIVERSIFIER)]
 
 
 def _folds(context: Context, encoder: Encoder, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, int]:
@@ -220,7 +227,10 @@ def _carry_out(context: Context, plan: Plan, bot: str, now: datetime) -> int:
         picks = plan.picks[: budget.rank_room(connection, record, now)]
         waiting = candidates.open_among(connection, bot, plan.shortlist.turn_ids[picks].tolist())
         picks = picks[np.isin(plan.shortlist.turn_ids[picks], list(waiting))]
-        return _write(connection, plan, bot, picks, now) if len(picks) else 0
+        made = _write(connection, plan, bot, picks, now) if len(picks) else 0
+        asked = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
+        candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in asked})
+        return made
 
 
 def _write(connection: sa.Connection, plan: Plan, bot: str, picks: Ints1d, now: datetime) -> int:
@@ -240,8 +250,6 @@ def _write(connection: sa.Connection, plan: Plan, bot: str, picks: Ints1d, now: 
     cards = [_card(bot, turn_id, "rank", score, now, ranking_id=ranking_id) for turn_id, score in chosen]
     carded = candidates.add_cards(connection, cards)
     candidates.set_carded(connection, carded)
-    waiting = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
-    candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in waiting})
     return len(carded)
 
 

@@ -20,6 +20,7 @@ from service.reviews import candidates
 NEAREST = 64  # neighbours looked at; what is farther weighs next to nothing
 TRAILING = timedelta(days=28)  # of event time: how far back repeats are counted
 CHUNK = 1_000  # vectors in one question to the index
+DIGITS = 3  # vectors are kept as float16: what follows is noise, and twins should be equal
 
 
 class Surroundings(NamedTuple):
@@ -40,7 +41,8 @@ def look(
     near = kernel(cosines)
     exposure = 1 + near.sum(axis=1)
     e = pressure(_to_reported(turn_ids, neighbours, near, found.turn_ids), found.by_person, exposure, found.base)
-    return Surroundings(turn_ids, neighbours, cosines, e, _impact(connection, bot, neighbours, cosines))
+    f = _impact(connection, bot, neighbours, cosines)
+    return Surroundings(turn_ids, neighbours, cosines, e.round(DIGITS), f.round(DIGITS))
 
 
 def others(encoder: Encoder, bot: str, turn_ids: Ints1d, x: Floats2d, k: int) -> tuple[Ints2d, Floats2d]:

@@ -251,22 +251,24 @@ class Believed(NamedTuple):
 
 def store_reported(
     connection: sa.Connection, bot: str, n: int, believed: Mapping[int, Believed], now: datetime
-) -> set[int]:
-    """Mark turns as reported, by turn id; those that classifier n has seen and nobody was asked about are candidates.
-
-    The turns that were touched.
-    """
+) -> None:
+    """Mark turns as reported, by turn id, that classifier n has seen and nobody was asked about: candidates now."""
     asked = _settled(connection, list(believed))
-    query = sa.select(PREDICTION.c.turn_id).where(PREDICTION.c.turn_id.in_(list(believed)), PREDICTION.c.n == n)
-    waiting = sorted(_ids(connection, query) - asked)
-    _mark_reported(connection, bot, n, {turn_id: believed[turn_id].q for turn_id in waiting}, now)
+    known = (PREDICTION.c.turn_id.in_(list(believed)), PREDICTION.c.n == n)
+    predicted = dict(connection.execute(sa.select(PREDICTION.c.turn_id, PREDICTION.c.uncertainty).where(*known)).all())
+    # The prediction was made from a vector before it was rounded: a report must not lower its turn by that little.
+    raised = {
+        turn_id: max(believed[turn_id].uncertainty, uncertainty)
+        for turn_id, uncertainty in sorted(predicted.items())
+        if turn_id not in asked
+    }
+    _mark_reported(connection, bot, n, {turn_id: believed[turn_id].q for turn_id in raised}, now)
     rows = [
-        {"bot": bot, "turn_id": turn_id, "n": n, "uncertainty": believed[turn_id].uncertainty, "created_at": now}
-        for turn_id in waiting
+        {"bot": bot, "turn_id": turn_id, "n": n, "uncertainty": uncertainty, "created_at": now}
+        for turn_id, uncertainty in raised.items()
     ]
     database.insert_new(connection, CANDIDATE, rows)
-    _update_uncertainty(connection, n, {turn_id: believed[turn_id].uncertainty for turn_id in waiting})
-    return set(waiting)
+    _update_uncertainty(connection, n, raised)
 
 
 def _mark_reported(connection: sa.Connection, bot: str, n: int, q: Mapping[int, float], now: datetime) -> None:

@@ -14,6 +14,7 @@ from service import database, tables
 from service.bots.store import create_bot, update_bot
 from service.classifiers import store as classifiers
 from service.classifiers.schemas import Manifest
+from service.clock import now
 from service.context import Context, connect_redis, wait_for_redis
 from service.encoding import pack
 from service.intents.store import create_intents
@@ -180,7 +181,7 @@ def opened_shop(engine: sa.Engine, valkey: Path, folder: Path) -> Iterator[Shop]
     wait_for_redis(context)
     context.redis.flushall()
     with database.writing(engine) as connection:
-        create_bot(connection, BOT, AT, audit_rate=0.0)
+        create_bot(connection, BOT, now(), audit_rate=0.0)
         create_intents(connection, BOT, dict.fromkeys(PHRASES, ""), AT)
     yield Shop(context, FakeEncoder())
     context.redis.close()
@@ -193,5 +194,5 @@ def between(shop: Shop, *intents: str, noise: int | None = None) -> Floats1d:
     x = x / np.linalg.norm(x)
     if noise is not None:
         apart = np.random.default_rng(noise).normal(size=len(x))
-        x = x + 0.8 * apart / np.linalg.norm(apart)
+        x = x + 0.5 * apart / np.linalg.norm(apart)
     return np.asarray(x / np.linalg.norm(x))

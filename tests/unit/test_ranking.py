@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.learning.ranking import Factors, Weights, fitting, priority, ranks, ration, recompute, take_apart, top
+from service.learning.ranking import (
+    Factors,
+    Weights,
+    fitting,
+    precedence,
+    priority,
+    ranks,
+    ration,
+    recompute,
+    take_apart,
+    top,
+)
 from service.learning.types import Floats1d
 
 values = st.lists(st.floats(0, 5), min_size=1, max_size=30).map(np.array)
@@ -33,10 +44,14 @@ def test_a_higher_value_never_has_a_lower_rank(column: Floats1d, at: int, more: 
 
 @given(values)
 def test_ranks_are_shares_in_the_order_of_the_values(column: Floats1d) -> None:
-    found = ranks(column)
+    found, rounded = ranks(column), np.round(column, 3)
     assert (found > 0).all()
     assert (found <= 1).all()
-    assert (np.sign(found[:, None] - found) == np.sign(column[:, None] - column)).all()
+    assert (np.sign(found[:, None] - found) == np.sign(rounded[:, None] - rounded)).all()
+
+
+def test_of_equals_the_one_more_complained_about_goes_first() -> None:
+    assert precedence(np.array([0.0, 0.5, 0.7, 0.0]), np.array([4, 9, 8, 3])).tolist() == [3, 1, 0, 2]
 
 
 def test_known_priority() -> None:
