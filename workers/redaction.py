@@ -5,6 +5,7 @@ Whatever any of them finds is covered: finds that overlap become one placeholder
 moved where lets entities keep their place: `text[start:end] == value` holds in the redacted text too.
 """
 
+import logging
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,9 @@ from service.bots import patterns
 from service.bots.schemas import Pattern as BotPattern
 from service.turns.schemas import Entity
 from service.turns.store import Redaction
+
+# Presidio's messages quote the text, at level ERROR too: none may reach a log.
+logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL + 1)
 
 LANGUAGE = "en"
 THRESHOLD = 0.4  # a phone number without context scores just that

@@ -1,5 +1,6 @@
 """What redaction finds, covers and moves."""
 
+import logging
 import socket
 
 import pytest
@@ -91,6 +92,12 @@ def test_nothing_is_asked_of_the_network(redactor, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert Redactor().redact("anna@example.org").text == "<EMAIL_1>"
+
+
+def test_nothing_is_logged(redactor, caplog):
+    with caplog.at_level(logging.DEBUG):
+        redactor.redact("my ssn: 536904399, anna@example.org, IBAN DE00370400440532013000")
+    assert caplog.text == ""
 
 
 def test_a_long_hostile_text_ends(redactor):
