@@ -76,7 +76,9 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
         return None
     started, n = time.monotonic(), seen.newest_n + 1
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
-    fitted = trainer.fit(*_arrays(seen, _names(encoder, bot, seen.intents)), seed=seed, tuning=_tuning(seen.newest))
+    fitted = trainer.fit(
+        *_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=_tuning(seen.newest)
+    )
     manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
@@ -90,7 +92,7 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
-    """An import asks for a training right after it sent its examples to ingest: the first classifier is to know them."""
+    """An import asks for a training right after sending its examples to ingest; the first classifier is to know them."""
     with database.reading(context.engine) as connection:
         if get_bot(connection, bot).champion is not None:
             return
@@ -108,7 +110,7 @@ def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
         .limit(1)
     ).one_or_none()
     labels, x = _with_vectors(connection, encoder, training_labels(connection, bot))
-    log_ids, recent = _log(connection, bot, encoder)
+    log_ids, recent = unlabelled(connection, bot, encoder)
     return Snapshot(
         encoder=encoder,
         intents=list_intents(connection, bot),
@@ -145,7 +147,7 @@ def _with_vectors(
     return kept, unpack([data[label.turn_id] for label in kept])
 
 
-def _log(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[int], Floats2d]:
+def unlabelled(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[int], Floats2d]:
     """The newest turns that may be learnt from without a label, and asked about: never those that test."""
     is_labelled = sa.exists().where(LABEL.c.turn_id == TURN.c.id)
     is_audit = sa.exists().where(tables.mark.c.turn_id == TURN.c.id, tables.mark.c.kind == "audit")
@@ -168,7 +170,7 @@ def _groups(connection: sa.Connection, bot: str, labels: Sequence[TrainingLabel]
     return np.array([into.get(label.turn_id, label.turn_id) for label in labels], np.int64)
 
 
-def _names(encoder: Encoder, bot: str, intents: Sequence[Intent]) -> Floats2d:
+def name_vectors(encoder: Encoder, bot: str, intents: Sequence[Intent]) -> Floats2d:
     """(k, d) what each intent's name and description mean together."""
     said = [prototypes.say(intent.name, intent.description) for intent in intents]
     vectors = encoder.encode(bot, [text for texts in said for text in texts])

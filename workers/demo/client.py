@@ -26,7 +26,9 @@ class Client:
         return list(msgspec.json.decode(body, type=Page[CardView]).items)
 
     def vote(self, card: str, vote: Vote) -> VoteResult:
-        return msgspec.json.decode(self._ask("POST", f"/cards/{card}/votes", msgspec.json.encode(vote)), type=VoteResult)
+        return msgspec.json.decode(
+            self._ask("POST", f"/cards/{card}/votes", msgspec.json.encode(vote)), type=VoteResult
+        )
 
     def _ask(self, method: str, path: str, body: bytes) -> bytes:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}

@@ -78,7 +78,10 @@ def arrive(context: Context, log: Log, parse: Adapter, progress: Progress) -> se
     with database.writing(context.engine) as connection:
         create_bot(connection, BOT, now(), batch_size=BATCH, low_water=BATCH // 2, weekly_budget=_votes(log))
         secret = add_secret(connection, context.keyring, BOT, NATIVE, now())
-    with opened_sender(context.settings.base_url, BOT, NATIVE, secret) as sender, progress.step("posting", len(log.posted)) as done:
+    with (
+        opened_sender(context.settings.base_url, BOT, NATIVE, secret) as sender,
+        progress.step("posting", len(log.posted)) as done,
+    ):
         keys = replayed.post(sender, log.posted, parse, done)
     reviewing.wait_until_ingested(context, BOT, progress)
     return keys
