@@ -9,6 +9,7 @@ AUDIT_EVERY_LATER = 10
 AUDIT_ENOUGH = 200
 MIN_NEW_LABELS = 20
 NEW_LABELS_SHARE = 10  # a tenth of the labels
+NEW_LABELS_SHARE_TRYING = 3  # a third: half as many again as there were when the challenger on trial was trained
 
 
 def order(dealt: Mapping[str, int]) -> tuple[Purpose, ...]:
@@ -56,10 +57,10 @@ def _decisive(votes: Sequence[StoredVote]) -> StoredVote | None:
     return None if is_tie else ranked[0][-1]
 
 
-def is_enough(new: int, total: int) -> bool:
-    """Whether so many new labels, of so many in all, are worth a training.
+def is_enough(new: int, total: int, *, is_trying: bool = False) -> bool:
+    """Whether so many new labels, of so many in all, are worth a training; during a trial it takes more.
 
-    >>> [is_enough(19, 50), is_enough(20, 50), is_enough(20, 400)]
-    [False, True, False]
+    >>> [is_enough(19, 50), is_enough(20, 50), is_enough(20, 400), is_enough(20, 150, is_trying=True)]
+    [False, True, False, False]
     """
-    return new >= max(MIN_NEW_LABELS, total // NEW_LABELS_SHARE)
+    return new >= max(MIN_NEW_LABELS, total // (NEW_LABELS_SHARE_TRYING if is_trying else NEW_LABELS_SHARE))

@@ -80,7 +80,7 @@ def wants_training(connection: sa.Connection, bot: str) -> bool:
     total, known = labels.count_since(connection, bot, 0), _last_trained(connection, bot)
     if known is None:
         return total > 0
-    return is_enough(labels.count_since(connection, bot, known), total)
+    return is_enough(labels.count_since(connection, bot, known), total, is_trying=_is_trying(connection, bot))
 
 
 def _last_trained(connection: sa.Connection, bot: str) -> int | None:
@@ -89,3 +89,9 @@ def _last_trained(connection: sa.Connection, bot: str) -> int | None:
     newest = sa.select(table.c.manifest).where(table.c.bot == bot).order_by(table.c.n.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     return None if row is None else row.manifest.get("last_label_id") or 0
+
+
+def _is_trying(connection: sa.Connection, bot: str) -> bool:
+    gate = tables.gate.c
+    is_open = sa.exists().where(gate.bot == bot, gate.status == "open")
+    return bool(connection.scalar(sa.select(is_open)))

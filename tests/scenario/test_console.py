@@ -149,7 +149,7 @@ def test_somebody_faster_is_said(client: TestClient[Litestar], context: Context,
     ben = sign_in(client, context, "Ben", "reviewer", BOT)
     page = ana.open(REVIEW)
     ben.post(f"{REVIEW}/{card}", click_id="b-1", answer="none")
-    assert "Somebody else answered that card first" in ana.press(page, intent="refund")
+    assert "somebody else answered it first" in ana.press(page, intent="refund")
     assert [vote[1] for vote in votes(context)] == ["Ben"]
 
 

@@ -23,8 +23,10 @@ async function swap(request) {
 
 function show(html) {
   const next = new DOMParser().parseFromString(html, "text/html");
+  const page = next.getElementById("page");
+  if (!page) throw new Error("not a page of ours");
   document.title = next.title;
-  document.getElementById("page").replaceWith(next.getElementById("page"));
+  document.getElementById("page").replaceWith(page);
   prepare();
   scrollTo(0, 0);
   document.querySelector("main h1")?.focus({ preventScroll: true });

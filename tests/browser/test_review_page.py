@@ -1,0 +1,151 @@
+"""The review page in a real browser: keys, search, and what a screen reader is told."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from service import database, tables
+from service.access import sessions
+from service.access.guard import COOKIE
+from service.clock import now
+from service.context import Context
+from tests.support.shop import BOT, deal, open_shop
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
+
+REVIEW = f"/bots/{BOT}/review"
+
+
+@pytest.fixture
+def address(context: Context) -> Iterator[str]:
+    """The app on granian, on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = context.settings
+    environ = os.environ | {
+        "FENCEPOST_DATA_DIR": settings.data_dir,
+        "FENCEPOST_DATABASE_URL": settings.database_url,
+        "FENCEPOST_REDIS_URL": settings.redis_url,
+    }
+    granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "service.__main__:app"]
+    server = subprocess.Popen([*granian, "--port", str(port)], env=environ, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    await_answer(f"{url}/health/live")
+    yield url
+    server.terminate()
+    server.wait(20)
+
+
+def await_answer(url: str) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(url)
+
+
+@pytest.fixture
+def page(context: Context, address: str) -> "Iterator[Page]":
+    """Ana's page; anything the browser complains of fails the test."""
+    open_shop(context.engine)
+    with database.writing(context.engine) as connection:
+        token = sessions.create_sign_in(connection, name="Ana", role="reviewer", bot=BOT, now=now())
+        session = sessions.redeem(connection, token, "", now())
+    complaints: list[str] = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM)
+        opened = browser.new_context(base_url=address)
+        opened.add_cookies([{"name": COOKIE, "value": session, "url": address}])
+        page = opened.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        yield page
+        browser.close()
+    assert [words for words in complaints if "502" not in words] == []  # a test's own
+
+
+def press(page: "Page", key: str, then: str) -> None:
+    page.keyboard.press(key)
+    playwright.expect(page.locator("main h1")).to_have_text(then)
+
+
+def test_a_reviewer_needs_the_keyboard_only(context: Context, page: "Page") -> None:
+    for n in range(6):
+        deal(context.engine, f"text {n}", priority=1 - n / 10)
+    page.goto(REVIEW)
+    press(page, "2", then="text 1")
+    assert page.inner_text("#live") == "Recorded: refund. Next: text 1"
+    assert page.evaluate("document.activeElement.id") == "turn"
+    press(page, "n", then="text 2")
+    press(page, "z", then="text 1")
+    press(page, "u", then="text 2")
+    page.keyboard.press("o")
+    page.keyboard.type("track")
+    press(page, "Enter", then="text 3")
+    assert "3 votes today" in page.inner_text(".progress")
+    with database.reading(context.engine) as connection:
+        rows = connection.execute(sa.select(tables.vote.c.answer, tables.vote.c.intent_id).order_by(tables.vote.c.id))
+        assert [tuple(row) for row in rows] == [
+            ("intent", 1),
+            ("none", None),
+            ("undo", None),
+            ("unsure", None),
+            ("intent", 3),
+        ]
+
+
+def test_keys_typed_into_the_search_are_not_answers(context: Context, page: "Page") -> None:
+    deal(context.engine, "text")
+    page.goto(REVIEW)
+    page.keyboard.press("o")
+    page.keyboard.type("nu1")
+    page.keyboard.press("Enter")  # nothing is found
+    page.keyboard.press("Escape")
+    playwright.expect(page.locator("details.other")).not_to_have_attribute("open", "")
+    with database.reading(context.engine) as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(tables.vote)) == 0
+
+
+def test_the_search_puts_names_before_descriptions(context: Context, page: "Page") -> None:
+    deal(context.engine, "text")
+    page.goto(REVIEW)
+    page.keyboard.press("o")
+    page.keyboard.type("order")
+    assert page.locator("#intents li:visible .name").all_inner_texts() == ["cancel_order", "track_order", "refund"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_is_wider_than_the_screen(context: Context, page: "Page", width: int) -> None:
+    deal(context.engine, "a_very_long_word_without_any_space_" * 8)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(REVIEW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_lost_connection_is_said_and_the_answer_can_be_sent_again(context: Context, page: "Page") -> None:
+    deal(context.engine, "text")
+    page.goto(REVIEW)
+    page.route("**/review/*", lambda route: route.fulfill(status=502, body="away"))
+    page.keyboard.press("n")
+    playwright.expect(page.locator("#live")).to_contain_text("answer again")
+    page.unroute("**/review/*")
+    press(page, "n", then="No card is waiting for you")
