@@ -21,7 +21,7 @@ from service.streams import Entry, Streams
 from workers.recording import Recorder
 from workers.redaction import Redactor
 
-QUOTA = 64  # entries of a bot in one round and one transaction: under 20 ms on SQLite and Postgres
+QUOTA = 32  # entries of a bot in one round and one transaction: under 20 ms on SQLite and Postgres
 TRIES = 5
 RETRY_S = 1.0  # before entries that failed alone are tried again
 RECLAIM_EVERY_S = 5.0
