@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.turns.dead import dead
 from service.turns.logs import BETWEEN_CONVERSATIONS, Conversation, read_log
 from service.turns.replay import Played, Remark, load, play, state_path
-from service.turns.sending import opened_sender
+from service.turns.sending import PATIENCE_S, opened_sender
 
 
 @click.command()
@@ -28,6 +28,13 @@ from service.turns.sending import opened_sender
 @click.option("--batch", type=click.IntRange(1, 500), default=1, help="Turns a delivery. [default: one conversation]")
 @click.option("--hold-out", is_flag=True, help="Leave out every fifth conversation, to test on it later.")
 @click.option("--restart", is_flag=True, help="Play from the beginning, even where an earlier replay was stopped.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE_S,
+    show_default=True,
+    help="Seconds to wait for a server that is away or full.",
+)
 @click.option("--url", help="The server. [default: this installation's]")
 @click.option("--secret", help="A secret of the source, whsec_…. [default: read from this installation's database]")
 @click.pass_obj
@@ -40,6 +47,7 @@ def replay(
     batch: int,
     hold_out: bool,
     restart: bool,
+    patience: float,
     url: str | None,
     secret: str | None,
 ) -> None:
@@ -56,7 +64,7 @@ def replay(
     if played.next:
         console.print(f"going on at conversation {played.next + 1} of {len(log)}")
     secret = secret or own_secret(settings, bot, source)
-    with opened_sender(url, bot, source, secret) as sender, _progress(console) as bar:
+    with opened_sender(url, bot, source, secret, patience_s=patience) as sender, _progress(console) as bar:
         task = bar.add_task(file.name, total=len(log), completed=played.next)
         play(
             chosen,

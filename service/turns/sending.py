@@ -9,7 +9,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import msgspec
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from service.errors import BadInput, Conflict, Unavailable
 from service.turns.logs import Delivery
@@ -31,24 +31,24 @@ class NotTaken(Conflict):
 class Sender:
     """Posts to one source over one kept connection; not to be shared between threads."""
 
-    def __init__(self, url: str, bot: str, source: str, secret: str) -> None:
+    def __init__(self, url: str, bot: str, source: str, secret: str, *, patience_s: float = PATIENCE_S) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(f"{url!r} is not the address of a server", hint="http://127.0.0.1:8765")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         self._url, self._path = url, f"{parts.path.rstrip('/')}/webhooks/{bot}/{source}"
-        self._webhook = Webhook(secret)
+        self._webhook, self._patience_s = _signer(secret), patience_s
 
     def close(self) -> None:
         self._connection.close()
 
-    def send(self, delivery: Delivery, *, patience_s: float = PATIENCE_S) -> Receipt:
+    def send(self, delivery: Delivery) -> Receipt:
         """The server's answer; NotTaken when it refuses.
 
         Waits while the server is away or its stream is full; after `patience_s` Unavailable.
         """
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + self._patience_s
         while True:
             try:
                 status, pause_s, answer = self._post(delivery)
@@ -84,6 +84,13 @@ class Sender:
         return response.status, float(response.headers.get("Retry-After") or PAUSE_S), answer
 
 
+def _signer(secret: str) -> Webhook:
+    try:
+        return Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError) as error:
+        raise BadInput("the secret is not whsec_ and base64", hint="`fencepost sources rotate` makes one") from error
+
+
 def _detail(answer: bytes) -> str:
     """What a problem+json says, else the beginning of whatever came."""
     try:
@@ -93,8 +100,8 @@ def _detail(answer: bytes) -> str:
 
 
 @contextmanager
-def opened_sender(url: str, bot: str, source: str, secret: str) -> Iterator[Sender]:
-    sender = Sender(url, bot, source, secret)
+def opened_sender(url: str, bot: str, source: str, secret: str, *, patience_s: float = PATIENCE_S) -> Iterator[Sender]:
+    sender = Sender(url, bot, source, secret, patience_s=patience_s)
     try:
         yield sender
     finally:
