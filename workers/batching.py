@@ -133,14 +133,18 @@ class Batcher:
 
     def _take(self) -> list[tuple[_Wanted, str]]:
         """At most BATCH texts of the requests whose turn it is. Whose deadline has passed is dropped: nobody waits."""
-        self._waiting = [wanted for wanted in self._waiting if wanted.texts and wanted.deadline > time.monotonic()]
-        short = [wanted for wanted in self._waiting if len(wanted.texts) <= SHORT]
-        long = [wanted for wanted in self._waiting if len(wanted.texts) > SHORT]
+        waiting = [wanted for wanted in self._waiting if wanted.deadline > time.monotonic()]
+        short = [wanted for wanted in waiting if len(wanted.texts) <= SHORT]
+        long = [wanted for wanted in waiting if len(wanted.texts) > SHORT]
         self._last_was_short = bool(short) and not (self._last_was_short and long)
         chosen = (short if self._last_was_short else long)[:BATCH]
         share = BATCH // max(1, len(chosen))
-        self._waiting.sort(key=lambda wanted: wanted in chosen)  # those chosen queue up again behind the others
-        return [(wanted, wanted.texts.popleft()) for wanted in chosen for _ in range(min(share, len(wanted.texts)))]
+        batch = [(wanted, wanted.texts.popleft()) for wanted in chosen for _ in range(min(share, len(wanted.texts)))]
+        # Those chosen queue up again, behind the others.
+        self._waiting = [wanted for wanted in waiting if wanted not in chosen] + [
+            wanted for wanted in chosen if wanted.texts
+        ]
+        return batch
 
     def _pass(self, batch: Sequence[tuple[_Wanted, str]]) -> None:
         texts = list(dict.fromkeys(text for _, text in batch))

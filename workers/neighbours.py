@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -109,14 +109,15 @@ class NeighbourIndex:
         if self._graph is not None and len(self._graph):
             wanted = min(k, len(self._graph))
             is_exact = len(self._graph) < EXACT_BELOW
-            matches = cast(  # of a matrix, even of one row
-                BatchMatches,
-                self._graph.search(np.ascontiguousarray(vectors), wanted, threads=self._threads, exact=is_exact),
-            )
+            matches = self._graph.search(np.ascontiguousarray(vectors), wanted, threads=self._threads, exact=is_exact)
+            if isinstance(matches, BatchMatches):
+                keys, distances, counts = matches.keys, matches.distances, matches.counts
+            else:  # a matrix of one row is answered like a vector
+                keys, distances, counts = matches.keys[None], matches.distances[None], np.array([len(matches)])
             # A row has `count` matches; what stands behind them is rubbish.
-            at = np.nonzero(np.arange(wanted) < matches.counts[:, None])
-            nodes[at] = matches.keys[at].astype(np.int64)
-            cosines[at] = np.clip(1 - matches.distances[at], -1, 1)
+            at = np.nonzero(np.arange(keys.shape[1]) < counts[:, None])
+            nodes[at] = keys[at].astype(np.int64)
+            cosines[at] = np.clip(1 - distances[at], -1, 1)
         return nodes, cosines
 
     def search(self, vectors: Floats2d, k: int) -> tuple[Ints2d, Floats2d]:
