@@ -1,8 +1,10 @@
 """The composition root: the `fencepost` script, and the factory that granian calls."""
 
 import os
+from typing import TYPE_CHECKING
 
-from litestar import Litestar
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 
 def main() -> None:
@@ -12,7 +14,7 @@ def main() -> None:
     cli(prog_name="fencepost")
 
 
-def app() -> Litestar:
+def app() -> "Litestar":
     """The HTTP edge: `granian --interface asgi --factory service.__main__:app`."""
     from integrations.webhooks import native, signatures
     from service import logs

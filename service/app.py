@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 from litestar import Litestar
@@ -18,16 +16,22 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
 
 from service import health, problems
+from service.access import controllers as access
 from service.access.guard import provide_principal
+from service.bots import controllers as bots
+from service.classifiers import controllers as classifiers
+from service.console import pages
 from service.context import Context, opened
+from service.intents import controllers as intents
+from service.reviews import controllers as reviews
 from service.settings import Settings
+from service.turns import controllers as turns
 from service.turns.intake import BODY_LIMIT, Intake
 from service.turns.parsing import Adapter, Verifier
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = ("access", "bots", "intents", "turns", "reviews", "classifiers")
-PAGES = "service.console.pages"
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
@@ -67,7 +71,7 @@ def create_app(
     if get_asyncio_executor() is None:
         set_asyncio_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
     return Litestar(
-        [*route_handlers(), *mounts],
+        [*(handler for feature in FEATURES for handler in feature.CONTROLLERS), *mounts],
         dependencies={
             "context": Provide(provide_context, sync_to_thread=False),
             "intake": Provide(provide_intake, sync_to_thread=False),
@@ -81,15 +85,6 @@ def create_app(
         openapi_config=openapi(),
         logging_config=None,  # service/logs.py
     )
-
-
-def route_handlers() -> list[ControllerRouterHandler]:
-    modules = [name for feature in FEATURES if find_spec(name := f"service.{feature}.controllers")]
-    pages = [PAGES] if find_spec(PAGES) else []
-    return [
-        *health.CONTROLLERS,
-        *(handler for name in (*modules, *pages) for handler in import_module(name).CONTROLLERS),
-    ]
 
 
 def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mapping[str, Verifier]) -> Lifespan:

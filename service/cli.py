@@ -1,8 +1,7 @@
 """The command line: every feature's commands under one `fencepost`."""
 
 import os
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,11 +9,15 @@ import click
 import sqlalchemy as sa
 
 from service import settings as all_settings
+from service.access import commands as access
+from service.bots import commands as bots
+from service.classifiers import commands as classifiers
 from service.errors import FencepostError
-from service.operations.commands import doctor_command
+from service.intents import commands as intents
+from service.operations import commands as operations
+from service.reviews import commands as reviews
 from service.settings import Settings
-
-FEATURES = ("operations", "access", "bots", "intents", "turns", "reviews", "classifiers")
+from service.turns import commands as turns
 
 
 class Failure(click.ClickException):
@@ -74,24 +77,6 @@ def plain_lines() -> list[str]:
     ]
 
 
-def _add_features() -> None:
-    for feature in FEATURES:
-        if find_spec(name := f"service.{feature}.commands"):
-            for command in _commands(import_module(name)):
-                cli.add_command(command)
-
-
-def _commands(module: Any) -> tuple[click.Command, ...]:
-    """A feature's commands; those that read other people's formats are given the importers."""
-    if not hasattr(module, "commands"):
-        commands: tuple[click.Command, ...] = module.COMMANDS
-        return commands
-    from integrations.formats.importers import IMPORTERS
-
-    given: tuple[click.Command, ...] = module.commands(IMPORTERS)
-    return given
-
-
 def _foreign_share(connection: sa.Connection, bot: str) -> float:
     from workers.languages import foreign_share
 
@@ -99,7 +84,11 @@ def _foreign_share(connection: sa.Connection, bot: str) -> float:
 
 
 @cli.command
-@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own log. [default: the shipped one]")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own log. [default: the shipped one]",
+)
 @click.option("--keep", is_flag=True, help="Leave it running afterwards, until Ctrl-C.")
 @click.option("--json", "json_file", type=click.File("wb"), help="Write the result as JSON; - is standard output.")
 def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
@@ -113,13 +102,17 @@ def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
     show(data, native.parse, keep=keep, json_file=json_file)
 
 
-def _add_slack() -> None:
-    from integrations.slack.commands import COMMANDS
+def _features() -> Iterator[click.Command]:
+    """Every feature's commands; those that read other people's formats are given the importers."""
+    from integrations.formats.importers import IMPORTERS
+    from integrations.slack.commands import COMMANDS as SLACK
 
-    for command in COMMANDS:
-        cli.add_command(command)
+    for feature in (operations, access, bots, turns, reviews, classifiers):
+        yield from feature.COMMANDS
+    yield from intents.commands(IMPORTERS)
+    yield from SLACK
+    yield operations.doctor_command(_foreign_share)
 
 
-_add_features()
-_add_slack()
-cli.add_command(doctor_command(_foreign_share))
+for command in _features():
+    cli.add_command(command)

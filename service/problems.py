@@ -28,6 +28,7 @@ OUTSIDE = {
     "database-down": "the database does not answer",
 }
 UNKNOWN = 500
+MISSING = {"'data'": "the body is missing"}
 
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ def as_domain(error: Exception) -> FencepostError | None:
         case HTTPException():
             return _of_litestar(error)
         case msgspec.DecodeError():
-            return _of_msgspec(error)
+            return _of_message(str(error))
         case UnicodeError():
             return BadInput("the text holds invalid UTF-8 or half of a surrogate pair")
         case RecursionError():
@@ -108,17 +109,16 @@ def as_domain(error: Exception) -> FencepostError | None:
 def _of_litestar(error: HTTPException) -> FencepostError:
     if error.status_code == TooLarge.status:
         return TooLarge("the body is larger than 8 MiB")
-    known = BadInput(error.detail, path=_path(error.extra))
-    if isinstance(error.extra, list) and error.extra:
-        known.detail = str(error.extra[0].get("message", error.detail))
+    known = _of_message(_first(error.extra, "message") or error.detail)
+    known.path = _first(error.extra, "key") or known.path
     if error.status_code != HTTPStatus.BAD_REQUEST:
         known.status, known.type = error.status_code, _slug(error.status_code)
     return known
 
 
-def _path(extra: object) -> str:
-    """`turns[1].id` of Litestar's first complaint."""
-    return str(extra[0].get("key", "")) if isinstance(extra, list) and extra and isinstance(extra[0], dict) else ""
+def _first(extra: object, name: str) -> str:
+    """`message` or `key` of Litestar's first complaint; its keys look like `turns[1].id`."""
+    return str(extra[0].get(name, "")) if isinstance(extra, list) and extra and isinstance(extra[0], dict) else ""
 
 
 def _slug(status: int) -> str:
@@ -130,7 +130,7 @@ def _slug(status: int) -> str:
     return HTTPStatus(status).phrase.lower().replace(" ", "-")
 
 
-def _of_msgspec(error: msgspec.DecodeError) -> FencepostError:
-    """msgspec's messages end in "- at `$.turns[1].id`"."""
-    message, _, path = str(error).partition(" - at `")
-    return BadInput(message, path=path.rstrip("`").removeprefix("$.").removeprefix("$"))
+def _of_message(text: str) -> BadInput:
+    """msgspec's messages end in "- at `$.turns[1].id`"; Litestar says `'data'` where the body is empty."""
+    message, _, path = text.partition(" - at `")
+    return BadInput(MISSING.get(message, message), path=path.rstrip("`").removeprefix("$.").removeprefix("$"))

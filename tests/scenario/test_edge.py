@@ -13,7 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import DataError, OperationalError
 
 from service import problems
+from service.access.keys import create_key
+from service.clock import now
 from service.context import Context
+from service.database import writing
 from service.errors import StreamFull
 from service.health import check_database, check_redis
 from tests.support.edge import Edge, build, turn
@@ -135,6 +138,30 @@ def test_the_path_of_a_decoders_complaint_is_kept() -> None:
     known = problems.as_domain(wrong_type())
     assert known is not None
     assert (known.detail, known.path) == ("Expected `str`, got `int`", "[...][0][...]")
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "detail"),
+    [
+        (b"", "data", "the body is missing"),
+        (b"\xff", "", "JSON is malformed: invalid character (byte 0)"),
+        (b'{"name": "\xff"}', "", "the text holds invalid UTF-8 or half of a surrogate pair"),
+        (b"[" * 100_000, "", "the body nests too deeply"),
+        (b'{"name": 7}', "name", "Expected `str`, got `int`"),
+        (b'{"name": "bank", "low_water": 1e999}', "[...]", "Number out of range"),
+    ],
+)
+def test_a_body_that_is_no_record_is_a_problem_that_says_where(edge: Edge, body: bytes, path: str, detail: str) -> None:
+    with writing(edge.context.engine) as connection:
+        key = create_key(connection, name="Ana", role="operator", bot=None, now=now())
+    answer = edge.client.post("/v1/bots", content=body, headers={"authorization": f"Bearer {key}"})
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem.get("path", ""), problem["detail"]) == (
+        400,
+        "bad-input",
+        path,
+        detail,
+    )
 
 
 def test_the_api_describes_itself(edge: Edge) -> None:
