@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 import yaml
 
+from service import tables
 from service.tables import turn, turn_content
 
 if TYPE_CHECKING:
@@ -26,11 +27,18 @@ WORDS = 3  # a shorter turn in ASCII is not judged
 UNLIKELY = 0.02
 
 
-def foreign_share(connection: sa.Connection, bot: str, languages: frozenset[str] = ENGLISH) -> float:
-    """The share, in [0, 1], of a bot's newest turns that are in none of these languages (ISO 639-1).
+def foreign_share(connection: sa.Connection, bot: str, installation: str = "") -> float:
+    """The share, in [0, 1], of a bot's newest turns that are in none of its encoder's languages.
 
-    0 where too few can be judged.
+    `installation` is FENCEPOST_ENCODER, for a bot without an encoder of its own. 0 where too few turns can be judged,
+    or where the encoder does not name its languages, or names `multilingual`.
     """
+    own = connection.scalar(sa.select(tables.bot.c.encoder).where(tables.bot.c.name == bot))
+    languages = encoder_languages(own or installation)
+    return _share(connection, bot, languages) if languages is not None else 0.0
+
+
+def _share(connection: sa.Connection, bot: str, languages: frozenset[str]) -> float:
     rows = connection.execute(
         sa.select(turn.c.lang, turn_content.c.text)
         .join(turn_content, turn_content.c.turn_id == turn.c.id)

@@ -3,7 +3,8 @@
 import pytest
 
 from service import database, tables
-from tests.support.shop import BOT, add_turn, open_shop
+from service.bots.store import update_bot
+from tests.support.shop import AT, BOT, add_turn, open_shop
 from workers.languages import ENGLISH, encoder_languages, foreign_share, is_foreign, primary
 
 
@@ -49,8 +50,21 @@ def test_the_share_is_that_of_the_turns_that_can_be_judged(engine):
         add_turn(engine, "wo ist meine bestellung", bot="other")
     with database.reading(engine) as connection:
         assert foreign_share(connection, BOT) == 0.25
-        assert foreign_share(connection, BOT, frozenset({"es"})) == 0.75
         assert foreign_share(connection, "other") == 0.0  # five turns say nothing
+
+
+def test_the_share_is_that_outside_the_bots_own_encoder(sqlite_engine, tmp_path):
+    open_shop(sqlite_engine)
+    for i in range(20):
+        add_turn(sqlite_engine, f"where is my order number {i}")
+    card = tmp_path / "README.md"
+    for languages, share in (("es", 1.0), ("[es, en]", 0.0), ("multilingual", 0.0)):
+        card.write_text(f"---\nlanguage: {languages}\n---\n")
+        with database.writing(sqlite_engine) as connection:
+            assert foreign_share(connection, BOT, str(tmp_path)) == share
+            update_bot(connection, BOT, AT, encoder=str(tmp_path))
+            assert foreign_share(connection, BOT) == share
+            update_bot(connection, BOT, AT, encoder="")
 
 
 def test_the_share_believes_the_platform(engine):
