@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from litestar import Litestar
+    from litestar.handlers import HTTPRouteHandler
+
+    from service.settings import Settings
 
 
 def main() -> None:
@@ -25,7 +28,17 @@ def app() -> "Litestar":
     die_with_parent()  # a killed granian leaves its worker alive, holding the port
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, "api")
-    return create_app(settings, sources={"native": native.parse}, schemes=signatures.SCHEMES)
+    sources = {"native": native.parse}
+    return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=slack_mounts(settings))
+
+
+def slack_mounts(settings: "Settings") -> "tuple[HTTPRouteHandler, ...]":
+    """The events URL, where it is set up: Bolt is loaded for nobody else."""
+    if not settings.slack_signing_secret:
+        return ()
+    from integrations.slack import http
+
+    return http.mounts(settings)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A job is asked for *once per bot*: a pending flag is set when it is queued and cleared by the job as its first act,
 before it reads SQL. So any number of votes ask for one `resolve`, and a vote that commits while that job runs asks for
 another. The flag's lifetime bounds what a lost job costs; the schedule asks again anyway, and every effect is fenced in
-SQL. """
+SQL."""
 
 from enum import StrEnum
 from typing import Any

@@ -1,7 +1,7 @@
 """One master key, from the environment or a file in the data folder, and the keys derived from it.
 
 Losing the key loses what is still in a stream, the sources' secrets and the meaning of person hashes; nothing else.
-Rotate it with an empty stream. """
+Rotate it with an empty stream."""
 
 import base64
 import binascii

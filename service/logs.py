@@ -28,4 +28,5 @@ def configure(level: str, process: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         cache_logger_on_first_use=True,
     )
+    logging.getLogger("rq.worker").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))  # talkative
     structlog.contextvars.bind_contextvars(process=process)

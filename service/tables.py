@@ -3,7 +3,7 @@ belongs to, so that forgetting a person deletes content and leaves the ledgers, 
 
 Names: `bot` is the bot's name, `_at` an aware UTC instant, `n` a classifier's number within its bot, `intent_id` NULL
 means `none` (out of scope) where `answer` is "none". Intent *names* as the platform sent them are kept beside ids, for
-an unknown intent is not dropped. """
+an unknown intent is not dropped."""
 
 from datetime import UTC, datetime
 from typing import Any

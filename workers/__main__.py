@@ -14,6 +14,12 @@ from service.settings import Settings
 PROCESSES = ("ingest", "encode", "jobs", "schedule")
 
 
+# Several processes share the cores: arithmetic on more than one thread each collapses beside busy neighbours. The
+# encode process sets torch's own threads. Has to be said before numpy is loaded.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in PROCESSES:
         print(f"usage: python -m workers {'|'.join(PROCESSES)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """What RQ runs. An entry point clears its pending flag, does one thing, and lets errors out: RQ retries what raises.
 
 The worker forks a child for each job; the parent imports but never computes, for a fork after native threads have run
-hangs the child. Connections are opened in the child: a forked socket belongs to two processes. """
+hangs the child. Connections are opened in the child: a forked socket belongs to two processes."""
 
 import os
 import signal
@@ -107,7 +107,7 @@ def run(context: Context) -> None:
         job_monitoring_interval=MONITOR_S,
         maintenance_interval=MAINTENANCE_S,
     )
-    worker.work(logging_level=context.settings.log_level.upper())
+    worker.work(logging_level="WARNING")
 
 
 def _import_first() -> None:

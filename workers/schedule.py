@@ -3,7 +3,7 @@
 RQ's own cron scheduler was looked at and left: it pickles its jobs, knows only jobs registered before it starts (bots
 come and go), gives them no id (two schedulers double every job) and fires all of them at every start. What would remain
 of it is the loop below. A slot's job has the id `{name}-{bot}-{slot}`, so a second scheduler, or a restart within the
-slot, changes nothing; a missed slot is not made up for, since every job reads the state anew. """
+slot, changes nothing; a missed slot is not made up for, since every job reads the state anew."""
 
 import threading
 from collections.abc import Mapping

@@ -92,7 +92,8 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
-    """An import asks for a training right after sending its examples to ingest; the first classifier is to know them."""
+    """An import asks for a training right after sending its examples to ingest: the first classifier should know
+    them."""
     with database.reading(context.engine) as connection:
         if get_bot(connection, bot).champion is not None:
             return

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from service import database
+from service.access.controllers import sign_in_url
+from service.access.roles import Role
 from service.access.sessions import create_sign_in
 from service.clock import now
 from service.context import opened
@@ -16,24 +18,24 @@ from service.operations import status as statuses
 from service.operations import supervisor
 from service.settings import Settings
 
-OPERATOR = "operator"
+OPERATOR: Role = "operator"
 
 
 @click.command()
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Start everything on this machine and keep it running."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with opened(settings) as context:
 
         def ready() -> None:
             with database.writing(context.engine) as connection:
                 token = create_sign_in(connection, name="", role=OPERATOR, bot=None, now=now())
             console.print(f"Fencepost is ready at {settings.base_url}")
-            console.print(f"Sign in (once, within 15 minutes): {settings.base_url}/sign-in/{token}", soft_wrap=True)
+            console.print(f"Sign in (once, within 15 minutes): {sign_in_url(context, token)}")
             console.print("More links: `fencepost sign-in`. First bot: `fencepost bot create NAME`. Stop: Ctrl-C.")
 
-        supervisor.up(context, lambda text: console.print(text, soft_wrap=True), ready)
+        supervisor.up(context, console.print, ready)
 
 
 @click.command()

@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import broker, database
-from service.bots.store import Bot, list_bots
+from service.bots.schemas import Bot
+from service.bots.store import list_bots
 from service.context import Context
 from service.encoding import EncodeClient
 from service.errors import FencepostError

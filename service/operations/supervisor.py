@@ -2,7 +2,7 @@
 
 Each child is started, watched and restarted with back-off; all of them end with the supervisor, whatever ends it (the
 kernel's parent-death signal). The broker starts first and stops last, so that what the others write on their way out is
-kept. """
+kept."""
 
 import contextlib
 import fcntl
@@ -105,9 +105,8 @@ class Child:
             self._failures = 1 if now - self._started_at > STEADY_S else self._failures + 1
             pause = BACK_OFF_S[min(self._failures, len(BACK_OFF_S)) - 1]
             self._due_at = now + pause
-            say(
-                f"{self.plan.name} ended ({describe_exit(code)}); starting it again in {pause:g} s. Its log: {self._log}"
-            )
+            how = describe_exit(code)
+            say(f"{self.plan.name} ended ({how}); starting it again in {pause:g} s. Its log: {self._log}")
         elif now >= self._due_at:
             self._due_at, self.restarts = 0.0, self.restarts + 1
             self.start()

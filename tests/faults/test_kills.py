@@ -1,4 +1,5 @@
-"""Every process of the installation is killed once, while turns arrive: nothing accepted is lost, nothing is stored twice."""
+"""Every process of the installation is killed once, while turns arrive: nothing accepted is lost, nothing is stored
+twice."""
 
 import os
 import signal
@@ -85,7 +86,8 @@ def kill_each(stack: Stack) -> None:
     for name in PROCESSES:
         victim = state_of(stack.settings).children[name]
         os.kill(victim, signal.SIGKILL)
-        wait_until(lambda name=name, victim=victim: state_of(stack.settings).children[name] != victim)  # type: ignore[misc]
+        # type: ignore[misc]
+        wait_until(lambda name=name, victim=victim: state_of(stack.settings).children[name] != victim)
         time.sleep(1.0)
 
 

@@ -67,7 +67,8 @@ def test_only_the_job_whose_slot_is_new_is_asked_for(shop: Context) -> None:
 
 
 def test_a_tick_end_to_end(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheduled job is found, decoded and run by a worker that speaks JSON; here in this process, on this database."""
+    """A scheduled job is found, decoded and run by a worker that speaks JSON; here in this process, on this
+    database."""
     monkeypatch.setenv("FENCEPOST_DATA_DIR", shop.settings.data_dir)
     monkeypatch.setenv("FENCEPOST_DATABASE_URL", shop.settings.database_url)
     monkeypatch.setenv("FENCEPOST_REDIS_URL", shop.settings.redis_url)

@@ -1,4 +1,5 @@
-"""`fencepost up` as an operator sees it: one holder of a folder, children restarted, an end that leaves nothing behind."""
+"""`fencepost up` as an operator sees it: one holder of a folder, children restarted, an end that leaves nothing
+behind."""
 
 import os
 import signal
@@ -66,7 +67,8 @@ def test_back_off_grows_with_each_early_death(tmp_path: Path) -> None:
 def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import os, sys, time; from pathlib import Path; from service.operations.supervisor import Child, Plan\n"
-        f"child = Child(Plan('s', ({sys.executable!r}, '-c', 'import time; time.sleep(60)')), dict(os.environ), Path({str(tmp_path)!r}))\n"
+        f"plan = Plan('s', ({sys.executable!r}, '-c', 'import time; time.sleep(60)'))\n"
+        f"child = Child(plan, dict(os.environ), Path({str(tmp_path)!r}))\n"
         "print(child.process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)

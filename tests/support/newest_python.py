@@ -1,7 +1,7 @@
 """`python -m tests.support.newest_python`: the tests that need no torch, on the newest Python present.
 
-torch comes later to a new Python than everything else; what does not need it should not wait. Says so and does nothing when no newer Python is here.
-"""
+torch comes later to a new Python than everything else; what does not need it should not wait. Says so and does nothing
+when no newer Python is here."""
 
 import re
 import shutil

@@ -1,4 +1,5 @@
-"""The random control: the same head, the same log, the same reviewer's errors, as many labels, drawn uniformly at random."""
+"""The random control: the same head, the same log, the same reviewer's errors, as many labels, drawn uniformly at
+random."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -51,7 +52,8 @@ def random_control(
 
 
 def draw(n: int, labels: int, rng: np.random.Generator) -> Ints1d:
-    """Positions of the turns a reviewer is asked about until `labels` of them are answered; an *Unsure* is drawn past."""
+    """Positions of the turns a reviewer is asked about until `labels` of them are answered; an *Unsure* is drawn
+    past."""
     return rng.permutation(n)[:labels]
 
 

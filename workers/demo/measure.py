@@ -1,9 +1,8 @@
 """What the labels were worth: the cold classifier, the champion and a random control on the same held-out turns.
 
-All three have the same encoder, redaction, intents and imported examples. The control has as many labels of log turns as
-the champion trained on, from a reviewer who errs as often, and sees the same unlabelled log; the choice of the turns is
-random. It keeps the champion's C.
-"""
+All three have the same encoder, redaction, intents and imported examples. The control has as many labels of log turns
+as the champion trained on, from a reviewer who errs as often, and sees the same unlabelled log; the choice of the turns
+is random. It keeps the champion's C."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -100,7 +99,8 @@ def measure(
 
 
 def _held_out(context: Context, bot: str, log: Sequence[Conversation], ids: Mapping[str, int]) -> Labelled:
-    """Redacted and encoded as posted turns are; an intent that only held-out turns have counts as wrong for everybody."""
+    """Redacted and encoded as posted turns are; an intent that only held-out turns have counts as wrong for
+    everybody."""
     turns = [turn for found in log if found.is_held_out for turn in found.user_turns if turn.intent]
     redactor, encoder = Redactor(), EncodeClient(context.settings, context.redis)
     with database.reading(context.engine) as connection:

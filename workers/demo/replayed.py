@@ -31,14 +31,14 @@ class Arrived(NamedTuple):
 
 
 def post(sender: Sender, log: Sequence[Conversation], parse: Adapter, on_progress: Callable[[int], None]) -> set[Key]:
-    """Send everything; the keys of what was sent. `on_progress` is told the number of conversations."""
+    """Send everything; the keys of what was sent. `on_progress` is told the number of turns."""
     keys: set[Key] = set()
     for number, delivery in enumerate(deliveries(log, turns=PER_DELIVERY)):
         for _ in range(2 if number % TWICE == 0 else 1):
             sender.send(delivery)
         facts = parse(delivery.body, delivery_id=delivery.id, received_at=datetime.now(UTC)).facts
         keys.update(key_of(fact) for fact in facts)
-        on_progress(delivery.conversations)
+        on_progress(delivery.turns)
     return keys
 
 

@@ -19,6 +19,7 @@ from workers.demo.reviewer import Reviewer
 AT_ONCE = 5  # cards
 PAUSE_S = 0.1
 PATIENCE_S = 300.0
+TAKEN_UP_S = 0.3
 QUIET_S = 1.0  # no job for this long, and no card: there is nothing left to ask
 
 
@@ -58,9 +59,14 @@ def wait_for_champion(context: Context, bot: str, progress: Progress) -> None:
 
 
 def is_idle(context: Context) -> bool:
-    """No job waits or runs."""
+    """No job waits or runs, for a while: one that is just being taken up is in neither list."""
     queue = context.queue
-    return not queue.count and not queue.started_job_registry.count
+    deadline = time.monotonic() + TAKEN_UP_S
+    while not queue.count and not queue.started_job_registry.count:
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(PAUSE_S / 2)
+    return False
 
 
 def work(context: Context, bot: str, client: Client, person: Reviewer, votes: int, progress: Progress) -> None:

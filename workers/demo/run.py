@@ -1,8 +1,8 @@
 """`fencepost demo`: the whole loop on one machine, from a signed webhook to a better classifier, and what it was worth.
 
-The stack runs as an operator runs it; the log arrives as a platform posts it; a simulated reviewer answers over HTTP. Only
-measuring looks into the database. Every fifth conversation is held out: it is never posted, and only the two accuracies see it.
-"""
+The stack runs as an operator runs it; the log arrives as a platform posts it; a simulated reviewer answers over HTTP.
+Only measuring looks into the database. Every fifth conversation is held out: it is never posted, and only the two
+accuracies see it."""
 
 import time
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from service.tables import card, label, mark
 from service.turns.logs import Conversation
 from service.turns.parsing import Adapter
 from service.turns.sending import opened_sender
-from workers.demo import measure, replayed, reviewing, stack
+from workers.demo import measure, replayed, reviewing
 from workers.demo.client import Client
 from workers.demo.progress import Progress
 from workers.demo.result import Result
@@ -48,6 +48,11 @@ class Log(NamedTuple):
         return [found for found in self.conversations if not found.is_held_out]
 
     @property
+    def turns(self) -> int:
+        """User turns that are posted."""
+        return sum(len(found.user_turns) for found in self.posted)
+
+    @property
     def has_truth(self) -> bool:
         return any(turn.intent for found in self.conversations for turn in found.user_turns)
 
@@ -64,9 +69,9 @@ def run(settings: Settings, log: Log, parse: Adapter, progress: Progress, *, see
         arrived = replayed.count(context.engine, BOT, NATIVE, posted)
         counted = _count(context)
     return Result(
-        turns=sum(len(found.user_turns) for found in log.posted),
+        turns=log.turns,
         **arrived._asdict(),
-        **counted,
+        **counted._asdict(),
         **measured._asdict(),
         folder=str(settings.folder),
         seconds=round(time.monotonic() - began, 1),
@@ -80,7 +85,7 @@ def arrive(context: Context, log: Log, parse: Adapter, progress: Progress) -> se
         secret = add_secret(connection, context.keyring, BOT, NATIVE, now())
     with (
         opened_sender(context.settings.base_url, BOT, NATIVE, secret) as sender,
-        progress.step("posting", len(log.posted)) as done,
+        progress.step("posting", log.turns) as done,
     ):
         keys = replayed.post(sender, log.posted, parse, done)
     reviewing.wait_until_ingested(context, BOT, progress)
@@ -110,11 +115,19 @@ def review(context: Context, log: Log, progress: Progress, seed: int) -> None:
     reviewing.settle(context, BOT, client, person, progress)
 
 
-def _count(context: Context) -> dict[str, object]:
+class Counted(NamedTuple):
+    """Fields of the result."""
+
+    marks: dict[str, int]
+    cards: int
+    labels: int
+
+
+def _count(context: Context) -> Counted:
     with database.reading(context.engine) as connection:
-        kinds = sa.select(mark.c.kind, sa.func.count()).where(mark.c.bot == BOT).group_by(mark.c.kind)
-        marks = {kind: n for kind, n in connection.execute(kinds)}
+        kinds = sa.select(mark.c.kind, sa.func.count().label("n")).where(mark.c.bot == BOT).group_by(mark.c.kind)
+        marks = {row.kind: row.n for row in connection.execute(kinds)}
         cards = connection.scalar(sa.select(sa.func.count()).select_from(card).where(card.c.bot == BOT))
         voted = (label.c.bot == BOT) & (label.c.origin == "vote")
         labels = connection.scalar(sa.select(sa.func.count(label.c.turn_id.distinct())).where(voted))
-    return {"marks": marks, "cards": cards, "labels": labels}
+    return Counted(marks, cards or 0, labels or 0)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from service.errors import Unavailable
 from service.operations.supervisor import answers, load_state
+from service.parent import die_with_parent
 from service.settings import Settings
 
 START_S = 90.0
@@ -50,7 +51,12 @@ def running(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     environ = {**os.environ, "FENCEPOST_DATA_DIR": settings.data_dir, "FENCEPOST_PORT": str(settings.port)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "up"], env=environ, stdout=output, stderr=output, start_new_session=True
+            [sys.executable, "-m", "service", "up"],
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a Ctrl-C is ours to pass on
+            preexec_fn=die_with_parent,
         )
     try:
         _wait(process, settings, log)
