@@ -19,7 +19,7 @@ from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.context import Context
 from service.encoding import NO_TURN, Encoder
-from service.learning.diversity import DUPLICATE, batch
+from service.learning.diversity import BEST, DUPLICATE, batch
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, precedence, priority, ration, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
@@ -31,9 +31,8 @@ from workers import surroundings
 log = structlog.get_logger()
 
 SHORTLIST = 10  # batches
-DIVERSIFIER = "kmeans"
-STRATEGY = f"margin+{DIVERSIFIER}"
-SURELY_OUT = 0.9  # the gate's probability from which on an answer is worth little: `none` teaches no intent
+STRATEGY = f"margin+{BEST}"
+SURELY_OUT = 0.7  # the gate's probability from which on an answer is worth little: `none` teaches no intent
 SURELY_OUT_SHARE = 0.05  # of a shortlist
 REPEATS = 256  # neighbours of a pick that may fold into its card
 
@@ -189,7 +188,7 @@ def _pick(shortlist: Shortlist, is_new: Bools1d, room: int, seed: int) -> Ints1d
     """Rows of the shortlist for the next cards, best first."""
     rows = np.flatnonzero(is_new)  # in the order of priority and precedence: of equals the first row wins
     rng = np.random.default_rng(seed)
-    return rows[batch(shortlist.x[rows], shortlist.priority[rows], rows, room, rng, diversifier=DIVERSIFIER)]
+    return rows[batch(shortlist.x[rows], shortlist.priority[rows], rows, room, rng)]
 
 
 def _folds(context: Context, encoder: Encoder, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, int]:

@@ -114,7 +114,7 @@ def test_a_ranking_recomputes_from_its_stored_factors(shop: Shop) -> None:
     items = shop.rows(
         tables.ranking_item, "turn_id", "priority", "factors", "picked", order="position", ranking_id=ranking_id
     )
-    assert (n, strategy, candidates, len(items)) == (1, "margin+kmeans", 30, 30)
+    assert (n, strategy, candidates, len(items)) == (1, "margin+facility_location", 30, 30)
     assert [recompute(factors, weights) for _, _, factors, _ in items] == pytest.approx(
         [priority for _, priority, _, _ in items], abs=1e-6
     )

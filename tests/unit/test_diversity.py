@@ -39,7 +39,7 @@ def test_a_batch_takes_one_of_each_kind_before_a_second_of_any(diversifier: str)
 def test_kmeans_takes_the_best_of_each_cluster_best_first() -> None:
     x = clumps(10)
     scores = np.tile(np.linspace(0.1, 1.0, 10), 4) + np.repeat([0.3, 0.2, 0.1, 0.0], 10)
-    picks = batch(x, scores, np.arange(40), 4, np.random.default_rng(1))
+    picks = batch(x, scores, np.arange(40), 4, np.random.default_rng(1), diversifier="kmeans")
     assert picks.tolist() == [9, 19, 29, 39]
 
 
@@ -83,6 +83,17 @@ def test_equal_turns_make_one_pick_the_better_one(diversifier: str) -> None:
     ids = np.array([1, 9, 5, 2, 3, 4])
     picks = batch(x, scores, ids, 3, np.random.default_rng(0), diversifier=diversifier)
     assert picks.tolist() == [2]
+
+
+@EACH
+def test_of_near_equals_the_best_stands_for_all(diversifier: str) -> None:
+    """The one in the middle of the clump is the most typical, and yet not the one to ask."""
+    x = clumps(9, noise=0.05)
+    scores = np.ones(len(x))
+    best = np.array([4, 13, 22, 31])
+    scores[best] = 1.01
+    picks = batch(x, scores, np.arange(len(x)), 4, np.random.default_rng(1), diversifier=diversifier)
+    assert sorted(picks.tolist()) == best.tolist()
 
 
 def test_spread_keeps_the_order_it_is_given() -> None:
