@@ -17,7 +17,7 @@ from service.encoding import Encoder
 from service.intents.store import intent_ids
 from service.jobs import Job
 from service.keyring import Keyring
-from service.learning.head import NONE, decide, out_of_scope, probabilities
+from service.learning.head import NONE, decide, familiarity, out_of_scope, probabilities
 from service.learning.reports import reported_uncertainty
 from service.learning.types import Floats2d, Ints1d
 from service.learning.uncertainty import best_two, margin
@@ -32,6 +32,9 @@ __all__ = ("Assessment", "assess", "refresh_reports", "rescore", "store_assessme
 log = structlog.get_logger()
 
 BOUNDARY = 0.5  # margin from which on a turn is on the fence
+# Cosine with the nearest intent below which a turn is unlike anything taught: on CLINC150 an eighth of what is out of
+# scope, and one turn in a thousand that is not.
+UNLIKE = 0.2
 CONFIDENT = 0.7  # from which on we and the platform both count as sure
 WINDOW = timedelta(days=365)  # of event time: older turns are not shown to a new champion
 CHUNK = 256  # turns in one write transaction: under 20 ms
@@ -57,33 +60,24 @@ def assess(
     found: list[Assessment | None] = [None] * len(turns)
     rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in IMPORTED]
     if rows and len(classifier.head.intent_ids):
-        for row, plain in zip(rows, _predict(classifier, vectors[rows]), strict=True):
-            found[row] = plain._replace(marks=_marks(classifier, bot, plain, turns[row], keyring))
+        for row, (plain, likeness) in zip(rows, _predict(classifier, vectors[rows]), strict=True):
+            ours = (_boundary(plain), _unfamiliar(plain, likeness), _disagreement(classifier, plain, turns[row]))
+            marks = tuple(mark for mark in (_audit(bot, turns[row], keyring), *ours) if mark)
+            found[row] = plain._replace(marks=marks)
     return found
 
 
-def _predict(classifier: Classifier, x: Floats2d) -> Iterator[Assessment]:
-    """Without marks, a row of x (n, d) each."""
+def _predict(classifier: Classifier, x: Floats2d) -> Iterator[tuple[Assessment, float]]:
+    """Of each row of x (n, d): what is predicted, without marks, and how like it is to what was taught."""
     head = classifier.head
     proba = probabilities(head, x)
     columns, best = best_two(proba)
     ids = np.where(columns >= 0, head.intent_ids[columns], NONE)
-    table = zip(
-        decide(head, x).tolist(),
-        ids.tolist(),
-        best.tolist(),
-        out_of_scope(head, x).tolist(),
-        margin(proba).tolist(),
-        strict=True,
-    )
-    for decided, (first, second), (p1, p2), outside, undecided in table:
+    arrays = (decide(head, x), ids, best, out_of_scope(head, x), margin(proba), familiarity(head, x))
+    rows = zip(*(array.tolist() for array in arrays), strict=True)
+    for decided, (first, second), (p1, p2), outside, undecided, likeness in rows:
         intent_id = None if decided == NONE else decided
-        yield Assessment(intent_id, first, second or None, p1, p2, outside, undecided)
-
-
-def _marks(classifier: Classifier, bot: Bot, plain: Assessment, turn: TurnLike, keyring: Keyring) -> tuple[Mark, ...]:
-    found = [_audit(bot, turn, keyring), _boundary(plain), _unfamiliar(plain), _disagreement(classifier, plain, turn)]
-    return tuple(mark for mark in found if mark)
+        yield Assessment(intent_id, first, second or None, p1, p2, outside, undecided), likeness
 
 
 def _audit(bot: Bot, turn: TurnLike, keyring: Keyring) -> Mark | None:
@@ -96,9 +90,12 @@ def _boundary(plain: Assessment) -> Mark | None:
     return Mark("boundary", plain.uncertainty) if plain.uncertainty >= BOUNDARY else None
 
 
-def _unfamiliar(plain: Assessment) -> Mark | None:
-    """The gate holds the turn to be unlike anything the classifier was taught."""
-    return Mark("unfamiliar", plain.out_of_scope) if plain.intent_id is None else None
+def _unfamiliar(plain: Assessment, likeness: float) -> Mark | None:
+    """Far from what the classifier was taught: the gate says so, or, as long as it learns, the cosine with the nearest
+    intent."""
+    if plain.intent_id is None:
+        return Mark("unfamiliar", plain.out_of_scope)
+    return Mark("unfamiliar", 1 - likeness) if likeness < UNLIKE else None
 
 
 def _disagreement(classifier: Classifier, plain: Assessment, turn: TurnLike) -> Mark | None:

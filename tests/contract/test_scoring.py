@@ -106,6 +106,15 @@ def test_what_the_gate_turns_away_is_unfamiliar(shop: Shop) -> None:
     assert shop.marks(turn_id)["unfamiliar"] == pytest.approx(1.0, abs=1e-3)
 
 
+def test_what_is_like_no_intent_is_unfamiliar_while_there_is_no_gate(shop: Shop) -> None:
+    turn_id = shop.say(GIBBERISH)
+    shop.train({"refund": PHRASES["refund"]})  # one intent: nothing is undecided
+    shop.rescore()
+    refund, gibberish = shop.encoder.encode(BOT, [PHRASES["refund"], GIBBERISH])
+    assert shop.marks(turn_id) == {"unfamiliar": pytest.approx(1 - refund @ gibberish, abs=1e-3)}
+    assert shop.candidate(turn_id)["status"] == "open"
+
+
 def test_the_audit_slice_is_drawn_by_hash_at_the_bots_rate(shop: Shop) -> None:
     shop.train()
     shop.set(audit_rate=0.25)
