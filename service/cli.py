@@ -80,7 +80,7 @@ def plain_lines() -> list[str]:
 def _foreign_share(connection: sa.Connection, bot: str) -> float:
     from workers.languages import foreign_share
 
-    return foreign_share(connection, bot)
+    return foreign_share(connection, bot, click.get_current_context().obj.encoder)
 
 
 @cli.command

@@ -82,7 +82,7 @@ class Intake:
     def _append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
         notes = [*parsed.notes, *self._unknown_intents(bot, parsed)]
         receipt = Receipt(len(parsed.facts), tuple(notes[:NOTES_LIMIT]), tuple(parsed.rejected))
-        facts = [_keyed_report(fact, self._context.keyring, bot) for fact in parsed.facts]
+        facts = [keyed_report(fact, self._context.keyring, bot) for fact in parsed.facts]
         return self._streams.append(bot, source, short_id(delivery_id), facts, receipt, received_at)
 
     def _unknown_intents(self, bot: str, parsed: Parsed) -> Iterator[Note]:
@@ -124,7 +124,8 @@ def short_id(delivery_id: str) -> str:
     return delivery_id if len(delivery_id) <= ID_LIMIT else f"sha256:{hashlib.sha256(delivery_id.encode()).hexdigest()}"
 
 
-def _keyed_report(fact: Fact, keyring: Keyring, bot: str) -> Fact:
+def keyed_report(fact: Fact, keyring: Keyring, bot: str) -> Fact:
+    """The fact as it is kept: an id derived from what a report says could be guessed by trying, so it is keyed."""
     if not isinstance(fact, Report) or not fact.external_id.startswith(DERIVED):
         return fact
     return msgspec.structs.replace(fact, external_id=keyring.hash("report", bot, fact.external_id).hex()[:32])

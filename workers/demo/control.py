@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed, parallel_config
 
 from service.learning.head import Head
 from service.learning.types import Floats2d, Ints1d
@@ -39,15 +40,32 @@ def accuracy(decide: Decide, head: Head, held_out: Labelled) -> float:
 
 
 def random_control(
-    pool: Labelled, held_out: Labelled, labels: int, fit: Fit, decide: Decide, *, seeds: Sequence[int], habits: Habits
+    pool: Labelled,
+    held_out: Labelled,
+    labels: int,
+    fit: Fit,
+    decide: Decide,
+    *,
+    seeds: Sequence[int],
+    habits: Habits,
+    on_run: Callable[[int], None],
 ) -> Control:
-    """Mean and standard deviation of the held-out accuracy after `labels` random labels."""
-    found = []
-    for seed in seeds:
+    """Mean and standard deviation of the held-out accuracy after `labels` random labels; a process per core.
+
+    `fit` and `decide` travel to those processes; `on_run` is told of each run that is done.
+    """
+
+    def one(seed: int) -> float:
         rng = np.random.default_rng(seed)
         picked = draw(len(pool.y), labels, rng)
         head = fit(pool.x[picked], misread(pool.y[picked], pool.y, habits, rng), rng)
-        found.append(accuracy(decide, head, held_out))
+        return accuracy(decide, head, held_out)
+
+    found = []
+    with parallel_config("loky", inner_max_num_threads=1):
+        for value in Parallel(n_jobs=-1, return_as="generator_unordered")(delayed(one)(seed) for seed in seeds):
+            found.append(value)
+            on_run(1)
     return Control(float(np.mean(found)), float(np.std(found)), len(found))
 
 

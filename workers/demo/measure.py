@@ -135,10 +135,9 @@ def _control(
         alone = trainer.Labels(seen.x, seen.y, np.ones(len(seen.y)), np.arange(len(seen.y)))
         seed = int(rng.integers(2**31))
         fitted = trainer.fit(inputs.intent_ids, inputs.names, alone, inputs.log, seed=seed, tuning=inputs.tuning)
-        on_run(1)
         return fitted.head
 
-    return random_control(pool, held_out, labels, fit, decide, seeds=seeds, habits=habits)
+    return random_control(pool, held_out, labels, fit, decide, seeds=seeds, habits=habits, on_run=on_run)
 
 
 def _inputs(context: Context, bot: str, champion: Classifier) -> Inputs:

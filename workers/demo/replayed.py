@@ -8,7 +8,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from service import database
+from service.keyring import Keyring
 from service.tables import reply, report, turn
+from service.turns.intake import keyed_report
 from service.turns.logs import Conversation, deliveries
 from service.turns.parsing import Adapter
 from service.turns.schemas import Fact
@@ -30,20 +32,27 @@ class Arrived(NamedTuple):
     duplicates: int
 
 
-def post(sender: Sender, log: Sequence[Conversation], parse: Adapter, on_progress: Callable[[int], None]) -> set[Key]:
-    """Send everything; the keys of what was sent. `on_progress` is told the number of turns."""
+def post(
+    sender: Sender,
+    log: Sequence[Conversation],
+    key_of: Callable[[Fact], Key],
+    parse: Adapter,
+    on_turns: Callable[[int], None],
+) -> set[Key]:
+    """Send everything; the keys of what was sent. `on_turns` is told how many more turns were."""
     keys: set[Key] = set()
     for number, delivery in enumerate(deliveries(log, turns=PER_DELIVERY)):
         for _ in range(2 if number % TWICE == 0 else 1):
             sender.send(delivery)
         facts = parse(delivery.body, delivery_id=delivery.id, received_at=datetime.now(UTC)).facts
         keys.update(key_of(fact) for fact in facts)
-        on_progress(delivery.turns)
+        on_turns(delivery.turns)
     return keys
 
 
-def key_of(fact: Fact) -> Key:
-    return type(fact).__name__.lower(), fact.external_id
+def key(fact: Fact, keyring: Keyring, bot: str) -> Key:
+    """What the fact's row is known by."""
+    return type(fact).__name__.lower(), keyed_report(fact, keyring, bot).external_id
 
 
 def count(engine: sa.Engine, bot: str, source: str, posted: set[Key]) -> Arrived:

@@ -87,7 +87,7 @@ def arrive(context: Context, log: Log, parse: Adapter, progress: Progress) -> se
         opened_sender(context.settings.base_url, BOT, NATIVE, secret) as sender,
         progress.step("posting", log.turns) as done,
     ):
-        keys = replayed.post(sender, log.posted, parse, done)
+        keys = replayed.post(sender, log.posted, lambda fact: replayed.key(fact, context.keyring, BOT), parse, done)
     reviewing.wait_until_ingested(context, BOT, progress)
     return keys
 
