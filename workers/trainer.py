@@ -31,6 +31,7 @@ LOG_LIMIT = 20_000
 DRAWN_WEIGHT = 8.0  # of a prototype's row, in labels
 NAME_WEIGHT = 2.0  # of a name's row
 CHECKED_FROM = 20  # labels below which nothing can be checked
+DOUBTED_FROM = 50  # labels with an intent, below which the log is used unchecked
 CONFIDENCE = 0.7  # mean probability of the best intent before labels say better
 GATE_FROM = 10  # labels `none` that the gate needs, and labels that are not
 GATE_C = 10.0
@@ -58,7 +59,7 @@ class Fitted(NamedTuple):
     tuning: Tuning
     pseudo: int  # turns of the log that drew the prototypes; 0 where that was not measured to help
     accuracy: float | None  # out of fold, over labels with an intent; None with too few to tell
-    accuracy_named: float | None  # the same without the log
+    accuracy_named: float | None  # the same, the log left to intents without labels
 
 
 class _Data(NamedTuple):
@@ -92,12 +93,17 @@ class _Gate(NamedTuple):
         return np.asarray(expit(x @ self.weights + self.familiarity * nearest(x, drawn) + self.bias))
 
 
+class _Prototypes(NamedTuple):
+    rows: Floats2d  # (k, d)
+    is_drawn: Bools1d  # (k,) by the log
+
+
 class _Fold(NamedTuple):
     """Some labels held out, and what is made of the others."""
 
     held: Bools1d  # (n,)
     seen: _Data
-    drawn: Floats2d  # (k, d) prototypes
+    prototypes: _Prototypes
 
 
 class _Trial(NamedTuple):
@@ -105,7 +111,9 @@ class _Trial(NamedTuple):
 
     folds: list[_Fold]
     scores: Floats2d  # (n, k)
-    loss: float
+    losses: (
+        Floats1d  # (n,) log loss of each label with an intent, at the temperature that suits these scores best; else 0
+    )
 
 
 def no_labels(d: int) -> Labels:
@@ -127,12 +135,14 @@ def fit(
     )
     member = _members(labels.group, rng)
     tuning = _tuned(data, member, tuning, rng)
-    drawn = _trial(data, _folds(data, member, FOLD_LOG, rng), tuning.c)
-    named = _trial(data, _folds(data, member, 0, rng), tuning.c)
-    pays = drawn is None or named is None or drawn.loss < named.loss
-    head = _head(data if pays else data._replace(log=log[:0]), center, tuning.c)
-    head = _calibrated(head, labels, log, data, drawn if pays else named)
-    return Fitted(head, tuning, len(log) if pays else 0, _accuracy(data, drawn), _accuracy(data, named))
+    folds = _folds(data, member, rng)
+    drawn = _trial(data, folds, tuning.c)
+    named = _trial(data, [_spared(fold) for fold in folds], tuning.c)
+    pays = drawn is None or named is None or _pays(data, drawn, named)
+    used = _draw(data) if pays else _spare(data, _draw(data))
+    head = _calibrated(_head(data, used, center, tuning.c), labels, log, data, drawn if pays else named)
+    pseudo = len(log) if used.is_drawn.any() else 0
+    return Fitted(head, tuning, pseudo, _accuracy(data, drawn), _accuracy(data, named))
 
 
 def _known(labels: Labels, intent_ids: Ints1d) -> Labels:
@@ -156,11 +166,11 @@ def _members(group: Ints1d, rng: np.random.Generator) -> Ints1d:
     return dealt[of_group]
 
 
-def _folds(data: _Data, member: Ints1d, most: int, rng: np.random.Generator) -> list[_Fold]:
-    """Each label is held out once; `most` turns of the log draw the prototypes. Empty with too few labels to spare."""
+def _folds(data: _Data, member: Ints1d, rng: np.random.Generator) -> list[_Fold]:
+    """Each label is held out once. Empty with too few labels to spare."""
     if np.count_nonzero(data.column >= 0) < CHECKED_FROM:
         return []
-    data = data._replace(log=_some(data.log, most, rng) if most else data.log[:0])
+    data = data._replace(log=_some(data.log, FOLD_LOG, rng))
     seen = [data.rows(member != fold) for fold in range(FOLDS)]
     return [_Fold(member == fold, rest, _draw(rest)) for fold, rest in enumerate(seen)]
 
@@ -170,18 +180,35 @@ def _trial(data: _Data, folds: list[_Fold], c: float) -> _Trial | None:
         return None
     scores = np.zeros((len(data.x), len(data.ids)))
     for fold in folds:
-        scores[fold.held] = _regress(fold.seen, fold.drawn, c).of(data.x[fold.held])
-    return _Trial(folds, scores, _loss(data, scores))
+        scores[fold.held] = _regress(fold.seen, fold.prototypes, c).of(data.x[fold.held])
+    return _Trial(folds, scores, _losses(data, scores))
 
 
-def _loss(data: _Data, scores: Floats2d) -> float:
-    """Log loss of the labels with an intent, at the temperature that suits these scores best: of few labels it tells
-    more than accuracy does."""
+def _losses(data: _Data, scores: Floats2d) -> Floats1d:
+    """Of few labels log loss tells more than accuracy does."""
     inside = data.column >= 0
-    scores, columns, weights = scores[inside], data.column[inside], data.weight[inside]
-    best = calibration.temperature(scores, columns, weights, calibration.prior_temperature(scores, CONFIDENCE))
-    likelihood = log_softmax(scores / best, axis=1)[np.arange(len(columns)), columns]
-    return -float(np.average(likelihood, weights=weights))
+    columns, weights = data.column[inside], data.weight[inside]
+    prior = calibration.prior_temperature(scores[inside], CONFIDENCE)
+    best = calibration.temperature(scores[inside], columns, weights, prior)
+    losses = np.zeros(len(scores))
+    losses[inside] = -log_softmax(scores[inside] / best, axis=1)[np.arange(len(columns)), columns]
+    return losses
+
+
+def _loss(data: _Data, trial: _Trial) -> float:
+    return float(np.average(trial.losses, weights=data.weight))
+
+
+def _pays(data: _Data, drawn: _Trial, named: _Trial) -> bool:
+    """Whether the log helps: it did on the public logs, and a few labels shall not gainsay that by chance. So it is left
+    aside when it raises the loss of enough labels by more than a standard error."""
+    inside = data.column >= 0
+    if np.count_nonzero(inside) < DOUBTED_FROM:
+        return True
+    gains, weights = (named.losses - drawn.losses)[inside], data.weight[inside]
+    mean = float(np.average(gains, weights=weights))
+    spread = float(np.average((gains - mean) ** 2, weights=weights))
+    return bool(mean > -np.sqrt(spread / len(gains)))
 
 
 def _accuracy(data: _Data, trial: _Trial | None) -> float | None:
@@ -200,30 +227,58 @@ def _tuned(data: _Data, member: Ints1d, tuning: Tuning | None, rng: np.random.Ge
     keep = np.zeros(n, np.bool_)
     keep[rng.permutation(n)[:C_LABELS]] = True
     some = data.rows(keep)
-    folds = _folds(some, member[keep], FOLD_LOG, rng)
-    trials = [(trial.loss, c) for c in CS if (trial := _trial(some, folds, c)) is not None]
+    folds = _folds(some, member[keep], rng)
+    trials = [(_loss(some, trial), c) for c in CS if (trial := _trial(some, folds, c)) is not None]
     return Tuning(min(trials)[1], n) if trials else known
 
 
-def _draw(data: _Data) -> Floats2d:
+def _draw(data: _Data) -> _Prototypes:
+    """Prototypes of names, labels and log."""
     inside = data.column >= 0
-    return prototypes.refine(data.names, data.log, data.x[inside], data.column[inside], data.weight[inside])
+    rows = prototypes.refine(data.names, data.log, data.x[inside], data.column[inside], data.weight[inside])
+    return _Prototypes(rows, np.full(len(rows), len(data.log) > 0))
 
 
-def _regress(data: _Data, drawn: Floats2d, c: float) -> _Linear:
+def _spare(data: _Data, drawn: _Prototypes) -> _Prototypes:
+    """The same without the log, for the intents that have labels: one without is as cold as the whole bot once was,
+    and no label can tell what would help it."""
+    is_drawn = (_totals(data) == 0) & drawn.is_drawn
+    plain = _draw(data._replace(log=data.log[:0]))
+    return _Prototypes(np.where(is_drawn[:, None], drawn.rows, plain.rows), is_drawn)
+
+
+def _spared(fold: _Fold) -> _Fold:
+    return fold._replace(prototypes=_spare(fold.seen, fold.prototypes))
+
+
+def _totals(data: _Data) -> Floats1d:
+    """(k,) weight of each intent's labels."""
+    inside = data.column >= 0
+    totals = np.bincount(data.column[inside], weights=data.weight[inside], minlength=len(data.ids))
+    return totals.astype(np.float64)
+
+
+def _regress(data: _Data, drawn: _Prototypes, c: float) -> _Linear:
     """(k, d) weights and (k,) bias from the labels with an intent and one row per prototype."""
     inside = data.column >= 0
     k = len(data.ids)
     if not inside.any() or k == 1:
-        return _Linear(prototypes.SHARPNESS * drawn, np.zeros(k))
-    rows = np.vstack([data.x[inside], drawn]).astype(np.float64)
+        return _Linear(prototypes.SHARPNESS * drawn.rows, np.zeros(k))
+    rows = np.vstack([data.x[inside], drawn.rows]).astype(np.float64)
     columns = np.append(data.column[inside], np.arange(k))
-    anchor = np.full(k, DRAWN_WEIGHT if len(data.log) else NAME_WEIGHT)
-    weights = np.append(_balanced(data.column[inside], data.weight[inside]), anchor)
+    weights = np.append(_balanced(data.column[inside], data.weight[inside]), _anchors(data, drawn))
     model = LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(rows, columns, sample_weight=weights)
     if k == 2:  # scikit-learn gives two classes one row
         return _Linear(np.vstack([-model.coef_, model.coef_]) / 2, np.append(-model.intercept_, model.intercept_) / 2)
     return _Linear(model.coef_, model.intercept_)
+
+
+def _anchors(data: _Data, drawn: _Prototypes) -> Floats1d:
+    """(k,) weight of each prototype's row. Where an intent has no label its prototype is all there is of it, and counts
+    as much as the labels of another: measured on CLINC150 with 15 intents never labelled, 2,000 labels for the others,
+    .56 of their turns are recognised so, .48 with the weight of the rest."""
+    totals, least = _totals(data), np.where(drawn.is_drawn, DRAWN_WEIGHT, NAME_WEIGHT)
+    return np.where(totals > 0, least, np.maximum(least, totals.sum() / np.count_nonzero(totals)))
 
 
 def _balanced(column: Ints1d, weight: Floats1d) -> Floats1d:
@@ -250,17 +305,16 @@ def _fit_gate(data: _Data, drawn: Floats2d) -> _Gate:
     return _Gate(np.array(linear), float(familiarity), float(model.intercept_[0] - familiarity / 2))
 
 
-def _head(data: _Data, center: Floats1d, c: float) -> Head:
-    drawn = _draw(data)
+def _head(data: _Data, drawn: _Prototypes, center: Floats1d, c: float) -> Head:
     linear = _regress(data, drawn, c)
-    gate = _fit_gate(data, drawn) if _has_gate(data.column) else _Gate(np.zeros(len(center)), 0.0, 0.0)
+    gate = _fit_gate(data, drawn.rows) if _has_gate(data.column) else _Gate(np.zeros(len(center)), 0.0, 0.0)
     return Head(
         intent_ids=data.ids,
         weights=linear.weights.astype(np.float32),
         bias=(linear.bias - linear.weights @ center).astype(np.float32),
         temperature=1.0,
         center=center.astype(np.float32),
-        prototypes=drawn.astype(np.float32),
+        prototypes=drawn.rows.astype(np.float32),
         gate_weights=gate.weights.astype(np.float32),
         gate_familiarity=gate.familiarity,
         gate_bias=gate.bias,
@@ -287,7 +341,8 @@ def _gated(data: _Data, folds: list[_Fold]) -> Floats1d:
     """(n,) the gate's probabilities of the labels by gates that did not see them."""
     gate = np.zeros(len(data.x))
     for fold in folds:
-        gate[fold.held] = _fit_gate(fold.seen, fold.drawn).of(data.x[fold.held], fold.drawn)
+        rows = fold.prototypes.rows
+        gate[fold.held] = _fit_gate(fold.seen, rows).of(data.x[fold.held], rows)
     return gate
 
 

@@ -69,15 +69,16 @@ def explain(ended: Verdict, tally: Tally) -> str:
 
 def difference(gate: Gate) -> Difference | None:
     """How much more often than the champion the challenger is right on recent turns: the share on which they disagree
-    times (wins − losses) / answered, with a 95 % interval of the normal kind; None before the first answer."""
+    times (wins − losses) / answered, with a 95 % interval; None before the first answer."""
     n = gate.wins + gate.losses + gate.neither
     if not n or not gate.compared:
         return None
-    share, mean = gate.disagreed / gate.compared, (gate.wins - gate.losses) / n
-    # One win and one loss are added to the spread: of three wins in three one must not be certain.
-    variance = (gate.wins + gate.losses + 2) / (n + 2) - mean**2
-    half = 1.96 * math.sqrt(max(variance, 0.0) / n)
-    return Difference(estimate=share * mean, low=share * max(mean - half, -1.0), high=share * min(mean + half, 1.0))
+    share = gate.disagreed / gate.compared
+    # One win and one loss are added, as Agresti and Coull do: three wins in three are not certain to go on.
+    mean, spread = (gate.wins - gate.losses) / (n + 2), (gate.wins + gate.losses + 2) / (n + 2)
+    half = 1.96 * math.sqrt((spread - mean**2) / (n + 2))
+    low, high = max(mean - half, -1.0), min(mean + half, 1.0)
+    return Difference(estimate=share * (gate.wins - gate.losses) / n, low=share * low, high=share * high)
 
 
 def wants_training(newest: Manifest | None, inputs: Inputs, *, is_trying: bool) -> bool:

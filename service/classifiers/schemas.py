@@ -32,7 +32,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     gate_threshold: float | None = None  # None: the out-of-scope gate is off
     seed: int = 0
     accuracy: float | None = None  # out of fold, over the trained labels: not an estimate of live accuracy
-    accuracy_named: float | None = None  # the same from names and labels alone, without the log
+    accuracy_named: float | None = None  # the same where the log only helps intents without labels
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
 

@@ -1,0 +1,168 @@
+"""Fitting on a small made-up world: intents are directions, turns scatter around them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from service.encoding import unit
+from service.learning.head import NEVER, NONE, decide, probabilities
+from service.learning.types import Bools1d, Floats2d, Ints1d
+from workers import prototypes, trainer
+from workers.trainer import Fitted, Labels, Tuning, fit
+
+D = 32
+K = 8
+IDS = np.arange(1, K + 1) * 3  # ids have gaps: intents are archived and merged
+
+
+class World(NamedTuple):
+    """Names lie off their intents' turns, as words lie off what people say."""
+
+    names: Floats2d
+    x: Floats2d
+    y: Ints1d
+
+    def labels(self, n: int, only: Bools1d | None = None) -> Labels:
+        rows = np.flatnonzero(np.ones(len(self.y), np.bool_) if only is None else only)[:n]
+        return Labels(self.x[rows], self.y[rows], np.ones(len(rows)), rows)
+
+    def accuracy(self, fitted: Fitted) -> float:
+        return float((decide(fitted.head, self.x) == self.y).mean())
+
+
+def world(seed: int, *, k: int = K, none: float = 0.0, n: int = 1200, apart: float = 1.5) -> World:
+    """`none`: share of turns that are out of scope, around four directions of their own; `apart`: how far names lie
+    off."""
+    rng = np.random.default_rng(seed)
+    centers = unit(rng.normal(size=(k + 4, D)))
+    at = np.where(rng.random(n) < none, k + rng.integers(4, size=n), rng.integers(k, size=n))
+    x = unit(centers[at] + 0.22 * rng.normal(size=(n, D))).astype(np.float32)
+    names = unit(centers[:k] + apart * unit(rng.normal(size=(k, D)))).astype(np.float32)
+    return World(names, x, np.where(at < k, IDS[np.minimum(at, k - 1)], NONE))
+
+
+def train(world: World, labels: Labels | None = None, *, log: Floats2d | None = None, **more: object) -> Fitted:
+    ids = IDS[: len(world.names)]
+    labels = trainer.no_labels(D) if labels is None else labels
+    return fit(ids, world.names, labels, world.x if log is None else log, seed=0, **more)  # type: ignore[arg-type]
+
+
+NO_LOG = np.zeros((0, D), np.float32)
+
+
+def test_before_the_first_label_the_log_draws_names_to_what_people_say() -> None:
+    town = world(0)
+    named, drawn = town.accuracy(train(town, log=NO_LOG)), town.accuracy(train(town))
+    assert named > 0.5
+    assert drawn > named + 0.05
+
+
+@pytest.mark.parametrize("log", [0, 1, 3, 1200])
+@pytest.mark.parametrize("k", [1, 2, K])
+@pytest.mark.parametrize("labels", [0, 1, 2, 19, 20, 21])
+def test_little_to_learn_from_never_raises(log: int, k: int, labels: int) -> None:
+    town = world(0, k=k)
+    fitted = train(town, town.labels(labels), log=town.x[:log])
+    p = probabilities(fitted.head, town.x)
+    assert p.shape == (1200, k)
+    assert np.isfinite(p).all() and np.isfinite(fitted.head.temperature)
+    assert set(decide(fitted.head, town.x).tolist()) <= {*IDS[:k].tolist(), NONE}
+
+
+@pytest.mark.parametrize("name", ["one class", "only none", "one group", "weightless", "unknown intent"])
+def test_lopsided_labels_never_raise(name: str) -> None:
+    town = world(1, none=0.3)
+    labels = {
+        "one class": town.labels(40, town.y == IDS[0]),
+        "only none": town.labels(40, town.y == NONE),
+        "one group": town.labels(60)._replace(group=np.zeros(60, np.int64)),
+        "weightless": town.labels(60)._replace(weight=np.zeros(60)),
+        "unknown intent": town.labels(60)._replace(y=np.full(60, 1000)),
+    }[name]
+    fitted = train(town, labels)
+    assert np.isfinite(probabilities(fitted.head, town.x)).all()
+
+
+def test_only_none_labels_switch_nothing_off() -> None:
+    town = world(1, none=0.3)
+    assert train(town, town.labels(40, town.y == NONE)).head.threshold == NEVER
+
+
+def test_an_intent_without_labels_stays_alive() -> None:
+    town = world(2)
+    fitted = train(town, town.labels(300, town.y != IDS[0]))
+    mine = town.y == IDS[0]
+    assert (decide(fitted.head, town.x[mine]) == IDS[0]).mean() > 0.5
+
+
+def test_more_labels_never_make_it_worse_by_more_than_noise() -> None:
+    for seed in range(3):
+        town = world(seed)
+        scores = [town.accuracy(train(town, town.labels(n))) for n in (0, 5, 20, 40, 80, 160, 320, 640)]
+        assert min(np.diff(scores)) > -0.02
+        assert scores[-1] > 0.95
+
+
+def test_a_log_that_misleads_is_not_used() -> None:
+    town = world(3, apart=0.0)
+    noise = unit(np.random.default_rng(0).normal(size=(4000, D))).astype(np.float32)
+    # A log that crowds between two intents draws both to one place.
+    crowd = unit(town.names[:1] + town.names[1:2] + 0.02 * noise).astype(np.float32)
+    fitted = train(town, town.labels(80), log=crowd)
+    assert fitted.pseudo == 0
+    assert fitted.accuracy is not None and fitted.accuracy_named is not None
+    assert town.accuracy(fitted) > 0.9
+
+
+def test_a_log_that_helps_is_used() -> None:
+    town = world(4, apart=1.5)
+    fitted = train(town, town.labels(40), log=town.x[40:])
+    assert fitted.pseudo == 1160
+    assert fitted.accuracy is not None and fitted.accuracy_named is not None
+    assert fitted.accuracy > fitted.accuracy_named
+
+
+def test_the_gate_opens_once_there_are_enough_labels_none() -> None:
+    town = world(5, none=0.3)
+    some = np.flatnonzero(town.y == NONE)[:9]
+    few = np.isin(np.arange(1200), some) | (town.y != NONE)
+    assert train(town, town.labels(200, few)).head.threshold == NEVER
+    fitted = train(town, town.labels(200))
+    assert 0 < fitted.head.threshold < 1
+    assert town.accuracy(fitted) > town.accuracy(train(town, town.labels(200, few))) + 0.15
+
+
+def test_the_same_arrays_give_the_same_head() -> None:
+    town = world(6, none=0.2)
+    one, two = train(town, town.labels(150)).head, train(town, town.labels(150)).head
+    assert np.array_equal(one.weights, two.weights)
+    assert (one.temperature, one.threshold) == (two.temperature, two.threshold)
+
+
+def test_c_is_kept_until_the_labels_have_doubled() -> None:
+    town = world(7)
+    assert train(town, town.labels(100), tuning=Tuning(7.5, 60)).tuning == Tuning(7.5, 60)
+    searched = train(town, town.labels(120), tuning=Tuning(7.5, 60)).tuning
+    assert searched.searched_at == 120
+    assert searched.c in trainer.CS
+
+
+def test_confidence_is_about_how_often_it_is_right() -> None:
+    town = world(8)
+    fitted = train(town, town.labels(300))
+    confidence = probabilities(fitted.head, town.x).max(axis=1).mean()
+    assert confidence == pytest.approx(town.accuracy(fitted), abs=0.05)
+
+
+def test_weights_of_balanced_labels_make_intents_equal() -> None:
+    weights = trainer._balanced(np.array([0, 0, 0, 2]), np.ones(4))
+    assert weights.tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("track_order", "track order"), ("cancelOrder", "cancel order"), ("PTO-request", "PTO request"), ("___", "___")],
+)
+def test_names_become_words(name: str, said: str) -> None:
+    assert prototypes.words(name) == said
