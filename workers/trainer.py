@@ -200,8 +200,8 @@ def _loss(data: _Data, trial: _Trial) -> float:
 
 
 def _pays(data: _Data, drawn: _Trial, named: _Trial) -> bool:
-    """Whether the log helps: it did on the public logs, and a few labels shall not gainsay that by chance. So it is left
-    aside when it raises the loss of enough labels by more than a standard error."""
+    """Whether the log helps: it did on the public logs, and a few labels shall not gainsay that by chance. So it is
+    left aside when it raises the loss of enough labels by more than a standard error."""
     inside = data.column >= 0
     if np.count_nonzero(inside) < DOUBTED_FROM:
         return True
