@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export FENCEPOST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check format charts screenshots clean
+.PHONY: help setup demo test check format screenshots clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ check: setup  ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screenshots: setup  ## take the README's pictures again (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 format: setup  ## format the code
 	$(BIN)/ruff check --fix .

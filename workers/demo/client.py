@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 from service.page import Page
 from service.reviews.schemas import CardView, Vote, VoteResult
 
@@ -26,6 +26,7 @@ class Client:
         return list(msgspec.json.decode(body, type=Page[CardView]).items)
 
     def vote(self, card: str, vote: Vote) -> VoteResult:
+        """Conflict when the card was answered, or its gate ended, meanwhile."""
         return msgspec.json.decode(
             self._ask("POST", f"/cards/{card}/votes", msgspec.json.encode(vote)), type=VoteResult
         )
@@ -35,6 +36,8 @@ class Client:
         self._connection.request(method, self._path + path, body, headers)
         response = self._connection.getresponse()
         answer = response.read()
+        if response.status == HTTPStatus.CONFLICT:
+            raise Conflict(answer.decode())
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise Unavailable(f"{method} {path} answered {response.status}: {answer[:200]!r}")
         return answer

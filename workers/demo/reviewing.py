@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import sqlalchemy as sa
 
 from service import database, jobs
 from service.context import Context
-from service.errors import Unavailable
+from service.errors import Conflict, Unavailable
 from service.jobs import Job
 from service.streams import Streams
 from service.tables import bot as bots
@@ -90,7 +91,8 @@ def _answer_some(context: Context, bot: str, client: Client, person: Reviewer, m
             deadline = time.monotonic() + QUIET_S
         time.sleep(PAUSE_S)
     for found in cards:
-        client.vote(found.id, person.answer(found))
+        with suppress(Conflict):
+            client.vote(found.id, person.answer(found))
     return len(cards)
 
 
