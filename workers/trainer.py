@@ -9,6 +9,7 @@ Measured on CLINC150 with 150, 600, 1,200 and 3,000 random labels: labels and na
 prototypes drawn towards the log .84, .885, .905, .932.
 """
 
+import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -267,7 +268,10 @@ def _regress(data: _Data, drawn: _Prototypes, c: float) -> _Linear:
     rows = np.vstack([data.x[inside], drawn.rows]).astype(np.float64)
     columns = np.append(data.column[inside], np.arange(k))
     weights = np.append(_balanced(data.column[inside], data.weight[inside]), _anchors(data, drawn))
-    model = LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(rows, columns, sample_weight=weights)
+    with warnings.catch_warnings():
+        # Many intents and few labels are the rule here, not a regression problem in disguise.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        model = LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(rows, columns, sample_weight=weights)
     if k == 2:  # scikit-learn gives two classes one row
         return _Linear(np.vstack([-model.coef_, model.coef_]) / 2, np.append(-model.intercept_, model.intercept_) / 2)
     return _Linear(model.coef_, model.intercept_)

@@ -166,3 +166,12 @@ def test_weights_of_balanced_labels_make_intents_equal() -> None:
 )
 def test_names_become_words(name: str, said: str) -> None:
     assert prototypes.words(name) == said
+
+
+def test_more_intents_than_labels_raise_no_warning() -> None:
+    rng = np.random.default_rng(0)
+    names = unit(rng.normal(size=(60, D))).astype(np.float32)
+    ids = np.arange(1, 61)
+    labels = Labels(names[:30], ids[:30], np.ones(30), ids[:30])
+    fitted = fit(ids, names, labels, NO_LOG, seed=0)
+    assert (decide(fitted.head, names) == ids).mean() > 0.9

@@ -1,0 +1,94 @@
+"""Classifiers over HTTP and in a terminal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from service import database
+from service.access.keys import create_key
+from service.classifiers import store
+from service.cli import cli
+from service.clock import now
+from service.context import Context
+from tests.support.edge import build
+from tests.support.encoder import FakeEncoder
+from tests.support.shop import BOT, add_turn, open_shop
+from workers.training import train
+
+URL = f"/v1/bots/{BOT}/classifiers"
+
+
+class Desk:
+    def __init__(self, client: TestClient[Litestar], context: Context, keys: dict[str, str]) -> None:
+        self.client, self.context, self.keys = client, context, keys
+
+    def ask(self, method: str, path: str = "", role: str = "reader") -> httpx.Response:
+        return self.client.request(method, URL + path, headers={"authorization": f"Bearer {self.keys[role]}"})
+
+
+@pytest.fixture
+def desk(context: Context) -> Iterator[Desk]:
+    open_shop(context.engine)
+    add_turn(context.engine, "where is my stuff")
+    assert train(context, FakeEncoder(), BOT, patience_s=0.0) == 1
+    with database.writing(context.engine) as connection:
+        roles: tuple[Any, ...] = ("reader", "owner")
+        keys = {role: create_key(connection, name=role, role=role, bot=BOT, now=now()) for role in roles}
+    with TestClient(build(context.settings), raise_server_exceptions=False) as client:
+        yield Desk(client, context, keys)
+
+
+def second(context: Context) -> None:
+    """Put a second classifier in force: a copy of the first."""
+    with database.writing(context.engine) as connection:
+        first = store.load(connection, BOT, 1)
+        n = store.save(connection, BOT, first.head, first.manifest, "challenger", now())
+        assert store.promote(connection, BOT, n, 1)
+
+
+def command(context: Context, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["classifiers", *arguments], obj=context.settings)
+
+
+def test_a_manifest_says_what_a_classifier_was_trained_on(desk: Desk) -> None:
+    shown = desk.ask("GET", "/1").json()
+    assert (shown["n"], shown["status"], shown["trial"]) == (1, "champion", None)
+    assert shown["manifest"]["phase"] == "cold"
+    assert shown["manifest"]["labels"] == 0
+    assert shown["manifest"]["encoder"] == FakeEncoder().identity(BOT)
+    assert set(shown["manifest"]["intents"]) == {"refund", "cancel_order", "track_order"}
+
+
+def test_versions_are_listed_newest_first(desk: Desk) -> None:
+    second(desk.context)
+    found = desk.ask("GET").json()["items"]
+    assert [(version["n"], version["status"]) for version in found] == [(2, "champion"), (1, "retired")]
+
+
+def test_an_owner_rolls_back_in_one_call(desk: Desk) -> None:
+    second(desk.context)
+    answer = desk.ask("POST", "/1/rollback", "owner")
+    assert (answer.status_code, answer.json()["status"]) == (200, "champion")
+    assert [version["status"] for version in desk.ask("GET").json()["items"]] == ["retired", "champion"]
+    assert desk.ask("POST", "/2/rollback").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/9", "/0"])
+def test_an_unknown_classifier_is_not_found(desk: Desk, path: str) -> None:
+    answer = desk.ask("GET", path)
+    assert (answer.status_code, answer.json()["type"]) == (404, "classifier-not-found")
+
+
+def test_in_a_terminal(desk: Desk) -> None:
+    second(desk.context)
+    assert "2  champion  cold" in command(desk.context, "list", BOT).output
+    assert '"phase": "cold"' in command(desk.context, "show", BOT, "1").output
+    assert command(desk.context, "rollback", BOT, "1").output == f"classifier 1 of {BOT} is in force\n"
+    failed = command(desk.context, "rollback", BOT, "7")
+    assert failed.exit_code == 1
+    assert "no classifier 7" in failed.output
