@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 from service import database, tables
 
@@ -49,3 +51,9 @@ def test_a_naive_instant_is_refused(engine: sa.Engine) -> None:
 def test_migrating_twice_changes_nothing(engine: sa.Engine) -> None:
     database.migrate(engine)
     assert sorted(sa.inspect(engine).get_table_names()) == sorted([*tables.metadata.tables, "alembic_version"])
+
+
+def test_the_migrations_make_the_schema_that_the_code_wants(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(found, tables.metadata) == []
