@@ -5,8 +5,8 @@ row per intent, the intent's prototype, so that an intent without labels stays a
 the unlabelled log (self-training, workers/prototypes.py) where out-of-fold labels say that this helps. Temperature,
 gate threshold and C are all chosen on out-of-fold predictions.
 
-Measured on CLINC150 with 150, 600, 1,200 and 3,000 random labels: labels and names .72, .866, .905, .932; with the
-prototypes drawn towards the log .84, .885, .905, .932.
+Measured on CLINC150's validation part with 0, 150, 600, 1,200 and 3,000 labels drawn at random from a log of 15,000
+turns: without the log .70, .73, .85, .89, .93; with it .82, .84, .87, .90, .93 (means of two draws).
 """
 
 import warnings
