@@ -7,8 +7,10 @@ from service.reviews.schemas import Card, Purpose, Standing, StoredVote
 AUDIT_EVERY = 5  # until the audit slice has AUDIT_ENOUGH answers every fifth card is one, then every tenth
 AUDIT_EVERY_LATER = 10
 AUDIT_ENOUGH = 200
-MIN_NEW_LABELS = 20
-NEW_LABELS_SHARE = 10  # a tenth of the labels
+# A challenger's gate asks up to 40 blind answers: what it learnt from has to be worth as many. At 20 and a tenth of the
+# labels, two votes of three went to gates.
+MIN_NEW_LABELS = 40
+NEW_LABELS_SHARE = 4  # a quarter of the labels
 NEW_LABELS_SHARE_TRYING = 3  # a third: half as many again as there were when the challenger on trial was trained
 
 
@@ -60,7 +62,7 @@ def _decisive(votes: Sequence[StoredVote]) -> StoredVote | None:
 def is_enough(new: int, total: int, *, is_trying: bool = False) -> bool:
     """Whether so many new labels, of so many in all, are worth a training; during a trial it takes more.
 
-    >>> [is_enough(19, 50), is_enough(20, 50), is_enough(20, 400), is_enough(20, 150, is_trying=True)]
+    >>> [is_enough(39, 50), is_enough(40, 50), is_enough(40, 400), is_enough(40, 150, is_trying=True)]
     [False, True, False, False]
     """
     return new >= max(MIN_NEW_LABELS, total // (NEW_LABELS_SHARE_TRYING if is_trying else NEW_LABELS_SHARE))

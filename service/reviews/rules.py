@@ -75,8 +75,8 @@ def _follow_ups(engine: sa.Engine, bot: str, *, has_flip: bool) -> list[Job]:
 
 
 def wants_training(connection: sa.Connection, bot: str) -> bool:
-    """Enough labels came since the newest classifier was trained: twenty, or a tenth of all when that is more; before
-    the first classifier any will do."""
+    """Enough labels came since the newest classifier was trained: forty, or a quarter of all when that is more;
+    before the first classifier any will do."""
     total, known = labels.count_since(connection, bot, 0), _last_trained(connection, bot)
     if known is None:
         return total > 0

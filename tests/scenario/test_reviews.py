@@ -121,15 +121,15 @@ def test_resolving_asks_for_cards_a_training_and_a_gate(desk: Desk) -> None:
     assert asked == [f"workers.jobs.{name}" for name in ("resolve", "gate", "train", "rank")]
 
 
-def test_a_training_waits_for_twenty_new_labels(desk: Desk) -> None:
+def test_a_training_waits_for_forty_new_labels(desk: Desk) -> None:
     turn_id = add_turn(desk.context.engine, "one")
     crown(desk, turn_id)
-    for n in range(19):
+    for n in range(39):
         desk.vote("Ana", deal(desk.context.engine, f"text {n}"), answer="intent", intent="refund")
     rules.resolve_votes(desk.context, BOT)
     with database.reading(desk.context.engine) as connection:
         assert not rules.wants_training(connection, BOT)
-    desk.vote("Ana", deal(desk.context.engine, "the twentieth"), answer="none")
+    desk.vote("Ana", deal(desk.context.engine, "the fortieth"), answer="none")
     rules.resolve_votes(desk.context, BOT)
     with database.reading(desk.context.engine) as connection:
         assert rules.wants_training(connection, BOT)

@@ -34,7 +34,7 @@ CONTROL_RUNS = 20
 REVIEWER = "Robin (simulated)"
 BATCH = 25
 LABELS = (120, 800)  # at least, at most
-SHARE = 0.25  # of the turns that have a truth
+SHARE = 0.25
 
 
 class Log(NamedTuple):
