@@ -116,4 +116,5 @@ def test_each_process_killed_once_under_load_loses_nothing(stack: Stack) -> None
     found = stored(stack.context)
     assert sorted(found) == sorted(expected)
     assert streams.dead_count(BOT) == 0
-    assert {name: n for name, n in state_of(stack.settings).restarts.items() if n} == dict.fromkeys(PROCESSES, 1)
+    # A process may also end by itself while the broker is away.
+    assert {name for name, n in state_of(stack.settings).restarts.items() if n} == set(PROCESSES)
