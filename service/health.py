@@ -1,11 +1,12 @@
 """Whether the process lives, and whether it can take turns; what is wrong is named, without a secret or an address."""
 
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from typing import Literal
 
 import msgspec
-import sqlalchemy as sa
+from alembic.migration import MigrationContext
 from litestar import Response, get
 from litestar.di import NamedDependency
 from redis.exceptions import RedisError
@@ -15,14 +16,16 @@ from service import broker, database
 from service.context import Context
 
 Level = Literal["ok", "warning", "wrong"]
+Explain = Callable[[Exception], str]
 
 
-class Check(msgspec.Struct, frozen=True):
-    """A warning is named and does not stop us from taking turns."""
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing looked at; `mend` says what to do unless all is well. A warning does not stop us from taking turns."""
 
     name: str
     level: Level
     saw: str
+    mend: str = ""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -47,29 +50,34 @@ def ready(context: NamedDependency[Context]) -> Response[Health]:
 newest_version = cache(database.newest_version)  # reads files; probes come every few seconds
 
 
-def check_redis(context: Context) -> Check:
+def _kind(error: Exception) -> str:
+    """Its class only: messages name hosts and paths."""
+    return type(error).__name__
+
+
+def check_redis(context: Context, explain: Explain = _kind) -> Check:
     try:
         context.redis.ping()
-        kept = broker.durability(context.redis)
     except RedisError as error:
-        return Check("redis", "wrong", f"no answer ({type(error).__name__})")
+        return Check("redis", "wrong", f"no answer ({explain(error)})", "`fencepost up`, or mend FENCEPOST_REDIS_URL")
+    kept = broker.durability(context.redis)
     if kept["appendonly"] == "no":
-        return Check("redis", "wrong", "appendonly no: a restart would lose accepted turns")
+        saw = "appendonly no: a restart would lose accepted turns"
+        return Check("redis", "wrong", saw, "`CONFIG SET appendonly yes`")
     if kept["appendonly"] != "yes" or kept["appendfsync"] != "always":
-        return Check(
-            "redis", "warning", f"appendonly {kept['appendonly']}, appendfsync {kept['appendfsync']}: not always"
-        )
+        saw = f"appendonly {kept['appendonly']}, appendfsync {kept['appendfsync']}: not always"
+        return Check("redis", "warning", saw, "`CONFIG SET appendfsync always`, or accept losing a second")
     return Check("redis", "ok", "appendonly yes, appendfsync always")
 
 
-def check_database(context: Context) -> Check:
+def check_database(context: Context, explain: Explain = _kind) -> Check:
     try:
         with database.reading(context.engine) as connection:
-            version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            version = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
-        return Check("database", "wrong", f"no answer ({type(error).__name__})")
+        return Check("database", "wrong", f"no answer ({explain(error)})", "mend FENCEPOST_DATABASE_URL")
     if version != newest_version():
-        return Check("database", "wrong", f"schema version {version or 'none'}: `fencepost migrate`")
+        return Check("database", "wrong", f"schema version {version or 'none'}", "`fencepost migrate`")
     return Check("database", "ok", f"schema version {version}")
 
 

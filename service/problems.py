@@ -17,7 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from service.errors import BadInput, FencepostError, RedisDown, TooLarge, Unavailable
+from service.errors import BadInput, DatabaseDown, FencepostError, RedisDown, TooLarge, Unavailable
 from service.turns.schemas import Rejected
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,10 +43,6 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str = ""
     hint: str = ""
     faults: tuple[Rejected, ...] = ()
-
-
-class DatabaseDown(Unavailable):
-    type = "database-down"
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -5,6 +5,7 @@ import sys
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from service import database
@@ -73,7 +74,8 @@ def doctor_command(foreign_share: doctors.ForeignShare) -> click.Command:
             for finding in doctors.examine(context, foreign_share):
                 is_wrong = is_wrong or finding.level == "wrong"
                 mend = f" → {finding.mend}" if finding.mend else ""
-                console.print(f"[{COLOURS[finding.level]}]{finding.level:8}[/] {finding.check}: {finding.saw}{mend}")
+                said = escape(f"{finding.name}: {finding.saw}{mend}")
+                console.print(f"[{COLOURS[finding.level]}]{finding.level:8}[/] {said}")
         sys.exit(int(is_wrong))
 
     return doctor

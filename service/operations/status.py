@@ -2,11 +2,11 @@
 
 import msgspec
 import sqlalchemy as sa
-from redis.exceptions import RedisError
 
 from service import database
 from service.bots.store import list_bots
 from service.context import Context
+from service.errors import RedisDown
 from service.operations.supervisor import Running, load_state
 from service.streams import Streams
 from service.tables import bot as bots
@@ -14,10 +14,10 @@ from service.tables import candidate, card, label, turn
 
 
 class BotStatus(msgspec.Struct, frozen=True):
-    """One line a bot; `waiting` is -1 while Redis does not answer."""
+    """One line a bot; `waiting` is None while Redis does not answer."""
 
     bot: str
-    waiting: int
+    waiting: int | None
     turns: int
     candidates: int
     cards: int
@@ -52,8 +52,8 @@ def _bot_status(connection: sa.Connection, streams: Streams, name: str) -> BotSt
     )
 
 
-def _depth(streams: Streams, bot: str) -> int:
+def _depth(streams: Streams, bot: str) -> int | None:
     try:
         return streams.depth(bot)
-    except RedisError:
-        return -1
+    except RedisDown:
+        return None

@@ -62,7 +62,8 @@ def test_a_redis_that_forgets_and_a_schema_of_another_version_are_wrong(context:
         context.redis.config_set("appendonly", "yes")
     with context.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    assert check_database(context).saw == "schema version 0000: `fencepost migrate`"
+    found = check_database(context)
+    assert (found.level, found.saw, found.mend) == ("wrong", "schema version 0000", "`fencepost migrate`")
 
 
 def test_an_empty_database_is_not_ready_and_webhooks_ask_to_come_back(context: Context) -> None:
