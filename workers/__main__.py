@@ -54,7 +54,7 @@ def _start(name: str, settings: Settings) -> None:
             case "jobs":
                 from workers import jobs
 
-                jobs.run(context)
+                jobs.run(context, stop)
             case _:
                 from workers import schedule
 

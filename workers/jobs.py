@@ -5,6 +5,7 @@ hangs the child. Connections are opened in the child: a forked socket belongs to
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 
 import structlog
@@ -95,9 +96,11 @@ class JobsWorker(Worker):
         super().main_work_horse(job, queue)
 
 
-def run(context: Context) -> None:
-    """Work until SIGTERM; RQ installs its own signal handlers."""
+def run(context: Context, stop: threading.Event) -> None:
+    """Work until SIGTERM. RQ installs its own signal handlers; `stop` says what came before they were there."""
     _import_first()
+    if stop.is_set():
+        return
     queue = jobs.open_queue(context.redis)
     worker = JobsWorker(
         [queue],  # one queue on purpose: with more, RQ pops by BLPOP and a kill loses the id

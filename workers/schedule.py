@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
-from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import OperationalError
 
 from service import database, jobs
 from service.bots.store import list_bots
 from service.clock import now
 from service.context import Context
+from service.errors import RedisDown
 from service.jobs import Job
+from service.streams import redis_errors
 
 log = structlog.get_logger()
 
@@ -60,7 +61,8 @@ def run(context: Context, stop: threading.Event) -> None:
     done: dict[Job, int] = {}
     while not stop.is_set():
         try:
-            tick(context, now(), done)
-        except (RedisConnectionError, OperationalError) as error:
+            with redis_errors():
+                tick(context, now(), done)
+        except (RedisDown, OperationalError) as error:
             log.warning("schedule.waiting", error=type(error).__name__)
         stop.wait(TICK_S)

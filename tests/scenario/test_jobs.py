@@ -1,9 +1,14 @@
 """Jobs are asked for once, run by RQ as JSON, and scheduled by slots, on a real Valkey."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 import pytest
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
@@ -12,6 +17,7 @@ from service.bots.store import archive_bot, create_bot
 from service.context import Context
 from service.jobs import Job
 from workers import schedule
+from workers.jobs import run as run_jobs
 
 AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 EVERY = {Job.RESOLVE: 20, Job.RANK: 60}
@@ -84,3 +90,28 @@ def test_every_job_is_named_after_a_function_that_exists() -> None:
     for job in Job:
         module, _, name = job.value.rpartition(".")
         assert callable(getattr(import_module(module), name))
+
+
+def test_a_stop_that_came_during_the_imports_is_heeded(shop: Context) -> None:
+    stop = threading.Event()
+    stop.set()
+    worker = threading.Thread(target=run_jobs, args=(shop, stop), daemon=True)  # else it would hang the run
+    worker.start()
+    worker.join(60)
+    assert not worker.is_alive()
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError(), RedisTimeoutError(), OutOfMemoryError()])
+def test_the_schedule_waits_for_a_redis_that_takes_nothing(
+    shop: Context, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    stop = threading.Event()
+
+    def fail(*_: object) -> None:
+        stop.set()
+        raise error
+
+    monkeypatch.setattr(schedule, "tick", fail)
+    with structlog.testing.capture_logs() as logs:
+        schedule.run(shop, stop)
+    assert [(event["event"], event["error"]) for event in logs] == [("schedule.waiting", "RedisDown")]
