@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Queue
 
 from service import database, jobs
-from service.errors import RedisDown
+from service.errors import ConfigError, RedisDown
 from service.keyring import Keyring, load_keyring
 from service.settings import Settings
 
@@ -29,7 +29,10 @@ class Context(NamedTuple):
 
 def connect_redis(settings: Settings) -> Redis:
     # RESP2 on purpose: stream replies have one shape there, on Redis 6.2 as on Valkey 9.
-    return Redis.from_url(settings.broker_url, protocol=2, socket_timeout=30, health_check_interval=30)
+    try:
+        return Redis.from_url(settings.broker_url, protocol=2, socket_timeout=30, health_check_interval=30)
+    except ValueError as error:
+        raise ConfigError("FENCEPOST_REDIS_URL is no URL", hint="redis://…, rediss://… or unix://…") from error
 
 
 @contextmanager

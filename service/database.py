@@ -19,7 +19,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def connect(url: str) -> sa.Engine:
     """An engine for `sqlite:///…` or `postgresql://…`; ConfigError for anything else."""
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise ConfigError("FENCEPOST_DATABASE_URL is no URL", hint="sqlite:///… or postgresql://…") from error
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     if parsed.get_backend_name() == "postgresql":

@@ -4,7 +4,6 @@ Losing the key loses what is still in a stream, the sources' secrets and the mea
 Rotate it with an empty stream."""
 
 import base64
-import binascii
 import hmac
 import os
 from hashlib import sha256
@@ -72,7 +71,7 @@ def load_keyring(settings: Settings) -> Keyring:
 def _decode(text: str) -> bytes:
     try:
         master = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ConfigError("FENCEPOST_STREAM_KEY is not base64") from error
     if len(master) != KEY_BYTES:
         raise ConfigError(

@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis_url: Annotated[str, Meta(description="Redis ≥ 6.2 or Valkey; empty: `fencepost up` starts its own")] = ""
     stream_key: Annotated[Secret, Meta(description="base64 of 32 bytes; empty: a key file in `data_dir`")] = Secret("")
     host: Annotated[str, Meta(description="address the HTTP server binds")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="port of the HTTP server")] = 8765
+    port: Annotated[int, Meta(ge=1, le=65535, description="port of the HTTP server")] = 8765
     public_url: Annotated[str, Meta(description="how people reach the console; empty: http://host:port")] = ""
     encoder: Annotated[
         str, Meta(description="a hub id or a folder; empty: all-MiniLM-L6-v2 from the package index")
