@@ -91,3 +91,9 @@ def test_containers_run_without_root_and_with_a_read_only_root() -> None:
         pod = deployment["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in pod["containers"])
+
+
+def test_no_service_of_the_namespace_becomes_a_setting() -> None:
+    """A Service named fencepost would put FENCEPOST_PORT=tcp://… into every pod, and no process would start."""
+    pods = [deployment["spec"]["template"]["spec"] for deployment in by_kind(GIVEN)["Deployment"]]
+    assert [pod.get("enableServiceLinks") for pod in pods] == [False] * 5

@@ -77,6 +77,7 @@ spec:
         checksum/secret: {{ list $root.Values.secrets $root.Values.databaseUrl $root.Values.redisUrl | toJson | sha256sum }}
     spec:
       automountServiceAccountToken: false
+      enableServiceLinks: false  # they would be FENCEPOST_PORT=tcp://… where the release is called fencepost
       securityContext: {runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
       {{- with $root.Values.imagePullSecrets }}
       imagePullSecrets: {{ toJson . }}
