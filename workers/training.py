@@ -1,7 +1,7 @@
 """The training job: a new classifier from what is known now, and the trial it has to stand.
 
-The first classifier of a bot is put in force at once: there is nothing to compare it with. Every later one is a
-challenger, tried on up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered
+The first classifier of a bot is put in force at once: there is nothing to compare it with. So is every one until people
+have answered cards: an owner who still writes intents wants to see them work. Every later one is a challenger, tried on up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered
 blind (workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason.
 """
 
@@ -250,9 +250,9 @@ def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Man
 def _trial(
     seen: Snapshot, champion: Classifier, head: Head, manifest: Manifest, now: datetime
 ) -> tuple[Gate, list[Flip]] | None:
-    """The gate and its flips; None when the champion cannot be compared with: its encoder is gone, and with it
-    everything it could read."""
-    if champion.encoder != seen.encoder:
+    """The gate and its flips; None when there is nothing to defend: the champion's encoder is gone, and with it
+    everything it could read, or nobody has answered a card yet, and both know only what the owner wrote."""
+    if champion.encoder != seen.encoder or (manifest.phase == "cold" and champion.manifest.phase == "cold"):
         return None
     before, after = decide(champion.head, seen.log), decide(head, seen.log)
     differ = before != after

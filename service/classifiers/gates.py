@@ -59,7 +59,9 @@ def add(connection: sa.Connection, bot: str, gate: Gate, flips: Sequence[Flip]) 
     if gate.status != "open":
         return
     connection.execute(FLIP.insert(), [_flip_row(bot, gate, flip) for flip in flips])
-    connection.execute(CARD.insert(), [_card_row(bot, gate, flip) for flip in flips])
+    # In the order drawn: whatever part is answered before the gate ends is a part drawn at random, and the same again.
+    places = range(len(flips), 0, -1)
+    connection.execute(CARD.insert(), [_card_row(bot, gate, *pair) for pair in zip(flips, places, strict=True)])
 
 
 def _flip_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
@@ -72,7 +74,7 @@ def _flip_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
     }
 
 
-def _card_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
+def _card_row(bot: str, gate: Gate, flip: Flip, priority: int) -> dict[str, object]:
     return {
         "id": uuid.uuid4().hex,
         "bot": bot,
@@ -80,6 +82,7 @@ def _card_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
         "purpose": "flip",
         "challenger": gate.challenger,
         "is_blind": True,
+        "priority": float(priority),
         "created_at": gate.opened_at,
     }
 

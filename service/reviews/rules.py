@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from service import clock, database, tables
 from service.bots.store import get_bot
+from service.classifiers.rules import LOG_FROM, LOG_GROWTH
+from service.classifiers.schemas import Manifest, decode_manifest
 from service.context import Context
 from service.jobs import Job, enqueue
 from service.reviews import labels, store
@@ -14,6 +16,7 @@ from service.reviews.policies import is_enough, standing
 from service.reviews.schemas import Card
 
 RESOLVE_CHUNK = 10  # cards a transaction
+LOG_ENOUGH = 10_000  # turns of the log from which on more of them teach a cold classifier nothing
 
 
 class Resolved(NamedTuple):
@@ -77,18 +80,29 @@ def _follow_ups(engine: sa.Engine, bot: str, *, has_flip: bool) -> list[Job]:
 def wants_training(connection: sa.Connection, bot: str) -> bool:
     """Enough labels came since the newest classifier was trained: forty, or a quarter of all when that is more;
     before the first classifier any will do."""
-    total, known = labels.count_since(connection, bot, 0), _last_trained(connection, bot)
-    if known is None:
+    total, newest = labels.count_since(connection, bot, 0), _newest(connection, bot)
+    if newest is None:
         return total > 0
-    return is_enough(labels.count_since(connection, bot, known), total, is_trying=_is_trying(connection, bot))
+    new = labels.count_since(connection, bot, newest.last_label_id or 0)
+    return is_enough(new, total, is_trying=_is_trying(connection, bot)) or _has_new_log(connection, bot, newest)
 
 
-def _last_trained(connection: sa.Connection, bot: str) -> int | None:
-    """The newest label the newest classifier knew; None before the first classifier."""
+def _newest(connection: sa.Connection, bot: str) -> Manifest | None:
+    """What the newest classifier was trained on; None before the first."""
     table = tables.classifier
     newest = sa.select(table.c.manifest).where(table.c.bot == bot).order_by(table.c.n.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
-    return None if row is None else row.manifest.get("last_label_id") or 0
+    return None if row is None else decode_manifest(row.manifest)
+
+
+def _has_new_log(connection: sa.Connection, bot: str, newest: Manifest) -> bool:
+    """A cold classifier learns from the log alone: it is worth a new one each time the log has doubled."""
+    if newest.phase != "cold" or newest.log_turns >= LOG_ENOUGH:
+        return False
+    turn, wanted = tables.turn.c, max(LOG_FROM, round(LOG_GROWTH * newest.log_turns))
+    of_log = (turn.bot == bot, turn.source.not_in(("import", "gold")), turn.is_slot_fill.is_(False))
+    some = sa.select(turn.id).where(*of_log).limit(wanted).subquery()
+    return connection.scalar(sa.select(sa.func.count()).select_from(some)) == wanted
 
 
 def _is_trying(connection: sa.Connection, bot: str) -> bool:

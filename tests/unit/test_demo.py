@@ -19,7 +19,7 @@ def card(turn_id: int) -> CardView:
 
 
 def answers(habits: Habits, true: str, n: int = 4_000) -> list[str]:
-    reviewer = Reviewer(dict.fromkeys(range(n), true), np.random.default_rng(1), habits)
+    reviewer = Reviewer(dict.fromkeys(range(n), true), 1, habits)
     votes = [reviewer.answer(card(i)) for i in range(n)]
     return [vote.intent or vote.answer for vote in votes]
 
@@ -38,11 +38,18 @@ def test_errors_and_doubts_come_at_the_stated_rates() -> None:
 
 
 def test_a_turn_without_truth_is_not_guessed() -> None:
-    assert Reviewer({}, np.random.default_rng(1)).answer(card(7)).answer == "unsure"
+    assert Reviewer({}, 1).answer(card(7)).answer == "unsure"
+
+
+def test_a_person_errs_on_the_same_turn_whenever_it_is_asked() -> None:
+    habits = Habits(errs=0.5, unsure=0.2)
+    forth, back = (Reviewer(dict.fromkeys(range(50), "refund"), 1, habits) for _ in range(2))
+    asked = {i: forth.answer(card(i)).intent for i in range(50)}
+    assert {i: back.answer(card(i)).intent for i in reversed(range(50))} == asked
 
 
 def test_no_two_votes_share_a_click() -> None:
-    reviewer = Reviewer({1: "refund"}, np.random.default_rng(1))
+    reviewer = Reviewer({1: "refund"}, 1)
     assert len({reviewer.answer(card(1)).click_id for _ in range(50)}) == 50
 
 

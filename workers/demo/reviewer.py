@@ -23,16 +23,18 @@ class Habits(msgspec.Struct, frozen=True):
 class Reviewer:
     """Answers cards; `truth` maps a turn's id to an intent's name or NONE, and is asked for the card on screen only."""
 
-    def __init__(self, truth: Mapping[int, str], rng: np.random.Generator, habits: Habits | None = None) -> None:
-        self._truth, self._rng, self._habits = truth, rng, habits or Habits()
+    def __init__(self, truth: Mapping[int, str], seed: int, habits: Habits | None = None) -> None:
+        self._truth, self._seed, self._habits = truth, seed, habits or Habits()
 
     def answer(self, card: CardView) -> Vote:
-        drawn = self._rng.random()
+        # A person errs on the same turn whenever it is asked: what a demo finds does not hang on the order of cards.
+        rng = np.random.default_rng([self._seed, card.turn_id])
+        drawn = rng.random()
         true = self._truth.get(card.turn_id)
         if true is None or drawn < self._habits.unsure:
             return _vote("unsure")
         if drawn < self._habits.unsure + self._habits.errs:
-            true = mistaken(true, [choice.intent for choice in card.choices], self._rng)
+            true = mistaken(true, [choice.intent for choice in card.choices], rng)
         return _vote("none") if true == NONE else _vote("intent", intent=true)
 
 

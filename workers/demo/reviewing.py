@@ -17,7 +17,7 @@ from workers.demo.client import Client
 from workers.demo.progress import Progress
 from workers.demo.reviewer import Reviewer
 
-AT_ONCE = 5  # cards
+AT_ONCE = 10  # cards
 PAUSE_S = 0.1
 PATIENCE_S = 300.0
 TAKEN_UP_S = 0.3
@@ -77,6 +77,8 @@ def work(context: Context, bot: str, client: Client, person: Reviewer, votes: in
         while left and (answered := _answer_some(context, bot, client, person, left)):
             left -= answered
             done(answered)
+            # People take seconds for a card: what their answers set off is done before the next one.
+            wait("the work that answers set off", lambda: is_idle(context))
 
 
 def _answer_some(context: Context, bot: str, client: Client, person: Reviewer, most: int) -> int:

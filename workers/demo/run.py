@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import sqlalchemy as sa
 
 from service import database
@@ -34,7 +33,7 @@ CONTROL_RUNS = 20
 REVIEWER = "Robin (simulated)"
 BATCH = 25
 LABELS = (120, 800)  # at least, at most
-SHARE = 0.25
+SHARE = 0.12
 
 
 class Log(NamedTuple):
@@ -109,7 +108,7 @@ def review(context: Context, log: Log, progress: Progress, seed: int) -> None:
     with database.writing(context.engine) as connection:
         key = create_key(connection, name=REVIEWER, role="reviewer", bot=BOT, now=now())
     truth = measure.truth_by_turn(context, BOT, log.posted)
-    person = Reviewer(truth, np.random.default_rng(seed), Habits())
+    person = Reviewer(truth, seed, Habits())
     client = Client(context.settings.base_url, BOT, key)
     reviewing.work(context, BOT, client, person, _votes(log), progress)
     reviewing.settle(context, BOT, client, person, progress)

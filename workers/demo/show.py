@@ -1,5 +1,7 @@
 """The demo as a person runs it: a fresh installation in the demo folder, the run, the table, and where to look."""
 
+import base64
+import hashlib
 import signal
 import threading
 import webbrowser
@@ -24,13 +26,15 @@ from workers.demo.progress import Progress
 from workers.demo.result import table
 
 FOLDER = Path(__file__).parent
+# The shipped log is public: its key may be too, and the demo can be repeated. Anybody's own log gets a key of its own.
+SHIPPED_KEY = base64.b64encode(hashlib.sha256(b"the shipped log").digest()).decode()
 
 
 def show(data: Path | None, parse: Adapter, *, keep: bool, json_file: BinaryIO | None) -> None:
     """Run it on the log in `data`, or on the shipped one; where the log has no truth, open the console instead."""
     progress = Progress()
     log = read(data)
-    settings = stack.fresh_settings()
+    settings = stack.fresh_settings(SHIPPED_KEY if data is None else "")
     progress.say(f"starting Fencepost in {settings.folder}")
     with stack.running(settings):
         if not log.has_truth:

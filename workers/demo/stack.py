@@ -15,7 +15,7 @@ from pathlib import Path
 from service.errors import Unavailable
 from service.operations.supervisor import answers, load_state
 from service.parent import die_with_parent
-from service.settings import Settings
+from service.settings import PREFIX, Secret, Settings
 
 START_S = 90.0
 STOP_S = 60.0
@@ -26,15 +26,20 @@ def demo_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"fencepost-demo-{os.getuid()}"
 
 
-def fresh_settings() -> Settings:
+def fresh_settings(key: str = "") -> Settings:
     """Settings of a new installation in the demo folder, on a free port; whatever an earlier demo left there is
-    removed."""
+    removed. With a stream key given, the draw of the audit slice can be repeated."""
     folder = demo_folder()
     if load_state(Settings(data_dir=str(folder))) is not None:
         raise Unavailable(f"a demo still runs in {folder}", hint="stop it with Ctrl-C where it was started")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    return Settings(data_dir=str(folder), port=free_port())
+    return Settings(data_dir=str(folder), port=free_port(), stream_key=Secret(key))
+
+
+def outside() -> dict[str, str]:
+    """The environment without settings: a demo never touches the installation that they belong to."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def free_port() -> int:
@@ -48,7 +53,9 @@ def free_port() -> int:
 def running(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     """`fencepost up`, ready; stopped at the end."""
     log = settings.folder / "up.log"
-    environ = {**os.environ, "FENCEPOST_DATA_DIR": settings.data_dir, "FENCEPOST_PORT": str(settings.port)}
+    environ = {**outside(), "FENCEPOST_DATA_DIR": settings.data_dir, "FENCEPOST_PORT": str(settings.port)}
+    if settings.stream_key:
+        environ["FENCEPOST_STREAM_KEY"] = settings.stream_key
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "service", "up"],
