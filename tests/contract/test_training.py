@@ -12,10 +12,12 @@ from service import database, tables
 from service.bots.store import update_bot
 from service.classifiers import gates, store
 from service.classifiers.operations import NeverInForce, OtherEncoder, roll_back, version, versions
+from service.classifiers.rules import LOG_FROM
 from service.classifiers.schemas import Classifier, Gate, Manifest
 from service.errors import ClassifierNotFound
 from service.intents.store import create_intents
 from service.learning.head import decide
+from service.reviews.rules import wants_training
 from service.streams import Streams
 from service.turns.schemas import Receipt, Turn
 from tests.support.encoder import FakeEncoder
@@ -425,3 +427,24 @@ def test_versions_show_how_a_gate_stands(shop: Shop) -> None:
     assert (newest.n, newest.status, oldest.n, oldest.status, oldest.trial) == (2, "challenger", 1, "champion", None)
     assert newest.trial and newest.trial.waiting == newest.trial.gate.disagreed
     assert len(newest.sha256) == 64
+
+
+def test_before_anybody_answered_a_card_nothing_has_to_be_defended(shop: Shop) -> None:
+    say_all(shop)
+    first = run(shop)
+    with database.writing(shop.engine) as connection:
+        create_intents(connection, BOT, {"gift_card": "what is left on a voucher"}, AT)
+    second = run(shop)
+    assert second != first
+    assert champion(shop).n == second
+    assert shop.rows(tables.card, "id", purpose="flip") == []
+
+
+def test_a_cold_bot_learns_again_when_its_log_has_doubled(shop: Shop) -> None:
+    run(shop)
+    with database.reading(shop.engine) as connection:
+        assert not wants_training(connection, BOT)
+    for i in range(LOG_FROM):
+        shop.say(f"{WORDS[i % 12]} {WORDS[i // 12 % 12]} {i}", minute=i)
+    with database.reading(shop.engine) as connection:
+        assert wants_training(connection, BOT)
