@@ -1,9 +1,9 @@
 """The training job: a new classifier from what is known now, and the trial it has to stand.
 
 The first classifier of a bot is put in force at once: there is nothing to compare it with. So is every one until people
-have answered cards: an owner who still writes intents wants to see them work. Every later one is a challenger, tried on up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered
-blind (workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason.
-"""
+have answered cards: an owner who still writes intents wants to see them work. Every later one is a challenger, tried on
+up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered blind
+(workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason."""
 
 import time
 import zlib
