@@ -17,6 +17,7 @@ def model_folder(path: Path, **weights: bytes) -> Path:
     return path
 
 
+@pytest.mark.model
 def test_the_default_is_the_packages_folder_with_the_hubs_weights():
     folder = encoder.find("")
     assert encoder.weights_sha256(folder) == encoder.DEFAULT_SHA256
@@ -87,11 +88,13 @@ def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(name):
         encoder.find(name)
 
 
+@pytest.mark.model
 def test_what_is_neither_a_folder_nor_a_hub_id_is_said():
     with pytest.raises(ConfigError, match="'my model' is neither a folder nor a hub id"):
         encoder.find("my model")
 
 
+@pytest.mark.model
 def test_a_hub_id_without_the_hub_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigError, match="'nobody/nothing' is neither a folder nor to be had from the hub") as caught:

@@ -93,6 +93,7 @@ def test_a_models_card_names_its_languages(tmp_path, card, expected):
     assert encoder_languages(str(tmp_path)) == expected
 
 
+@pytest.mark.model
 def test_languages_without_a_card_are_unknown(tmp_path):
     assert encoder_languages("") == ENGLISH
     assert encoder_languages(str(tmp_path)) is None
