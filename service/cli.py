@@ -106,11 +106,13 @@ def _features() -> Iterator[click.Command]:
     """Every feature's commands; those that read other people's formats are given the importers."""
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
+    from workers.bench.commands import bench
 
     for feature in (operations, access, bots, turns, reviews, classifiers):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
     yield from SLACK
+    yield bench
     yield operations.doctor_command(_foreign_share)
 
 

@@ -13,7 +13,7 @@ from service.context import opened
 from service.settings import Settings
 from workers.demo import run as demo
 from workers.demo import show, stack
-from workers.demo.progress import Progress
+from workers.progress import Progress
 
 PICTURES = Path(__file__).parent / "pictures"
 SIZE = {"width": 1100, "height": 760}

@@ -14,7 +14,7 @@ from service.streams import Streams
 from service.tables import bot as bots
 from service.tables import gate
 from workers.demo.client import Client
-from workers.demo.progress import Progress
+from workers.progress import Progress
 from workers.demo.reviewer import Reviewer
 
 AT_ONCE = 10  # cards

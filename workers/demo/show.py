@@ -22,7 +22,7 @@ from service.turns.logs import NONE, read_log
 from service.turns.parsing import Adapter
 from workers.demo import run as demo
 from workers.demo import stack
-from workers.demo.progress import Progress
+from workers.progress import Progress
 from workers.demo.result import table
 
 FOLDER = Path(__file__).parent
