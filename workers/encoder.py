@@ -75,7 +75,7 @@ def load(name: str, threads: int) -> SentenceModel:
     folder = find(name)
     identity = identify(Path(name).name if name else DEFAULT_NAME, weights_sha256(folder))
     started = time.monotonic()
-    model = SentenceModel(_load(folder, threads), identity)
+    model = SentenceModel(open_folder(folder, threads), identity)
     log.info(
         "encoder.loaded", encoder=identity, s=round(time.monotonic() - started, 1), autocast_from=model.autocast_from
     )
@@ -155,7 +155,8 @@ def identify(name: str, sha256: str) -> str:
     return f"{name[: IDENTITY_LENGTH - SHA_DIGITS - 1]}@{sha256[:SHA_DIGITS]}"
 
 
-def _load(folder: Path, threads: int) -> "SentenceTransformer":
+def open_folder(folder: Path, threads: int) -> "SentenceTransformer":
+    """The library's own model, its threads set for the process; ConfigError when the folder holds none."""
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
