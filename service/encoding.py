@@ -6,6 +6,7 @@ A vector is kept as float16: half the bytes, and a cosine off by less than 0.001
 import threading
 import time
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol
 
 import msgspec
@@ -45,6 +46,17 @@ class Encoder(Protocol):
     def add(self, bot: str, turn_ids: Sequence[int], vectors: Floats2d) -> None:
         """Make turns findable as neighbours; repeating it changes nothing. Call it once their vectors are committed."""
 
+    def named(self, name: str) -> "Encoder":
+        """The encoder of this folder or hub id, whichever the bot has: it knows texts and no neighbours. EncoderDown
+        too when the encode process cannot load it."""
+
+
+def insist(encoder: Encoder, bot: str, name: str, identity: str) -> None:
+    """EncoderDown unless the encode process holds the encoder of this name, and it is the one meant."""
+    found = encoder.named(name).identity(bot)
+    if found != identity:
+        raise EncoderDown(f"the encoder {name!r} is {found} for the encode process, not {identity}")
+
 
 def pack(vector: Floats1d) -> bytes:
     """The bytes of `vector.data`."""
@@ -75,7 +87,14 @@ class EncodeClient:
     def __init__(self, settings: Settings, redis: Redis, deadline_s: float = 10.0) -> None:
         self._transport = open_transport(settings, redis)
         self._deadline_s = deadline_s
+        self._name: str | None = None
         self._told = threading.local()
+
+    def named(self, name: str) -> "EncodeClient":
+        """Over the same connections: `close` closes both."""
+        other = copy(self)
+        other._name, other._told = name, threading.local()
+        return other
 
     def identity(self, bot: str) -> str:
         told = self._ask(bot, wire.Identify(), expects="").identity
@@ -110,7 +129,7 @@ class EncodeClient:
     def _ask(self, bot: str, ask: wire.Ask, *, expects: str | None = None) -> wire.Answer:
         if expects is None:
             expects = self._expected().get(bot, "")
-        request = wire.Request(bot=bot, expects=expects, deadline_s=self._deadline_s, ask=ask)
+        request = wire.Request(bot=bot, expects=expects, named=self._name, deadline_s=self._deadline_s, ask=ask)
         message = wire.encode_message(request)
         return _answer(self._transport.ask(message, time.monotonic() + self._deadline_s))
 

@@ -1,4 +1,7 @@
-"""The gate job: a challenger takes the champion's place on blind answers, or does not."""
+"""The gate job: a challenger takes the champion's place on blind answers, or does not.
+
+One that brings an encoder of its own (workers/adapting.py) puts it in force in the same transaction; before that the
+encode process has to show that it holds those weights."""
 
 import sqlalchemy as sa
 import structlog
@@ -7,16 +10,20 @@ from service import clock, database, jobs
 from service.access import audit
 from service.classifiers import gates, rules, store
 from service.classifiers.schemas import Gate, Outcome
+from service.classifiers.store import Move
 from service.context import Context
+from service.encoding import Encoder, insist
 from service.jobs import Job
 
 log = structlog.get_logger()
 
 
-def decide(context: Context, bot: str) -> str | None:
+def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
     """End the bot's open gate once no answer can change how: "promoted", "held" or "void"; None while it stays open.
 
-    A repeat, or a second one at the same time, finds it closed."""
+    A repeat, or a second one at the same time, finds it closed. EncoderDown, and the gate stays open, when the encode
+    process does not hold the encoder that would be put in force."""
+    _await_encoder(context, encoder, bot)
     with database.writing(context.engine) as connection:
         gate = gates.open_gate(connection, bot, lock=True)
         outcome = None if gate is None else _end(connection, bot, gate)
@@ -25,14 +32,32 @@ def decide(context: Context, bot: str) -> str | None:
     return outcome
 
 
+def _await_encoder(context: Context, encoder: Encoder, bot: str) -> None:
+    """A switch to an encoder that nobody can load would stop the bot. It is loaded here, too: nobody waits for it."""
+    with database.reading(context.engine) as connection:
+        gate = gates.open_gate(connection, bot)
+        move = None if gate is None else _move(connection, bot, gate)
+        tried = gates.on_trial(connection, bot)
+    if move is not None and tried is not None:
+        insist(encoder, bot, move.after, tried.encoder)
+
+
+def _move(connection: sa.Connection, bot: str, gate: Gate) -> Move | None:
+    """How the bot's encoder changes if the challenger wins."""
+    new, old = (store.manifest(connection, bot, n) for n in (gate.challenger, gate.champion))
+    if new.adapted is None or new.encoder == old.encoder:
+        return None
+    return Move(new.adapted.before, new.adapted.folder)
+
+
 def _end(connection: sa.Connection, bot: str, gate: Gate) -> str | None:
     counted = gates.tally(connection, bot, gate.challenger)
     ended = rules.verdict(counted)
     if ended is None:
         return None
-    now = clock.now()
-    if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion):
-        gates.void(connection, bot, "the champion it was compared with is not in force any more", now)
+    now, move = clock.now(), _move(connection, bot, gate)
+    if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion, move):
+        gates.void(connection, bot, "the champion or encoder it was compared with is not in force any more", now)
         return "void"
     if ended == "hold":
         store.set_status(connection, bot, gate.challenger, "held")
