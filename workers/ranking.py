@@ -19,7 +19,7 @@ from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.context import Context
 from service.encoding import NO_TURN, Encoder
-from service.learning.diversity import BEST, DUPLICATE, batch
+from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, precedence, priority, ration, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
@@ -30,7 +30,6 @@ from workers import surroundings
 
 log = structlog.get_logger()
 
-SHORTLIST = 10  # batches
 STRATEGY = f"margin+{BEST}"
 SURELY_OUT = 0.7  # the gate's probability from which on an answer is worth little: `none` teaches no intent
 SURELY_OUT_SHARE = 0.05  # of a shortlist

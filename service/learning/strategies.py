@@ -16,7 +16,6 @@ from service.learning import diversity, uncertainty
 from service.learning.ranking import ranks, top
 from service.learning.types import Floats1d, Floats2d, Floats3d, Ints1d
 
-SHORTLIST = 10  # batches that `default` looks at closely
 CHUNK = 4_096  # rows of a product
 DIGITS = 6  # of a cosine: the same two rows multiply to a slightly different one at another place in a matrix
 CLUSTERS = 500  # at most, of `typicality`, as in TypiClust
@@ -47,7 +46,7 @@ def _by(score: Callable[[Pool], Floats1d]) -> Strategy:
 def default(pool: Pool, n: int, rng: np.random.Generator) -> Ints1d:
     """What the ranking job does: the most undecided by margin, and of these a batch in which no two ask the same."""
     scores = ranks(uncertainty.margin(pool.proba))
-    best = top(scores, SHORTLIST * n, pool.ids)
+    best = top(scores, diversity.SHORTLIST * n, pool.ids)
     return best[diversity.batch(pool.x[best], scores[best], pool.ids[best], n, rng)]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.encoding import unit
-from service.learning import strategies
+from service.learning import diversity, strategies
 from service.learning.strategies import NEEDS_COMMITTEE, STRATEGIES, Pool, Strategy
 from service.learning.types import Floats2d, Floats3d
 
@@ -15,7 +15,7 @@ ONE_OF_EQUALS = {"default"}  # of turns that repeat each other it asks about one
 NAMED = pytest.mark.parametrize("name", STRATEGIES)
 
 
-def random_pool(seed: int, *, n: int = 40, k: int = 3, m: int = 5, d: int = 6) -> Pool:
+def random_pool(seed: int, *, n: int = 40, k: int = 3, m: int = 5, d: int = 16) -> Pool:
     rng = np.random.default_rng(seed)
     x, known = unit(rng.normal(size=(n, d))), unit(rng.normal(size=(m, d)))
     committee = rng.dirichlet(np.ones(k), size=(3, n)) if k else np.zeros((3, n, 0))
@@ -284,9 +284,9 @@ def test_default_asks_about_one_of_those_that_repeat_each_other_and_then_of_othe
 
 
 def test_default_looks_no_further_than_its_shortlist() -> None:
-    x = np.eye(40)
-    proba = sure(*np.linspace(0.5, 0.9, 40))
-    assert max(ask(STRATEGIES["default"], pool(x, proba), 2)) < 2 * strategies.SHORTLIST
+    x = np.eye(60)
+    proba = sure(*np.linspace(0.5, 0.9, 60))
+    assert max(ask(STRATEGIES["default"], pool(x, proba), 2)) < 2 * diversity.SHORTLIST
 
 
 def test_random_draws_every_turn_equally_often() -> None:

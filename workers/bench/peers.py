@@ -225,3 +225,5 @@ PEERS: dict[str, Peer] = {
     "small-text:coreset": _peer(_coreset),
     "modal:ranked_batch": _peer(_ranked_batch),
 }
+SLOW = frozenset({"small-text:coreset", "modal:ranked_batch"})
+"""Half a minute and more for a hundred picks of 15,000 turns, the more the more labels there are: they get one seed."""
