@@ -30,5 +30,15 @@ def gate(runs: int, json_file: BinaryIO) -> None:
     _write(json_file, measure(runs))
 
 
+@bench.command
+@click.option("--repetitions", default=3, show_default=True, type=click.IntRange(min=1))
+@json_option
+def train(repetitions: int, json_file: BinaryIO) -> None:
+    """Routine retraining on 15,000 labels beside scikit-learn's regression on the same rows."""
+    from tests.bench.train import measure
+
+    _write(json_file, measure(repetitions))
+
+
 if __name__ == "__main__":
     bench()

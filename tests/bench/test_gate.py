@@ -25,7 +25,7 @@ def test_so_many_flips_are_drawn(turns: int, flips: int) -> None:
 
 
 def test_worse_ones_are_held_and_better_ones_promoted() -> None:
-    found = measure(1_000)
+    found = measure(300)
     assert found["promoted"]["-3"] <= 0.02
     assert found["promoted"]["+3"] >= 0.9
     assert found["promoted_12"]["-3"] <= 0.02
