@@ -7,9 +7,13 @@ gate threshold and C are all chosen on out-of-fold predictions.
 
 Measured on CLINC150's validation part with 0, 150, 600, 1,200 and 3,000 labels drawn at random from a log of 15,000
 turns: without the log .70, .73, .85, .89, .93; with it .82, .84, .87, .90, .93 (means of two draws).
+
+Retraining on 15,000 labels once took twelve times as long as the head alone. Now 3,000 of many labels are held out, in
+one fold of four, the two trials end at 1e-4, and each fit begins where the one before it ended: as long as the head
+alone from nothing, with the same accuracy on the validation part (.960) and no worse a log loss (.165).
 """
 
-import warnings
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -22,11 +26,13 @@ from service.learning.head import NONE, Head, logits, nearest
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from service.learning.uncertainty import margin
 from workers import prototypes
+from workers.regression import Linear, fit_logistic
 
 CS = (3.0, 10.0, 30.0, 100.0)
 FIRST_C = 30.0
 C_LABELS = 3_000  # labels that C is searched on
 FOLDS = 4
+CHECKED = 3_000  # labels held out once, of however many: a fold costs as much as the head
 FOLD_LOG = 6_000  # turns of the log that a fold's prototypes look at
 LOG_LIMIT = 20_000
 DRAWN_WEIGHT = 8.0  # of a prototype's row, in labels
@@ -36,7 +42,7 @@ DOUBTED_FROM = 50  # labels with an intent, below which the log is used unchecke
 CONFIDENCE = 0.7  # mean probability of the best intent before labels say better
 GATE_FROM = 10  # labels `none` that the gate needs, and labels that are not
 GATE_C = 10.0
-TOLERANCE = 1e-5
+TOLERANCE, ROUGH_TOLERANCE = 1e-5, 1e-4  # of a head; of a trial with many labels, whose accuracy is the same
 
 
 class Labels(NamedTuple):
@@ -77,14 +83,6 @@ class _Data(NamedTuple):
         return self._replace(x=self.x[keep], column=self.column[keep], weight=self.weight[keep])
 
 
-class _Linear(NamedTuple):
-    weights: Floats2d
-    bias: Floats1d
-
-    def of(self, x: Floats2d) -> Floats2d:
-        return x @ self.weights.T + self.bias
-
-
 class _Gate(NamedTuple):
     weights: Floats1d
     familiarity: float
@@ -102,15 +100,16 @@ class _Prototypes(NamedTuple):
 class _Fold(NamedTuple):
     """Some labels held out, and what is made of the others."""
 
-    held: Bools1d  # (n,)
+    held: Bools1d  # (n,) of the labels that are held out at all
     seen: _Data
     prototypes: _Prototypes
 
 
 class _Trial(NamedTuple):
-    """Logits of the labels by heads that did not see them."""
+    """Logits of the labels held out by heads that did not see them."""
 
     folds: list[_Fold]
+    linear: list[Linear]  # by fold
     scores: Floats2d  # (n, k)
     losses: (
         Floats1d  # (n,) log loss of each label with an intent, at the temperature that suits these scores best; else 0
@@ -136,14 +135,15 @@ def fit(
     )
     member = _members(labels.group, rng)
     tuning = _tuned(data, member, tuning, rng)
-    folds = _folds(data, member, rng)
-    drawn = _trial(data, folds, tuning.c)
-    named = _trial(data, [_spared(fold) for fold in folds], tuning.c)
-    pays = drawn is None or named is None or _pays(data, drawn, named)
-    used = _draw(data) if pays else _spare(data, _draw(data))
-    head = _calibrated(_head(data, used, center, tuning.c), labels, log, data, drawn if pays else named)
+    checked, folds = _folds(data, member, rng)
+    drawn = _trial(checked, folds, tuning.c)
+    named = _trial(checked, [_spared(fold) for fold in folds], tuning.c, drawn)
+    pays = drawn is None or named is None or _pays(checked, drawn, named)
+    used, trial = (_draw(data), drawn) if pays else (_spare(data, _draw(data)), named)
+    head = _head(data, used, center, tuning.c, trial.linear[0] if trial else None)
     pseudo = len(log) if used.is_drawn.any() else 0
-    return Fitted(head, tuning, pseudo, _accuracy(data, drawn), _accuracy(data, named))
+    head = _calibrated(head, labels, log, checked, trial)
+    return Fitted(head, tuning, pseudo, _accuracy(checked, drawn), _accuracy(checked, named))
 
 
 def _known(labels: Labels, intent_ids: Ints1d) -> Labels:
@@ -167,22 +167,34 @@ def _members(group: Ints1d, rng: np.random.Generator) -> Ints1d:
     return dealt[of_group]
 
 
-def _folds(data: _Data, member: Ints1d, rng: np.random.Generator) -> list[_Fold]:
-    """Each label is held out once. Empty with too few labels to spare."""
+def _folds(data: _Data, member: Ints1d, rng: np.random.Generator) -> tuple[_Data, list[_Fold]]:
+    """The labels that are held out, each once, and the folds: of many labels the first ones, which are enough to tell;
+    none with too few labels to spare."""
     if np.count_nonzero(data.column >= 0) < CHECKED_FROM:
-        return []
-    data = data._replace(log=_some(data.log, FOLD_LOG, rng))
-    seen = [data.rows(member != fold) for fold in range(FOLDS)]
-    return [_Fold(member == fold, rest, _draw(rest)) for fold, rest in enumerate(seen)]
+        return data, []
+    log = _some(data.log, FOLD_LOG, rng)
+    count = min(FOLDS, math.ceil(FOLDS * CHECKED / len(member)))
+    held = member[member < count]
+    seen = [data.rows(member != fold)._replace(log=log) for fold in range(count)]
+    return data.rows(member < count), [_Fold(held == fold, rest, _draw(rest)) for fold, rest in enumerate(seen)]
 
 
-def _trial(data: _Data, folds: list[_Fold], c: float) -> _Trial | None:
+def _trial(data: _Data, folds: list[_Fold], c: float, start: _Trial | None = None) -> _Trial | None:
+    """`data`: the labels that are held out. `start`: a trial of the same folds, so that its heads saw no more."""
     if not folds:
         return None
+    starts = [None] * len(folds) if start is None else start.linear
+    linear = [_tried(fold, c, near) for fold, near in zip(folds, starts, strict=True)]
     scores = np.zeros((len(data.x), len(data.ids)))
-    for fold in folds:
-        scores[fold.held] = _regress(fold.seen, fold.prototypes, c).of(data.x[fold.held])
-    return _Trial(folds, scores, _losses(data, scores))
+    for fold, one in zip(folds, linear, strict=True):
+        scores[fold.held] = one.of(data.x[fold.held])
+    return _Trial(folds, linear, scores, _losses(data, scores))
+
+
+def _tried(fold: _Fold, c: float, start: Linear | None) -> Linear:
+    # Few labels are fitted as the head is: ended early, one C would look like another.
+    tolerance = TOLERANCE if len(fold.seen.x) <= CHECKED else ROUGH_TOLERANCE
+    return _regress(fold.seen, fold.prototypes, c, tolerance, start)
 
 
 def _losses(data: _Data, scores: Floats2d) -> Floats1d:
@@ -213,9 +225,9 @@ def _pays(data: _Data, drawn: _Trial, named: _Trial) -> bool:
 
 
 def _accuracy(data: _Data, trial: _Trial | None) -> float | None:
-    if trial is None:
-        return None
     inside = data.column >= 0
+    if trial is None or not inside.any():
+        return None
     right = trial.scores[inside].argmax(axis=1) == data.column[inside]
     return float(np.average(right, weights=data.weight[inside]))
 
@@ -227,8 +239,7 @@ def _tuned(data: _Data, member: Ints1d, tuning: Tuning | None, rng: np.random.Ge
         return known
     keep = np.zeros(n, np.bool_)
     keep[rng.permutation(n)[:C_LABELS]] = True
-    some = data.rows(keep)
-    folds = _folds(some, member[keep], rng)
+    some, folds = _folds(data.rows(keep), member[keep], rng)
     trials = [(_loss(some, trial), c) for c in CS if (trial := _trial(some, folds, c)) is not None]
     return Tuning(min(trials)[1], n) if trials else known
 
@@ -259,22 +270,16 @@ def _totals(data: _Data) -> Floats1d:
     return totals.astype(np.float64)
 
 
-def _regress(data: _Data, drawn: _Prototypes, c: float) -> _Linear:
+def _regress(data: _Data, drawn: _Prototypes, c: float, tolerance: float, start: Linear | None) -> Linear:
     """(k, d) weights and (k,) bias from the labels with an intent and one row per prototype."""
     inside = data.column >= 0
     k = len(data.ids)
     if not inside.any() or k == 1:
-        return _Linear(prototypes.SHARPNESS * drawn.rows, np.zeros(k))
-    rows = np.vstack([data.x[inside], drawn.rows]).astype(np.float64)
+        return Linear(prototypes.SHARPNESS * drawn.rows, np.zeros(k))
+    rows = np.vstack([data.x[inside], drawn.rows])
     columns = np.append(data.column[inside], np.arange(k))
     weights = np.append(_balanced(data.column[inside], data.weight[inside]), _anchors(data, drawn))
-    with warnings.catch_warnings():
-        # Many intents and few labels are the rule here, not a regression problem in disguise.
-        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-        model = LogisticRegression(C=c, tol=TOLERANCE, max_iter=1000).fit(rows, columns, sample_weight=weights)
-    if k == 2:  # scikit-learn gives two classes one row
-        return _Linear(np.vstack([-model.coef_, model.coef_]) / 2, np.append(-model.intercept_, model.intercept_) / 2)
-    return _Linear(model.coef_, model.intercept_)
+    return fit_logistic(rows, columns, weights, k, c, tolerance=tolerance, start=start)
 
 
 def _anchors(data: _Data, drawn: _Prototypes) -> Floats1d:
@@ -309,8 +314,8 @@ def _fit_gate(data: _Data, drawn: Floats2d) -> _Gate:
     return _Gate(np.array(linear), float(familiarity), float(model.intercept_[0] - familiarity / 2))
 
 
-def _head(data: _Data, drawn: _Prototypes, center: Floats1d, c: float) -> Head:
-    linear = _regress(data, drawn, c)
+def _head(data: _Data, drawn: _Prototypes, center: Floats1d, c: float, start: Linear | None) -> Head:
+    linear = _regress(data, drawn, c, TOLERANCE, start)
     gate = _fit_gate(data, drawn.rows) if _has_gate(data.column) else _Gate(np.zeros(len(center)), 0.0, 0.0)
     return Head(
         intent_ids=data.ids,
@@ -326,7 +331,7 @@ def _head(data: _Data, drawn: _Prototypes, center: Floats1d, c: float) -> Head:
 
 
 def _calibrated(head: Head, labels: Labels, log: Floats2d, data: _Data, trial: _Trial | None) -> Head:
-    """The head with its temperature and, where there is one, the gate's threshold."""
+    """The head with its temperature and, where there is one, the gate's threshold. `data`: the labels held out."""
     of_log = logits(head, log if len(log) else labels.x)
     prior = calibration.prior_temperature(of_log, CONFIDENCE)
     if trial is None:

@@ -175,3 +175,31 @@ def test_more_intents_than_labels_raise_no_warning() -> None:
     labels = Labels(names[:30], ids[:30], np.ones(30), ids[:30])
     fitted = fit(ids, names, labels, NO_LOG, seed=0)
     assert (decide(fitted.head, names) == ids).mean() > 0.9
+
+
+def log_loss(town: World, fitted: Fitted) -> float:
+    inside = town.y != NONE
+    p = probabilities(fitted.head, town.x[inside])
+    return float(-np.log(p[np.arange(len(p)), np.searchsorted(IDS, town.y[inside])]).mean())
+
+
+@pytest.mark.parametrize("checked", [60, 200])
+def test_of_many_labels_some_are_enough_to_check_on(monkeypatch: pytest.MonkeyPatch, checked: int) -> None:
+    town = world(2, none=0.2)
+    every = train(town, town.labels(800))
+    monkeypatch.setattr(trainer, "CHECKED", checked)
+    some = train(town, town.labels(800), tuning=every.tuning)
+    assert town.accuracy(some) == pytest.approx(town.accuracy(every), abs=0.01)
+    assert some.accuracy == pytest.approx(every.accuracy, abs=0.05)
+    assert log_loss(town, some) == pytest.approx(log_loss(town, every), abs=0.02)
+    assert (some.head.threshold < NEVER) == (every.head.threshold < NEVER)
+
+
+@pytest.mark.parametrize("only_none", [False, True])
+def test_one_card_for_most_labels_never_raises(monkeypatch: pytest.MonkeyPatch, *, only_none: bool) -> None:
+    """What is held out may be everything but a few, or nothing with an intent."""
+    monkeypatch.setattr(trainer, "CHECKED", 10)
+    town = world(3, none=0.5)
+    labels = town.labels(100)
+    group = np.where(labels.y == NONE, 0, np.arange(100) + 1) if only_none else np.zeros(100, np.int64)
+    assert np.isfinite(train(town, labels._replace(group=group)).head.temperature)
