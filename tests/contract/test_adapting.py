@@ -4,6 +4,8 @@ On both databases, with the real encode process; models and tuning are small."""
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ from tests.support.encode import FakeHub, FakeModel, serving
 from tests.support.encoder import FakeEncoder
 from tests.support.scored import AT, BOT, Shop, opened_shop
 from workers import encoder as encoders
-from workers import gating
+from workers import finetune, gating
 from workers.adapting import Base, adapt
 from workers.finetune import Examples
 from workers.reembed import reembed
@@ -76,7 +78,7 @@ class Bench(NamedTuple):
 
     shop: Shop
     client: EncodeClient
-    hub: FolderHub
+    hub: Any
     tuner: Tuner
     turns: dict[str, list[int]]
 
@@ -135,18 +137,28 @@ class Bench(NamedTuple):
             return gates.gates(connection, BOT)[n]
 
 
-@pytest.fixture
-def bench(engine: sa.Engine, valkey: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+@pytest.fixture(autouse=True)
+def _few_labels_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "ADAPT_LABELS", 3 * LABELLED)
+
+
+@pytest.fixture
+def bench(engine: sa.Engine, valkey: Path, short_folder: Path) -> Iterator[Bench]:
+    with opened_bench(engine, valkey, short_folder, FolderHub()) as bench:
+        yield bench
+
+
+@contextmanager
+def opened_bench(engine: sa.Engine, valkey: Path, short_folder: Path, hub: FakeHub) -> Iterator[Bench]:
     folder = short_folder / uuid.uuid4().hex[:8]
     folder.mkdir()
-    hub = FolderHub()
     with opened_shop(engine, valkey, folder) as shop, serving(shop.context, hub):
         turns = {
             intent: [shop.say(f"{text} {WORDS[i]} {WORDS[i // 2]}", minute=i) for i in range(TURNS)]
             for intent, text in SAID.items()
         }
         client = EncodeClient(shop.context.settings, shop.context.redis)
+        reembed(shop.context, client, BOT)
         bench = Bench(shop, client, hub, Tuner(), turns)
         assert bench.train() == 1
         for intent, ids in turns.items():
@@ -217,6 +229,30 @@ def test_a_loss_changes_nothing_and_is_cleared_away(bench: Bench) -> None:
     assert not folder.exists()
     assert Path(bench.manifest(3).adapted.folder).is_dir()
     assert bench.manifest(3).adapted.base == ""
+
+
+class RealHub(FakeHub):
+    def __init__(self) -> None:
+        super().__init__()
+        self.default = encoders.load("", 1)  # takes longer than who asks would wait
+
+    def load(self, name: str, threads: int) -> Any:
+        return encoders.load(name, 1) if name else self.default
+
+
+@pytest.mark.model
+def test_the_real_model_is_tuned_and_named_alike_by_both_processes(
+    sqlite_engine: sa.Engine, valkey: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(finetune.fine_tune, recipe=finetune.Recipe(steps=2, batch=6))
+    monkeypatch.setattr(finetune, "fine_tune", few)
+    with opened_bench(sqlite_engine, valkey, short_folder, RealHub()) as bench:
+        assert adapt(bench.shop.context, bench.client, BOT) == 2
+        made = bench.manifest(2)
+        assert made.adapted.base_identity == "all-MiniLM-L6-v2@53aa51172d14"
+        assert made.encoder.startswith(f"{BOT}@")
+        assert encoders.identified(made.adapted.folder)[1] == made.encoder
+        assert bench.gate(2).compared == ALL - 3 * LABELLED
 
 
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
