@@ -92,7 +92,7 @@ def tune(
 
 def adapt(context: Context, encoder: Encoder, bot: str, tune: Tune = tune) -> int | None:
     """The challenger's number; None when there is nothing to tune on, or nothing new. EncoderDown when the encode
-    process is away, or does not see the new folder."""
+    process is away, EncoderUnknown when it does not see the new folder."""
     home = context.settings.folder.resolve() / FOLDER / bot
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(home / "lock") as is_first:

@@ -16,8 +16,8 @@ from service import database, tables
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.operations import OtherEncoder, roll_back
-from service.encoding import EncodeClient, EncoderChanged
-from service.errors import ConfigError, EncoderDown
+from service.encoding import EncodeClient, EncoderChanged, EncoderUnknown
+from service.errors import ConfigError
 from service.learning.head import decide
 from tests.support.encode import FakeHub, FakeModel, serving
 from tests.support.encoder import FakeEncoder
@@ -287,7 +287,7 @@ def test_what_broke_off_goes_on_where_it_was(bench: Bench) -> None:
         bench.tuner(*args, **more)
         bench.hub.unseen.add(str(args[1].with_name(BOT)))
 
-    with pytest.raises(EncoderDown, match="does not exist"):  # the encode process is on another machine
+    with pytest.raises(EncoderUnknown, match="does not exist"):  # the encode process is on another machine
         adapt(bench.shop.context, bench.client, BOT, unseen)
     assert (bench.champion, bench.setting, bench.vectors()) == (1, "", {bench.old: ALL})
     assert [n for (n,) in bench.shop.rows(tables.classifier, "n", order="n")] == [1]
@@ -330,26 +330,21 @@ def test_an_owner_who_changes_the_encoder_meanwhile_is_not_overruled(bench: Benc
 def test_an_encoder_that_nobody_can_load_any_more_is_not_put_in_force(bench: Bench) -> None:
     bench.adapt()
     bench.answer(2, "challenger")
-    target = Path(bench.manifest(2).adapted.folder)
-    (target / "model.safetensors").write_bytes(b"other weights")
-    restarted = FolderHub()
-    other = bench.client.named(str(target))
-    bench.hub.models.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EncodeClient, "named", lambda client, name: _Other(other, restarted, name))
-        with pytest.raises(EncoderDown, match="for the encode process, not"):
-            bench.decide()
-    assert (bench.champion, bench.setting, bench.gate(2).status) == (1, "", "open")
+    restarted = bench.shop.encoder  # knows other weights by that name
+    assert gating.decide(bench.shop.context, restarted, BOT) == "void"
+    assert (bench.champion, bench.setting, bench.gate(2).status) == (1, "", "void")
+    assert "for the encode process, not" in bench.gate(2).reason
 
 
-class _Other:
-    """The encoder of a process that was started anew."""
-
-    def __init__(self, client: EncodeClient, hub: FolderHub, name: str) -> None:
-        self._identity = hub.load(name, 1).identity
-
-    def identity(self, bot: str) -> str:
-        return self._identity
+@on_sqlite
+def test_a_rollback_to_an_encoder_that_nobody_can_load_says_so(bench: Bench) -> None:
+    bench.adapt()
+    bench.answer(2, "challenger")
+    bench.decide()
+    bench.hub.models[""].identity = "other@1"  # the installation's encoder was changed meanwhile
+    with pytest.raises(OtherEncoder):
+        roll_back(bench.shop.context, BOT, 1, AT, who="olga")
+    assert bench.champion == 2
 
 
 @on_sqlite
