@@ -287,8 +287,9 @@ def test_what_broke_off_goes_on_where_it_was(bench: Bench) -> None:
         bench.tuner(*args, **more)
         bench.hub.unseen.add(str(args[1].with_name(BOT)))
 
-    with pytest.raises(EncoderUnknown, match="does not exist"):  # the encode process is on another machine
+    with pytest.raises(EncoderUnknown, match="does not exist") as caught:  # the encode process is on another machine
         adapt(bench.shop.context, bench.client, BOT, unseen)
+    assert "need one data folder" in caught.value.hint
     assert (bench.champion, bench.setting, bench.vectors()) == (1, "", {bench.old: ALL})
     assert [n for (n,) in bench.shop.rows(tables.classifier, "n", order="n")] == [1]
     bench.hub.unseen.clear()
