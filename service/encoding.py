@@ -15,7 +15,7 @@ from redis import Redis
 
 from service import encoding_wire as wire
 from service.encoding_transport import open_transport
-from service.errors import BadInput, EncoderDown, FencepostError
+from service.errors import BadInput, ConfigError, EncoderDown, FencepostError
 from service.learning.types import Floats1d, Floats2d, Ints2d
 from service.settings import Settings
 
@@ -29,6 +29,12 @@ class EncoderChanged(EncoderDown):
     """The bot has another encoder than the one `identity` last told this thread: begin again from `identity`."""
 
     type = "encoder-changed"
+
+
+class EncoderUnknown(EncoderDown):
+    """The encode process answers, but cannot load the encoder, or has other weights under its name."""
+
+    type = "encoder-unknown"
 
 
 class Encoder(Protocol):
@@ -47,15 +53,14 @@ class Encoder(Protocol):
         """Make turns findable as neighbours; repeating it changes nothing. Call it once their vectors are committed."""
 
     def named(self, name: str) -> "Encoder":
-        """The encoder of this folder or hub id, whichever the bot has: it knows texts and no neighbours. EncoderDown
-        too when the encode process cannot load it."""
+        """The encoder of this folder or hub id, whichever the bot has: it knows texts and no neighbours."""
 
 
 def insist(encoder: Encoder, bot: str, name: str, identity: str) -> None:
-    """EncoderDown unless the encode process holds the encoder of this name, and it is the one meant."""
+    """EncoderUnknown unless the encode process can load the encoder of this name, and it is the one meant."""
     found = encoder.named(name).identity(bot)
     if found != identity:
-        raise EncoderDown(f"the encoder {name!r} is {found} for the encode process, not {identity}")
+        raise EncoderUnknown(f"the encoder {name!r} is {found} for the encode process, not {identity}")
 
 
 def pack(vector: Floats1d) -> bytes:
@@ -152,7 +157,11 @@ def _answer(message: bytes) -> wire.Answer:
 
 
 def _error(refusal: wire.Refusal) -> FencepostError:
-    kinds: dict[str, type[FencepostError]] = {"bad-input": BadInput, "encoder-changed": EncoderChanged}
+    kinds: dict[str, type[FencepostError]] = {
+        BadInput.type: BadInput,
+        EncoderChanged.type: EncoderChanged,
+        ConfigError.type: EncoderUnknown,
+    }
     return kinds.get(refusal.kind, EncoderDown)(refusal.detail, hint=refusal.hint)
 
 

@@ -34,7 +34,7 @@ from service.bots.store import live_bot
 from service.classifiers import rules, store
 from service.classifiers.schemas import Adapted
 from service.context import Context
-from service.encoding import Encoder
+from service.encoding import Encoder, EncoderUnknown
 from service.errors import ConfigError
 from service.jobs import Job
 from service.learning.types import Floats2d
@@ -92,7 +92,7 @@ def tune(
 
 def adapt(context: Context, encoder: Encoder, bot: str, tune: Tune = tune) -> int | None:
     """The challenger's number; None when there is nothing to tune on, or nothing new. EncoderDown when the encode
-    process is away, or does not see the new folder."""
+    process is away, EncoderUnknown when it does not see the new folder."""
     home = context.settings.folder.resolve() / FOLDER / bot
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(home / "lock") as is_first:
@@ -123,7 +123,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
     if reason := _refusal(seen) or _known(context, bot, adapted.folder):
         log.warning("adapt.refused", bot=bot, reason=reason)
         return None
-    _sweep(context, bot, home, keep=Path(adapted.folder))
+    _sweep(context, bot, home, keep=(adapted.folder, setting))
     with database.reading(context.engine) as connection:
         texts = training.texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
     _make(context, bot, seen, adapted, texts, tune)
@@ -173,10 +173,10 @@ def _known(context: Context, bot: str, folder: str) -> str:
     return "these labels have tuned an encoder already" if is_known else ""
 
 
-def _sweep(context: Context, bot: str, home: Path, keep: Path) -> None:
+def _sweep(context: Context, bot: str, home: Path, keep: Sequence[str]) -> None:
     """Remove what earlier runs left: encoders that lost, and halves of folders."""
     with database.reading(context.engine) as connection:
-        needed = {Path(folder).parent for folder in store.adapted_folders(connection, bot)} | {keep.parent}
+        needed = {Path(folder).parent for folder in (*store.adapted_folders(connection, bot), *keep)}
     for folder in home.iterdir():
         if folder.is_dir() and folder not in needed:
             shutil.rmtree(folder, ignore_errors=True)
@@ -213,7 +213,11 @@ def _examples(seen: Snapshot, texts: dict[int, str]) -> Examples:
 
 def _through(own: Encoder, bot: str, seen: Snapshot, texts: dict[int, str]) -> Snapshot:
     """The same turns as the new encoder sees them; less those forgotten since."""
-    identity = own.identity(bot)
+    try:
+        identity = own.identity(bot)
+    except EncoderUnknown as error:
+        hint = "`workers jobs` and `workers encode` need one data folder, shared, at the same path"
+        raise EncoderUnknown(error.detail, hint=hint) from error
     labels = [i for i, label in enumerate(seen.labels) if label.turn_id in texts]
     recent = [i for i, turn_id in enumerate(seen.log_ids) if turn_id in texts]
     kept, log_ids = [seen.labels[i] for i in labels], [seen.log_ids[i] for i in recent]

@@ -1,7 +1,8 @@
 """The gate job: a challenger takes the champion's place on blind answers, or does not.
 
-One that brings an encoder of its own (workers/adapting.py) puts it in force in the same transaction; before that the
-encode process has to show that it holds those weights."""
+One that brings an encoder of its own (workers/adapting.py) puts it in force in the same transaction. Before that the
+encode process has to show that it holds those weights: a switch to an encoder that nobody can load would stop the
+bot."""
 
 import sqlalchemy as sa
 import structlog
@@ -12,7 +13,7 @@ from service.classifiers import gates, rules, store
 from service.classifiers.schemas import Gate, Outcome
 from service.classifiers.store import Move
 from service.context import Context
-from service.encoding import Encoder, insist
+from service.encoding import Encoder, EncoderUnknown, insist
 from service.jobs import Job
 
 log = structlog.get_logger()
@@ -21,9 +22,13 @@ log = structlog.get_logger()
 def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
     """End the bot's open gate once no answer can change how: "promoted", "held" or "void"; None while it stays open.
 
-    A repeat, or a second one at the same time, finds it closed. EncoderDown, and the gate stays open, when the encode
-    process does not hold the encoder that would be put in force."""
-    _await_encoder(context, encoder, bot)
+    A repeat, or a second one at the same time, finds it closed. EncoderDown when the encode process is needed and does
+    not answer."""
+    if reason := _unloadable(context, encoder, bot):
+        with database.writing(context.engine) as connection:
+            gates.void(connection, bot, reason, clock.now())
+        log.error("gate.void", bot=bot, reason=reason)
+        return "void"
     with database.writing(context.engine) as connection:
         gate = gates.open_gate(connection, bot, lock=True)
         outcome = None if gate is None else _end(connection, bot, gate)
@@ -32,14 +37,19 @@ def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
     return outcome
 
 
-def _await_encoder(context: Context, encoder: Encoder, bot: str) -> None:
-    """A switch to an encoder that nobody can load would stop the bot. It is loaded here, too: nobody waits for it."""
+def _unloadable(context: Context, encoder: Encoder, bot: str) -> str:
+    """Why the encoder that is about to be put in force cannot be; empty when none is, or when it is loaded."""
     with database.reading(context.engine) as connection:
         gate = gates.open_gate(connection, bot)
-        move = None if gate is None else _move(connection, bot, gate)
-        tried = gates.on_trial(connection, bot)
-    if move is not None and tried is not None:
-        insist(encoder, bot, move.after, tried.encoder)
+        if gate is None or rules.verdict(gates.tally(connection, bot, gate.challenger)) != "promote":
+            return ""
+        move, identity = _move(connection, bot, gate), store.manifest(connection, bot, gate.challenger).encoder
+    try:
+        if move is not None:
+            insist(encoder, bot, move.after, identity)
+    except EncoderUnknown as error:
+        return error.detail
+    return ""
 
 
 def _move(connection: sa.Connection, bot: str, gate: Gate) -> Move | None:

@@ -18,7 +18,7 @@ from service.classifiers.schemas import Gate, Manifest, Version, decode_manifest
 from service.classifiers.store import Move
 from service.context import Context
 from service.database import reading, writing
-from service.encoding import EncodeClient, insist
+from service.encoding import EncodeClient, EncoderUnknown, insist
 from service.errors import ClassifierNotFound, Conflict
 from service.jobs import Job, enqueue
 from service.reviews.labels import training_labels
@@ -88,8 +88,7 @@ def _version(connection: sa.Connection, bot: str, row: sa.Row[tuple[object, ...]
 
 def roll_back(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
     """Put a classifier that was in force back in force, at once; an open gate ends, for its champion is gone. A repeat
-    changes nothing. EncoderDown where the encoder would have to go back, too, and the encode process does not hold
-    it."""
+    changes nothing. EncoderDown where the encoder has to go back, too, and the encode process does not answer."""
     move = _move_back(context, bot, n)
     with writing(context.engine) as connection:
         wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
@@ -115,6 +114,8 @@ def _move_back(context: Context, bot: str, n: int) -> Move | None:
     client = EncodeClient(context.settings, context.redis)
     try:
         insist(client, bot, after or context.settings.encoder, wanted.manifest.encoder)
+    except EncoderUnknown as error:
+        raise OtherEncoder(n, wanted.manifest.encoder) from error
     finally:
         client.close()
     return Move(setting, after)

@@ -4,6 +4,8 @@ On both databases, with the real encode process; models and tuning are small."""
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +16,14 @@ from service import database, tables
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.operations import OtherEncoder, roll_back
-from service.encoding import EncodeClient, EncoderChanged
-from service.errors import ConfigError, EncoderDown
+from service.encoding import EncodeClient, EncoderChanged, EncoderUnknown
+from service.errors import ConfigError
 from service.learning.head import decide
 from tests.support.encode import FakeHub, FakeModel, serving
 from tests.support.encoder import FakeEncoder
 from tests.support.scored import AT, BOT, Shop, opened_shop
 from workers import encoder as encoders
-from workers import gating
+from workers import finetune, gating
 from workers.adapting import Base, adapt
 from workers.finetune import Examples
 from workers.reembed import reembed
@@ -76,7 +78,7 @@ class Bench(NamedTuple):
 
     shop: Shop
     client: EncodeClient
-    hub: FolderHub
+    hub: Any
     tuner: Tuner
     turns: dict[str, list[int]]
 
@@ -135,18 +137,28 @@ class Bench(NamedTuple):
             return gates.gates(connection, BOT)[n]
 
 
-@pytest.fixture
-def bench(engine: sa.Engine, valkey: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+@pytest.fixture(autouse=True)
+def _few_labels_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "ADAPT_LABELS", 3 * LABELLED)
+
+
+@pytest.fixture
+def bench(engine: sa.Engine, valkey: Path, short_folder: Path) -> Iterator[Bench]:
+    with opened_bench(engine, valkey, short_folder, FolderHub()) as bench:
+        yield bench
+
+
+@contextmanager
+def opened_bench(engine: sa.Engine, valkey: Path, short_folder: Path, hub: FakeHub) -> Iterator[Bench]:
     folder = short_folder / uuid.uuid4().hex[:8]
     folder.mkdir()
-    hub = FolderHub()
     with opened_shop(engine, valkey, folder) as shop, serving(shop.context, hub):
         turns = {
             intent: [shop.say(f"{text} {WORDS[i]} {WORDS[i // 2]}", minute=i) for i in range(TURNS)]
             for intent, text in SAID.items()
         }
         client = EncodeClient(shop.context.settings, shop.context.redis)
+        reembed(shop.context, client, BOT)
         bench = Bench(shop, client, hub, Tuner(), turns)
         assert bench.train() == 1
         for intent, ids in turns.items():
@@ -219,6 +231,30 @@ def test_a_loss_changes_nothing_and_is_cleared_away(bench: Bench) -> None:
     assert bench.manifest(3).adapted.base == ""
 
 
+class RealHub(FakeHub):
+    def __init__(self) -> None:
+        super().__init__()
+        self.default = encoders.load("", 1)  # takes longer than who asks would wait
+
+    def load(self, name: str, threads: int) -> Any:
+        return encoders.load(name, 1) if name else self.default
+
+
+@pytest.mark.model
+def test_the_real_model_is_tuned_and_named_alike_by_both_processes(
+    sqlite_engine: sa.Engine, valkey: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(finetune.fine_tune, recipe=finetune.Recipe(steps=2, batch=6))
+    monkeypatch.setattr(finetune, "fine_tune", few)
+    with opened_bench(sqlite_engine, valkey, short_folder, RealHub()) as bench:
+        assert adapt(bench.shop.context, bench.client, BOT) == 2
+        made = bench.manifest(2)
+        assert made.adapted.base_identity == "all-MiniLM-L6-v2@53aa51172d14"
+        assert made.encoder.startswith(f"{BOT}@")
+        assert encoders.identified(made.adapted.folder)[1] == made.encoder
+        assert bench.gate(2).compared == ALL - 3 * LABELLED
+
+
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
@@ -251,8 +287,9 @@ def test_what_broke_off_goes_on_where_it_was(bench: Bench) -> None:
         bench.tuner(*args, **more)
         bench.hub.unseen.add(str(args[1].with_name(BOT)))
 
-    with pytest.raises(EncoderDown, match="does not exist"):  # the encode process is on another machine
+    with pytest.raises(EncoderUnknown, match="does not exist") as caught:  # the encode process is on another machine
         adapt(bench.shop.context, bench.client, BOT, unseen)
+    assert "need one data folder" in caught.value.hint
     assert (bench.champion, bench.setting, bench.vectors()) == (1, "", {bench.old: ALL})
     assert [n for (n,) in bench.shop.rows(tables.classifier, "n", order="n")] == [1]
     bench.hub.unseen.clear()
@@ -294,26 +331,21 @@ def test_an_owner_who_changes_the_encoder_meanwhile_is_not_overruled(bench: Benc
 def test_an_encoder_that_nobody_can_load_any_more_is_not_put_in_force(bench: Bench) -> None:
     bench.adapt()
     bench.answer(2, "challenger")
-    target = Path(bench.manifest(2).adapted.folder)
-    (target / "model.safetensors").write_bytes(b"other weights")
-    restarted = FolderHub()
-    other = bench.client.named(str(target))
-    bench.hub.models.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EncodeClient, "named", lambda client, name: _Other(other, restarted, name))
-        with pytest.raises(EncoderDown, match="for the encode process, not"):
-            bench.decide()
-    assert (bench.champion, bench.setting, bench.gate(2).status) == (1, "", "open")
+    restarted = bench.shop.encoder  # knows other weights by that name
+    assert gating.decide(bench.shop.context, restarted, BOT) == "void"
+    assert (bench.champion, bench.setting, bench.gate(2).status) == (1, "", "void")
+    assert "for the encode process, not" in bench.gate(2).reason
 
 
-class _Other:
-    """The encoder of a process that was started anew."""
-
-    def __init__(self, client: EncodeClient, hub: FolderHub, name: str) -> None:
-        self._identity = hub.load(name, 1).identity
-
-    def identity(self, bot: str) -> str:
-        return self._identity
+@on_sqlite
+def test_a_rollback_to_an_encoder_that_nobody_can_load_says_so(bench: Bench) -> None:
+    bench.adapt()
+    bench.answer(2, "challenger")
+    bench.decide()
+    bench.hub.models[""].identity = "other@1"  # the installation's encoder was changed meanwhile
+    with pytest.raises(OtherEncoder):
+        roll_back(bench.shop.context, BOT, 1, AT, who="olga")
+    assert bench.champion == 2
 
 
 @on_sqlite

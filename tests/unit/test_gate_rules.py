@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from service.classifiers.rules import Inputs, Tally, difference, hopeless, unfit, verdict, wants_training
+from service.classifiers.rules import (
+    Inputs,
+    Tally,
+    difference,
+    hopeless,
+    unfit,
+    verdict,
+    wants_adapting,
+    wants_training,
+)
 from service.classifiers.schemas import Gate, Manifest
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -123,3 +132,10 @@ def test_a_trial_of_more_labels_is_not_voided_for_as_many() -> None:
 def test_what_an_encoder_can_be_tuned_on(labels: dict[int | None, int], says: str) -> None:
     assert unfit(labels).startswith(says)
     assert bool(unfit(labels)) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("labels", "at_last", "wants"), [(299, 0, False), (300, 0, True), (499, 250, False), (500, 250, True)]
+)
+def test_when_adapting_may_pay(labels: int, at_last: int, wants: bool) -> None:
+    assert wants_adapting(labels, at_last) is wants
