@@ -80,3 +80,14 @@ def labels(
         html_file.write(page(found))
     if json_file:
         json_file.write(msgspec.json.encode(found) + b"\n")
+
+
+@bench.command
+@DATA
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs to take the mean of.")
+@JSON
+def entities(data: Path, seeds: int, json_file: BinaryIO | None) -> None:
+    """How many chosen sentences teach the entities of as many as 2,000 random ones."""
+    from workers.bench.entities import show
+
+    show(data, seeds=seeds, json_file=json_file)
