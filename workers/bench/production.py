@@ -5,6 +5,7 @@ are out of scope. The start is 3 labels of each intent. Heads are scored on the 
 that are not in the pool, at the threshold at which three in four of all out-of-scope turns scored are held back: one
 operating point for all heads, read off the scored turns themselves. No head sees it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,4 +76,4 @@ def score(view: View) -> dict[str, float]:
 
 def _threshold(outside: Floats1d) -> float:
     """The score that three in four of these reach."""
-    return float(np.quantile(outside, 1 - RECALL, method="lower"))
+    return float(np.sort(outside)[len(outside) - math.ceil(RECALL * len(outside))])
