@@ -39,11 +39,12 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Data(NamedTuple):
-    """What is asked about, and what it is scored on; the validation split of public data is left alone."""
+    """What is asked about, and what it is scored on."""
 
     name: str
     train: Sequence[Row]
     test: Sequence[Row]
+    val: Sequence[Row] = ()  # left alone, but for the out-of-scope rows of the production scenario
 
 
 _decode = msgspec.json.Decoder(Row).decode
@@ -53,12 +54,12 @@ def read(path: Path) -> Data:
     """BadInput names the line that is no row."""
     rows = _rows(path)
     if any(row.split for row in rows):
-        train, test = ([row for row in rows if row.split == split] for split in ("train", "test"))
+        train, test, val = ([row for row in rows if row.split == split] for split in ("train", "test", "val"))
     else:
-        train, test = [row for row in rows if row.place % TEST_EVERY], rows[::TEST_EVERY]
+        train, test, val = [row for row in rows if row.place % TEST_EVERY], rows[::TEST_EVERY], []
     if not train or not test:
         raise BadInput(f"{path} has no rows to learn from or none to test on", hint="splits are train and test")
-    return Data(path.name.removesuffix(".gz").removesuffix(".jsonl"), train, test)
+    return Data(path.name.removesuffix(".gz").removesuffix(".jsonl"), train, test, val)
 
 
 def _rows(path: Path) -> list[Row]:

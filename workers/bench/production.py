@@ -36,7 +36,7 @@ def sizes(intents: int) -> Ints1d:
 
 def divide(data: Data) -> Data:
     """Out-of-scope rows of all splits, the first for the pool, others unseen."""
-    outside = [row for row in [*data.test, *data.train] if row.is_out_of_scope]
+    outside = [row for row in [*data.test, *data.val, *data.train] if row.is_out_of_scope]
     if len(outside) < OUT_OF_SCOPE + UNSEEN:
         hint = f"it wants {OUT_OF_SCOPE + UNSEEN} rows with the intent `oos` or `none`"
         raise BadInput(f"{data.name} has {len(outside)} out-of-scope rows", path="scenario", hint=hint)
