@@ -18,6 +18,10 @@ steps, a second round with the tuned encoder's guesses: nothing.
 A plain loop and not the library's trainer, which wants `datasets` and `accelerate` and writes checkpoints: what is
 needed of it are forty lines. bf16 where the machine computes in it, by what the processor says and not by a
 measurement, for a busy neighbour must not decide which weights come out.
+
+Measured on CLINC150, 1,250 labels drawn at random, accuracy on the validation part of a plain logistic regression
+(C = 20): .874 before, .912 after, one seed. A step of 96 texts takes 1.4 s of one core in bf16 and 2.5 s in fp32 (a
+processor with avx512_bf16, no AMX).
 """
 
 from collections.abc import Callable, Iterator, Sequence
