@@ -1,8 +1,8 @@
 """The adapt job: an encoder tuned on a bot's labels, which has to win the ordinary gate before it touches the bot.
 
-* The labelled texts (redacted; never of the audit slice or the gold set) tune a copy of the *base*, the encoder that
-  the bot had before it ever was adapted: so no adaptation inherits another's drift. Its folder is
-  `<data_dir>/encoders/<bot>/<key>/<bot>`, its identity `<bot>@<sha12>`: vectors of different weights never meet.
+* The labelled texts and recent unlabelled ones (redacted; never of the audit slice or the gold set) tune a copy of the
+  *base*, the encoder that the bot had before it ever was adapted: so no adaptation inherits another's drift. Its folder
+  is `<data_dir>/encoders/<bot>/<key>/<bot>`, its identity `<bot>@<sha12>`: vectors of different weights never meet.
 * From there on everything goes through the encode process, asked for that folder by name. So a folder it cannot see
   shows here, before anybody is asked anything; and the job writes no vector, for a head on the labels and the recent
   log needs a few thousand, in memory.
@@ -40,7 +40,7 @@ from service.jobs import Job
 from service.learning.types import Floats2d
 from workers import encoder as encoders
 from workers import finetune, gating, prototypes, training
-from workers.finetune import Examples, OnStep
+from workers.finetune import Examples, Guesses, OnStep
 from workers.training import Snapshot
 
 log = structlog.get_logger()
@@ -59,6 +59,7 @@ class Tune(Protocol):
         target: Path,
         examples: Examples,
         names: Sequence[Sequence[str]],
+        guesses: Guesses,
         *,
         seed: int,
         threads: int,
@@ -78,6 +79,7 @@ def tune(
     target: Path,
     examples: Examples,
     names: Sequence[Sequence[str]],
+    guesses: Guesses,
     *,
     seed: int,
     threads: int,
@@ -87,7 +89,7 @@ def tune(
     source, identity = encoders.identified(base.name)
     if identity != base.identity:
         raise ConfigError(f"the encoder here is {identity}, that of the encode process {base.identity}")
-    finetune.fine_tune(source, target, examples, names, seed=seed, threads=threads, on_step=on_step)
+    finetune.fine_tune(source, target, examples, names, guesses, seed=seed, threads=threads, on_step=on_step)
 
 
 def adapt(context: Context, encoder: Encoder, bot: str, tune: Tune = tune) -> int | None:
@@ -126,7 +128,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
     _sweep(context, bot, home, keep=(adapted.folder, setting))
     with database.reading(context.engine) as connection:
         texts = training.texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
-    _make(context, bot, seen, adapted, texts, tune)
+    _make(context, encoder, bot, seen, adapted, texts, tune)
     own = encoder.named(adapted.folder)
     tried = _through(own, bot, seen, texts)._replace(adapted=adapted)
     outcome = training.fit(context, own, bot, tried, tuning=None)
@@ -183,7 +185,9 @@ def _sweep(context: Context, bot: str, home: Path, keep: Sequence[str]) -> None:
             log.info("adapt.swept", bot=bot, folder=folder.name)
 
 
-def _make(context: Context, bot: str, seen: Snapshot, adapted: Adapted, texts: dict[int, str], tune: Tune) -> None:
+def _make(
+    context: Context, encoder: Encoder, bot: str, seen: Snapshot, adapted: Adapted, texts: dict[int, str], tune: Tune
+) -> None:
     """The folder, unless an earlier run made it."""
     target = Path(adapted.folder)
     if target.is_dir():
@@ -200,7 +204,8 @@ def _make(context: Context, bot: str, seen: Snapshot, adapted: Adapted, texts: d
             log.info("adapt.tuning", bot=bot, done=done, total=total, loss=round(loss, 3))
 
     seed = int(target.parent.name, 16)
-    tune(base, part, _examples(seen, texts), names, seed=seed, threads=threads, on_step=on_step)
+    guesses = _guesses(encoder, bot, seen, texts, seed)
+    tune(base, part, _examples(seen, texts), names, guesses, seed=seed, threads=threads, on_step=on_step)
     part.rename(target)
 
 
@@ -209,6 +214,13 @@ def _examples(seen: Snapshot, texts: dict[int, str]) -> Examples:
     kept = [label for label in seen.labels if label.intent_id in column and label.turn_id in texts]
     columns = np.array([column[label.intent_id or 0] for label in kept], np.int64)
     return Examples([texts[label.turn_id] for label in kept], columns, np.array([label.weight for label in kept]))
+
+
+def _guesses(encoder: Encoder, bot: str, seen: Snapshot, texts: dict[int, str], seed: int) -> Guesses:
+    """What all the labels of now make of the log, by the encoder in force."""
+    rows = [row for row, turn_id in enumerate(seen.log_ids) if turn_id in texts]
+    learnt = training.learn(encoder, bot, seen, seed=seed, tuning=training.tuning_of(seen.newest))
+    return finetune.guess(learnt.head, [texts[seen.log_ids[row]] for row in rows], seen.log[rows])
 
 
 def _through(own: Encoder, bot: str, seen: Snapshot, texts: dict[int, str]) -> Snapshot:

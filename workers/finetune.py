@@ -51,7 +51,7 @@ CHUNK = 8  # steps whose texts are sorted by length before they are dealt out: h
 class Recipe(NamedTuple):
     """How to tune."""
 
-    steps: int = 220
+    steps: int = 150
     batch: int = 96  # texts of one step, half of them of the log where there is one
     rate: float = 1e-4
     row_rate: float = 1e-3  # of the intents' rows

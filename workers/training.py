@@ -83,7 +83,7 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
         return None
     if not rules.wants_training(seen.newest, seen.inputs, trying=seen.trying):
         return None
-    outcome = fit(context, encoder, bot, seen, tuning=_tuning(seen.newest))
+    outcome = fit(context, encoder, bot, seen, tuning=tuning_of(seen.newest))
     n = seen.newest_n + 1
     if outcome == "stale":
         jobs.enqueue(context.queue, Job.TRAIN, bot)
@@ -109,11 +109,16 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
     """Fit and store the next classifier; what became of it. `encoder` is that of the snapshot's vectors."""
     started, n = time.monotonic(), seen.newest_n + 1
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
-    fitted = trainer.fit(*_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=tuning)
+    fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
     manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
     return outcome
+
+
+def learn(encoder: Encoder, bot: str, seen: Snapshot, *, seed: int, tuning: trainer.Tuning | None) -> trainer.Fitted:
+    """A head on what the snapshot holds; nothing is stored. `encoder` is that of its vectors."""
+    return trainer.fit(*_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=tuning)
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
@@ -228,7 +233,7 @@ def _arrays(seen: Snapshot, names: Floats2d) -> tuple[Ints1d, Floats2d, trainer.
     return np.array([intent.id for intent in seen.intents]), names, labels, seen.log.reshape(-1, d)
 
 
-def _tuning(newest: Manifest | None) -> trainer.Tuning | None:
+def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
 

@@ -25,7 +25,7 @@ from tests.support.scored import AT, BOT, Shop, opened_shop
 from workers import encoder as encoders
 from workers import finetune, gating
 from workers.adapting import Base, adapt
-from workers.finetune import Examples
+from workers.finetune import Examples, Guesses
 from workers.reembed import reembed
 from workers.training import look, train
 
@@ -64,11 +64,21 @@ class Tuner:
 
     def __init__(self) -> None:
         self.seen: list[tuple[Base, Examples, Sequence[Sequence[str]]]] = []
+        self.guesses: list[Guesses] = []
 
     def __call__(
-        self, base: Base, target: Path, examples: Examples, names: Sequence[Sequence[str]], *, seed: int, **more: Any
+        self,
+        base: Base,
+        target: Path,
+        examples: Examples,
+        names: Sequence[Sequence[str]],
+        guesses: Guesses,
+        *,
+        seed: int,
+        **more: Any,
     ) -> None:
         self.seen.append((base, examples, names))
+        self.guesses.append(guesses)
         target.mkdir()
         (target / "model.safetensors").write_bytes(f"weights {seed}".encode())
 
@@ -316,6 +326,7 @@ def test_turns_that_test_do_not_tune(bench: Bench) -> None:
     bench.label(gold, "refund", use="gold")
     assert bench.adapt() == 2
     assert len(bench.tuner.seen[0][1].texts) == 3 * LABELLED
+    assert len(bench.tuner.guesses[0].texts) == ALL - 3 * LABELLED - 2
 
 
 @on_sqlite

@@ -49,12 +49,11 @@ class Full:
         self._seen = task
         self._tuning: trainer.Tuning | None = None
         self._adapted_at = 0
-        self._head: Head | None = None
 
     def fit(self, picked: Ints1d) -> View:
         if rules.wants_adapting(int((self._task.pool.y[picked] != NONE).sum()), self._adapted_at):
             self._adapt(picked)
-        known = self._head = self._fit(picked)
+        known = self._fit(picked)
         return View(
             self._seen,
             lambda x: head.probabilities(known, x),
@@ -70,9 +69,9 @@ class Full:
         return fitted.head
 
     def _adapt(self, picked: Ints1d) -> None:
-        """From the encoder that came, taught by the head of now on the vectors of now."""
+        """From the encoder that came; the log is taught by a head on the vectors of now."""
         pool, rest = self._task.pool, _rest(self._task, picked)
-        teacher = self._head or self._fit(picked)
+        teacher = self._fit(picked)
         inside = picked[pool.y[picked] != NONE]
         examples = Examples([pool.texts[row] for row in inside], pool.y[inside] - 1, np.ones(len(inside)))
         names = [[prototypes.words(name)] for name in self._task.intents]
