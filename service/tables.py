@@ -323,6 +323,7 @@ candidate = Table(
     Index(
         "candidate_unmeasured",
         "bot",
+        "status",
         "turn_id",
         sqlite_where=text("measured_at IS NULL"),
         postgresql_where=text("measured_at IS NULL"),

@@ -9,7 +9,9 @@ down_revision = "0001"
 
 def upgrade() -> None:
     only = sa.text("measured_at IS NULL")
-    op.create_index("candidate_unmeasured", "candidate", ["bot", "turn_id"], sqlite_where=only, postgresql_where=only)
+    op.create_index(
+        "candidate_unmeasured", "candidate", ["bot", "status", "turn_id"], sqlite_where=only, postgresql_where=only
+    )
 
 
 def downgrade() -> None:
