@@ -16,6 +16,7 @@ then train.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from service.classifiers.schemas import Difference, Gate, Manifest
@@ -26,6 +27,7 @@ LEAD, LEAD_OF_FEW, FEW = 2, 4, 24
 GROWTH = 1.5  # of the labels, from which on an open gate gives way to a newer challenger
 LOG_GROWTH = 2.0  # of the log, from which on self-training finds something new
 LOG_FROM = 100
+VETO_LEVEL = 0.05  # the chance that a challenger worse on no intent is vetoed, at most
 
 Verdict = Literal["promote", "hold"]
 
@@ -41,6 +43,13 @@ class Tally(NamedTuple):
     @property
     def answered(self) -> int:
         return self.wins + self.losses + self.neither
+
+
+class Duel(NamedTuple):
+    """Turns of the audit slice and the gold set that one of the two gets right and the other does not."""
+
+    wins: int  # the challenger's
+    losses: int
 
 
 class Inputs(NamedTuple):
@@ -74,6 +83,34 @@ def hopeless(compared: int, disagreed: int) -> str:
     if disagreed < LEAD_OF_FEW:
         return f"it differs on {disagreed} of {compared} recent turns: too few to win by {LEAD_OF_FEW}"
     return ""
+
+
+def vetoes(duels: Mapping[str, Duel]) -> list[str]:
+    """Intents on which the challenger is worse for certain: McNemar's exact test, one-sided, of each intent on which
+    the two differ, with Holm's correction.
+
+    >>> vetoes({"refund": Duel(0, 7), "cancel_order": Duel(2, 4), "track_order": Duel(0, 0)})
+    ['refund']
+    """
+    chances = sorted((_chance(duel), intent) for intent, duel in duels.items() if duel.wins + duel.losses)
+    found = []
+    for at, (chance, intent) in enumerate(chances):
+        if chance > VETO_LEVEL / (len(chances) - at):
+            break
+        found.append(intent)
+    return found
+
+
+def _chance(duel: Duel) -> float:
+    """Of so many losses or more, were a win as likely as a loss."""
+    n = duel.wins + duel.losses
+    as_bad = sum(math.comb(n, losses) for losses in range(duel.losses, n + 1))
+    return as_bad / float(2**n)
+
+
+def explain_veto(duels: Mapping[str, Duel], worse: list[str]) -> str:
+    words = ", ".join(f"{name} ({duels[name].wins} wins, {duels[name].losses} losses)" for name in worse)
+    return f"worse on the audit slice and the gold set: {words}"
 
 
 def explain(ended: Verdict, tally: Tally) -> str:
