@@ -4,6 +4,10 @@ The product's part is the ranking job itself, `workers.ranking.rank`, with its o
 writing of 100 cards. Candidates, predictions, marks, vectors, e and f stand in the database as ingest leaves them. The
 neighbour index is the product's, of 20,000 of the turns only: one of a million takes a quarter of an hour to build, and
 it lives in another process, so its memory is not the ranking's; it is asked the same questions.
+
+What made it fast: rows of numbers as the driver gives them, without joins (4.5 s of processor time became 1.2, which is
+what a million rows cost in Python); ranks by counting thousandths; the gate's probability of the leaders alone; the
+newest turn and the unmeasured candidates through indexes. Grouping by rounded factors in SQL would take as long.
 """
 
 import tempfile
