@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 # SQLite gives a row id only to a column of type INTEGER; Postgres wants 64 bits for a table of millions.
@@ -319,6 +320,14 @@ candidate = Table(
     Column("created_at", Instant, nullable=False),
     Index("candidate_by_status", "bot", "status"),
     Index("candidate_by_fold", "folded_into"),
+    Index(
+        "candidate_unmeasured",
+        "bot",
+        "status",
+        "turn_id",
+        sqlite_where=text("measured_at IS NULL"),
+        postgresql_where=text("measured_at IS NULL"),
+    ),
 )
 
 structure = Table(  # how many turns a classifier put under an intent with that entity signature

@@ -1,22 +1,39 @@
-"""The gate job: a challenger takes the champion's place on blind answers, or does not.
+"""The gate job: a challenger takes the champion's place on blind answers, or does not. The audit slice and the gold set
+can keep it from that, never help it there.
 
 One that brings an encoder of its own (workers/adapting.py) puts it in force in the same transaction. Before that the
 encode process has to show that it holds those weights: a switch to an encoder that nobody can load would stop the
 bot."""
 
+from typing import NamedTuple
+
+import numpy as np
 import sqlalchemy as sa
 import structlog
 
 from service import clock, database, jobs
 from service.access import audit
 from service.classifiers import gates, rules, store
-from service.classifiers.schemas import Gate, Outcome
+from service.classifiers.rules import Duel
+from service.classifiers.schemas import Classifier, Gate, Outcome
 from service.classifiers.store import Move
 from service.context import Context
 from service.encoding import Encoder, EncoderUnknown, insist
+from service.intents.store import list_intents, merges
 from service.jobs import Job
+from service.learning.head import NONE
+from service.learning.head import decide as decide_intents
+from service.reviews.candidates import vectors_of
+from service.reviews.labels import test_answers
 
 log = structlog.get_logger()
+
+
+class _Heard(NamedTuple):
+    """What the test labels say of a challenger; `veto` is the reason to hold it, or empty."""
+
+    challenger: int
+    veto: str
 
 
 def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
@@ -29,9 +46,12 @@ def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
             gates.void(connection, bot, reason, clock.now())
         log.error("gate.void", bot=bot, reason=reason)
         return "void"
+    with database.reading(context.engine) as connection:
+        gate = gates.open_gate(connection, bot)
+        heard = None if gate is None else _hear(connection, bot, gate)
     with database.writing(context.engine) as connection:
         gate = gates.open_gate(connection, bot, lock=True)
-        outcome = None if gate is None else _end(connection, bot, gate)
+        outcome = None if gate is None else _end(connection, bot, gate, heard)
     if outcome == "promoted":
         jobs.enqueue(context.queue, Job.RESCORE, bot)
     return outcome
@@ -60,19 +80,55 @@ def _move(connection: sa.Connection, bot: str, gate: Gate) -> Move | None:
     return Move(new.adapted.before, new.adapted.folder)
 
 
-def _end(connection: sa.Connection, bot: str, gate: Gate) -> str | None:
+def _hear(connection: sa.Connection, bot: str, gate: Gate) -> _Heard | None:
+    """Asked before the lock is taken, for it takes longer than a lock may; None when there is no winner to hold."""
+    if rules.verdict(gates.tally(connection, bot, gate.challenger)) != "promote":
+        return None
+    found = duels(connection, bot, *(store.load(connection, bot, n) for n in (gate.champion, gate.challenger)))
+    worse = rules.vetoes(found)
+    return _Heard(gate.challenger, rules.explain_veto(found, worse) if worse else "")
+
+
+def duels(connection: sa.Connection, bot: str, champion: Classifier, challenger: Classifier) -> dict[str, Duel]:
+    """By intent, the labelled turns of the audit slice and the gold set that have a vector for each of the two."""
+    answers, into = test_answers(connection, bot), merges(connection, bot)
+    (before_ids, before_x), (after_ids, after_x) = (
+        vectors_of(connection, answers, one.encoder) for one in (champion, challenger)
+    )
+    turn_ids, before_rows, after_rows = np.intersect1d(before_ids, after_ids, return_indices=True)
+    if not len(turn_ids):
+        return {}
+    names: dict[int | None, str] = {intent.id: intent.name for intent in list_intents(connection, bot)}
+    seen = ((champion, before_x[before_rows]), (challenger, after_x[after_rows]))
+    decided = np.column_stack([decide_intents(one.head, x) for one, x in seen]).tolist()
+    counts: dict[str, list[int]] = {}
+    for turn_id, said in zip(turn_ids.tolist(), decided, strict=True):
+        right = answers[turn_id]
+        before, after = ((None if one == NONE else into.get(one)) in right for one in said)
+        of_intent = counts.setdefault(names.get(right[0], "none"), [0, 0])
+        of_intent[0] += after and not before
+        of_intent[1] += before and not after
+    return {intent: Duel(*of_intent) for intent, of_intent in counts.items()}
+
+
+def _end(connection: sa.Connection, bot: str, gate: Gate, heard: _Heard | None) -> str | None:
     counted = gates.tally(connection, bot, gate.challenger)
     ended = rules.verdict(counted)
     if ended is None:
         return None
-    now, move = clock.now(), _move(connection, bot, gate)
+    now, move, reason = clock.now(), _move(connection, bot, gate), rules.explain(ended, counted)
+    if ended == "promote":
+        if heard is None or heard.challenger != gate.challenger:
+            return None  # the last answer came just now, and its own job is on its way
+        if heard.veto:
+            ended, reason = "hold", f"{reason}, but {heard.veto}"
     if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion, move):
         gates.void(connection, bot, "the champion or encoder it was compared with is not in force any more", now)
         return "void"
     if ended == "hold":
         store.set_status(connection, bot, gate.challenger, "held")
     outcome: Outcome = "promoted" if ended == "promote" else "held"
-    gates.close(connection, bot, gate.challenger, outcome, rules.explain(ended, counted), now, counted)
+    gates.close(connection, bot, gate.challenger, outcome, reason, now, counted)
     audit.record(
         connection, bot, f"classifier.{outcome}", now, audit.SYSTEM,
         n=gate.challenger, champion=gate.champion, wins=counted.wins, losses=counted.losses, neither=counted.neither,

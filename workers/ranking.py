@@ -21,7 +21,7 @@ from service.context import Context
 from service.encoding import NO_TURN, Encoder
 from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch
 from service.learning.folding import Key, folds, key
-from service.learning.ranking import Factors, Weights, fitting, precedence, priority, ration, take_apart, top
+from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, ration, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import ENOUGH, Evidence, evidence
 from service.reviews import budget, candidates
@@ -121,8 +121,8 @@ def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) ->
     """The best candidates by priority, their surroundings measured anew."""
     with database.reading(context.engine) as connection:
         pool = candidates.read_pool(connection, bot.name)
-        best = _best(pool, found, SHORTLIST * bot.batch_size)
-        turn_ids, x = candidates.vectors_of(connection, pool.turn_ids[best].tolist(), encoder.identity(bot.name))
+        outside = _best(connection, pool, found, SHORTLIST * bot.batch_size)
+        turn_ids, x = candidates.vectors_of(connection, outside, encoder.identity(bot.name))
         if not len(turn_ids):
             return None
         around = surroundings.look(connection, encoder, bot.name, turn_ids, x, found)
@@ -136,7 +136,7 @@ def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) ->
     return Shortlist(
         turn_ids=turn_ids[order],
         priority=scores[order],
-        parts=_parts(pool, factors, rows[order]),
+        parts=_parts(factors, rows[order], [outside[turn_id] for turn_id in turn_ids[order].tolist()]),
         x=x[order],
         neighbours=around.neighbours[order],
         cosines=around.cosines[order],
@@ -149,18 +149,38 @@ def _factors(pool: Pool) -> Factors:
     return Factors(pool.uncertainty, pool.structure, pool.pressure.copy(), pool.impact.copy())
 
 
-def _parts(pool: Pool, factors: Factors, rows: Ints1d) -> list[dict[str, float]]:
-    outside = pool.out_of_scope[rows].tolist()
-    parts = take_apart(factors, rows)
-    return [part | {"out_of_scope": one} for part, one in zip(parts, outside, strict=True)]
+def _parts(factors: Factors, rows: Ints1d, outside: Sequence[float]) -> list[dict[str, float]]:
+    return [part | {"out_of_scope": one} for part, one in zip(take_apart(factors, rows), outside, strict=True)]
 
 
-def _best(pool: Pool, found: Evidence, n: int) -> Ints1d:
-    """Rows of the pool; few of those that teach little: out of scope for sure, and nobody complained of the answer."""
-    factors, belief = _factors(pool), _belief(found, pool.turn_ids)
+def _best(connection: sa.Connection, pool: Pool, found: Evidence, n: int) -> dict[int, float]:
+    """The n best candidates, each with the gate's probability; few of those that teach little: out of scope for sure,
+    and nobody complained of the answer."""
+    factors = _factors(pool)
     scores = priority(factors, fitting(Weights(), factors))
-    order = top(scores, len(scores), precedence(belief, pool.turn_ids))
-    return ration(order, (pool.out_of_scope >= SURELY_OUT) & (belief < ENOUGH), n, SURELY_OUT_SHARE)
+    looked_at = 2 * n  # the gate is asked of the leaders alone: of a million candidates that takes longer than the rest
+    while True:
+        turn_ids = pool.turn_ids[_leading(pool, found, scores, looked_at)]
+        best = _rationed(turn_ids, candidates.out_of_scope(connection, turn_ids.tolist()), found, n)
+        if len(best) == n or looked_at >= len(scores):
+            return best
+        looked_at *= 4
+
+
+def _leading(pool: Pool, found: Evidence, scores: Floats1d, n: int) -> Ints1d:
+    """Rows of the n highest scores, best first."""
+    rows = leaders(scores, n)
+    turn_ids = pool.turn_ids[rows]
+    return rows[top(scores[rows], n, precedence(_belief(found, turn_ids), turn_ids))]
+
+
+def _rationed(turn_ids: Ints1d, outside: Mapping[int, float], found: Evidence, n: int) -> dict[int, float]:
+    """The first n of the candidates, which come best first, without those that `outside` does not know."""
+    turn_ids = turn_ids[np.isin(turn_ids, list(outside))]
+    is_outside = np.array([outside[turn_id] >= SURELY_OUT for turn_id in turn_ids.tolist()], np.bool_)
+    is_rationed = is_outside & (_belief(found, turn_ids) < ENOUGH)
+    kept = ration(np.arange(len(turn_ids)), is_rationed, n, SURELY_OUT_SHARE)
+    return {turn_id: outside[turn_id] for turn_id in turn_ids[kept].tolist()}
 
 
 def _belief(found: Evidence, turn_ids: Ints1d) -> Floats1d:

@@ -30,6 +30,7 @@ LOG_FROM = 100
 # What tuning an encoder needs, what it is worth doing at, and how much more it takes to be worth doing again.
 ADAPT_LABELS, ADAPT_INTENTS = 200, 2
 ADAPT_FROM, ADAPT_GROWTH = 300, 2.0
+VETO_LEVEL = 0.05  # the chance that a challenger worse on no intent is vetoed, at most
 
 Verdict = Literal["promote", "hold"]
 
@@ -45,6 +46,13 @@ class Tally(NamedTuple):
     @property
     def answered(self) -> int:
         return self.wins + self.losses + self.neither
+
+
+class Duel(NamedTuple):
+    """Turns of the audit slice and the gold set that one of the two gets right and the other does not."""
+
+    wins: int  # the challenger's
+    losses: int
 
 
 class Inputs(NamedTuple):
@@ -78,6 +86,34 @@ def hopeless(compared: int, disagreed: int) -> str:
     if disagreed < LEAD_OF_FEW:
         return f"it differs on {disagreed} of {compared} recent turns: too few to win by {LEAD_OF_FEW}"
     return ""
+
+
+def vetoes(duels: Mapping[str, Duel]) -> list[str]:
+    """Intents on which the challenger is worse for certain: McNemar's exact test, one-sided, of each intent on which
+    the two differ, with Holm's correction.
+
+    >>> vetoes({"refund": Duel(0, 7), "cancel_order": Duel(2, 4), "track_order": Duel(0, 0)})
+    ['refund']
+    """
+    chances = sorted((_chance(duel), intent) for intent, duel in duels.items() if duel.wins + duel.losses)
+    found = []
+    for at, (chance, intent) in enumerate(chances):
+        if chance > VETO_LEVEL / (len(chances) - at):
+            break
+        found.append(intent)
+    return found
+
+
+def _chance(duel: Duel) -> float:
+    """Of so many losses or more, were a win as likely as a loss."""
+    n = duel.wins + duel.losses
+    as_bad = sum(math.comb(n, losses) for losses in range(duel.losses, n + 1))
+    return as_bad / float(2**n)
+
+
+def explain_veto(duels: Mapping[str, Duel], worse: list[str]) -> str:
+    words = ", ".join(f"{name} ({duels[name].wins} wins, {duels[name].losses} losses)" for name in worse)
+    return f"worse on the audit slice and the gold set: {words}"
 
 
 def explain(ended: Verdict, tally: Tally) -> str:

@@ -33,8 +33,9 @@ class Evidence(NamedTuple):
 def evidence(connection: sa.Connection, bot: str) -> Evidence:
     """From the reports that count, aged by the event time of the bot's newest turn."""
     log = (TURN.c.bot == bot, TURN.c.source.not_in(IMPORTED))
-    query = sa.select(sa.func.max(TURN.c.at).label("newest"), sa.func.count().label("turns")).where(*log)
-    now, turns = connection.execute(query).one()
+    # Apart: each is answered by an index alone.
+    now = connection.scalar(sa.select(TURN.c.at).where(*log).order_by(TURN.c.at.desc()).limit(1))
+    turns = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*log)) or 0
     return weigh(in_force(reports_on_turns(connection, bot), current_version(connection, bot)), now, turns)
 
 

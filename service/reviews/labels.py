@@ -125,6 +125,22 @@ def training_labels(connection: sa.Connection, bot: str) -> list[TrainingLabel]:
     return list(by_turn.values())
 
 
+def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | None, ...]]:
+    """What is right, by turn of the audit slice and the gold set: one intent or either of two; None is `none`. The
+    newest label counts; merges are followed, and archived intents left out."""
+    counts_for = _counts_for(connection, bot)
+    of_use = (LABEL.c.bot == bot, LABEL.c.use.in_(TEST_USES))
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(*of_use).group_by(LABEL.c.turn_id)
+    found: dict[int, tuple[int | None, ...]] = {}
+    for row in connection.execute(sa.select(LABEL).where(LABEL.c.id.in_(newest))):
+        said = {"intent": (row.intent_id,), "two": (row.intent_id, row.second_id)}.get(row.answer, ())
+        live = tuple(counts_for[intent_id] for intent_id in said if intent_id in counts_for)
+        right: tuple[int | None, ...] = (None,) if row.answer == "none" else live
+        if right:
+            found[row.turn_id] = right
+    return found
+
+
 def label_counts(connection: sa.Connection, bot: str) -> dict[int | None, int]:
     """Turns that may train, by intent id (None: `none`); weak ones are not counted."""
     return dict(Counter(label.intent_id for label in training_labels(connection, bot) if label.origin != "weak"))

@@ -42,6 +42,17 @@ def train(repetitions: int, json_file: BinaryIO) -> None:
 
 
 @bench.command
+@click.option("--candidates", default=1_000_000, show_default=True, type=click.IntRange(min=1_000))
+@click.option("--repetitions", default=3, show_default=True, type=click.IntRange(min=1))
+@json_option
+def rank(candidates: int, repetitions: int, json_file: BinaryIO) -> None:
+    """A ranking over a million candidates beside the bare arithmetic of their margins."""
+    from tests.bench.rank import measure
+
+    _write(json_file, measure(candidates, repetitions))
+
+
+@bench.command
 @click.option(
     "--data",
     envvar="FENCEPOST_DATA",

@@ -14,8 +14,9 @@ from service import database, tables
 from service.bots.store import get_bot
 from service.clock import now
 from service.learning.diversity import DUPLICATE
-from service.learning.ranking import recompute
-from service.reviews import budget
+from service.learning.ranking import Factors, Weights, priority, ration, recompute
+from service.reports.rules import ENOUGH, Evidence, evidence
+from service.reviews import budget, candidates
 from tests.support.scored import AT, BOT, GIBBERISH, PHRASES, Shop, between, opened_shop
 from workers import ranking
 
@@ -377,6 +378,72 @@ def test_a_forgotten_turn_is_not_asked(shop: Shop) -> None:
         connection.execute(sa.delete(tables.vector).where(tables.vector.c.turn_id == ids[0]))
     shop.rank()
     assert sorted(shop.cards()) == ids[1:]
+
+
+def scatter(shop: Shop, count: int, seed: int) -> None:
+    """Candidates with factors at random, many equal; a third surely out of scope, some carded, audited or forgotten."""
+    rng = np.random.default_rng(seed)
+    ids = [shop.say(f"turn {i}", vector=between(shop, "refund", "track_order", noise=i)) for i in range(count)]
+    drawn = {
+        "uncertainty": rng.beta(2, 3, count).round(2),
+        "structure": np.where(rng.random(count) < 0.3, rng.integers(1, 4, count), 0.0),
+        "pressure": np.where(rng.random(count) < 0.1, rng.exponential(1.0, count), 0.0).round(3),
+        "impact": np.log(rng.geometric(0.6, count)).round(3),
+    }
+    outside = np.where(rng.random(count) < 0.4, 0.9, rng.random(count) * 0.6).tolist()
+    plain = {"bot": BOT, "n": 1}
+    with database.writing(shop.engine) as connection:
+        for at, turn_id in enumerate(ids):
+            row = {name: float(values[at]) for name, values in drawn.items()}
+            connection.execute(
+                tables.candidate.insert(), {**plain, "turn_id": turn_id, "created_at": AT, "measured_at": AT, **row}
+            )
+            seen = {"best_id": 1, "p1": 0.5, "p2": 0.3, "out_of_scope": outside[at], "uncertainty": row["uncertainty"]}
+            connection.execute(tables.prediction.insert(), {**plain, "turn_id": turn_id, **seen})
+        for turn_id in ids[::7]:
+            card = {"id": f"c{turn_id}", "bot": BOT, "turn_id": turn_id, "purpose": "audit", "is_blind": True}
+            connection.execute(tables.card.insert(), {**card, "created_at": AT})
+        for turn_id in ids[::11]:
+            mark = {"bot": BOT, "turn_id": turn_id, "kind": "audit", "value": 0.1, "at": AT}
+            connection.execute(tables.mark.insert(), mark)
+
+
+def plainly_best(shop: Shop, found: Evidence, n: int) -> list[int]:
+    """The shortlist by the formula as it is written, over every row at once."""
+    barred = {row[0] for row in shop.rows(tables.card, "turn_id")}
+    barred |= {row[0] for row in shop.rows(tables.mark, "turn_id", kind="audit")}
+    outside = dict(shop.rows(tables.prediction, "turn_id", "out_of_scope"))
+    columns = ("turn_id", "uncertainty", "structure", "pressure", "impact")
+    rows = [row for row in shop.rows(tables.candidate, *columns, status="open") if row[0] not in barred]
+    turn_ids, *factors = (np.array(column) for column in zip(*rows, strict=True))
+    scores = priority(Factors(*factors), Weights())
+    belief = dict(zip(found.turn_ids.tolist(), found.belief.tolist(), strict=True))
+    order = sorted(range(len(rows)), key=lambda at: (-scores[at], -belief.get(turn_ids[at], 0.0), turn_ids[at]))
+    is_rationed = np.array([outside[one] >= 0.7 and belief.get(one, 0.0) < ENOUGH for one in turn_ids.tolist()])
+    return turn_ids[ration(np.array(order), is_rationed, n, 0.05)].tolist()
+
+
+@pytest.mark.parametrize("n", [1, 5, 20, 60, 500])
+def test_the_shortlist_is_what_the_formula_says(shop: Shop, n: int) -> None:
+    scatter(shop, 150, seed=n)
+    for turn_id, kind in ((20, "thumbs_down"), (51, "correction"), (90, "correction")):
+        shop.report(turn_id, kind, person=f"u-{turn_id}")
+    with database.reading(shop.engine) as connection:
+        found = evidence(connection, BOT)
+        pool = candidates.read_pool(connection, BOT)
+        best = ranking._best(connection, pool, found, n)
+    assert list(best) == plainly_best(shop, found, n)
+
+
+def test_a_forgotten_turn_leaves_its_place_to_the_next(shop: Shop) -> None:
+    scatter(shop, 40, seed=1)
+    with database.writing(shop.engine) as connection:
+        found = evidence(connection, BOT)
+        pool = candidates.read_pool(connection, BOT)
+        before = list(ranking._best(connection, pool, found, 6))
+        connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == before[2]))
+        after = list(ranking._best(connection, pool, found, 5))
+    assert after == before[:2] + before[3:]
 
 
 def test_a_plan_made_under_another_champion_is_dropped(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

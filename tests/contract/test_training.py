@@ -12,7 +12,7 @@ from service import database, tables
 from service.bots.store import update_bot
 from service.classifiers import gates, store
 from service.classifiers.operations import NeverInForce, OtherEncoder, roll_back, version, versions
-from service.classifiers.rules import LOG_FROM
+from service.classifiers.rules import LOG_FROM, Duel
 from service.classifiers.schemas import Classifier, Gate, Manifest
 from service.errors import ClassifierNotFound
 from service.intents.store import create_intents
@@ -222,6 +222,70 @@ def test_a_challenger_that_loses_is_held_and_its_flips_train_the_next(shop: Shop
     assert third == 3
     with database.reading(shop.engine) as connection:
         assert store.load(connection, BOT, 3).manifest.labels == 12 + flips
+
+
+def add_tests(shop: Shop, n: int, use: str, times: int, *, right: str = "champion") -> str:
+    """Repeat a turn on which the two differ as labelled turns of the audit slice or gold set; the intent."""
+    flips = shop.rows(tables.flip, "turn_id", f"{right}_intent_id", challenger=n)
+    turn_id, intent_id = flips[0]
+    intent = [*SAID][intent_id - 1]
+    for _ in range(times):
+        label(shop, shop.say("a test", vector=shop.encoder.turns[BOT][turn_id]), intent, use=use)
+    return intent
+
+
+@pytest.mark.parametrize("use", ["audit", "gold"])
+def test_the_audit_slice_and_the_gold_set_may_veto(shop: Shop, use: str) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    intent = add_tests(shop, n, use, 5)
+    answer(shop, n, "challenger")
+    asked(shop)
+    assert gating.decide(shop.context, BOT) == "held"
+    assert gate_of(shop, n).reason.endswith(
+        f"but worse on the audit slice and the gold set: {intent} (0 wins, 5 losses)"
+    )
+    assert (champion(shop).n, gate_of(shop, n).status) == (1, "held")
+    assert dict(shop.rows(tables.classifier, "n", "status", order="n"))[n] == "held"
+    assert asked(shop) == []
+
+
+def test_few_test_labels_and_turns_without_a_vector_veto_nothing(shop: Shop) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    label(shop, shop.say("what is the weather like"), None, use="gold")
+    intent = add_tests(shop, n, "audit", 6)
+    forgotten = [turn_id for (turn_id,) in shop.rows(tables.label, "turn_id", use="audit")][4:]
+    with database.writing(shop.engine) as connection:
+        connection.execute(sa.delete(tables.vector).where(tables.vector.c.turn_id.in_(forgotten)))
+    with database.reading(shop.engine) as connection:
+        found = gating.duels(connection, BOT, champion(shop), store.load(connection, BOT, n))
+    assert found == {intent: Duel(0, 4), "none": Duel(0, 0)}
+    answer(shop, n, "challenger")
+    assert gating.decide(shop.context, BOT) == "promoted"
+
+
+def test_the_test_labels_do_not_promote(shop: Shop) -> None:
+    """They go with the challenger, and the reviewers against it."""
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    add_tests(shop, n, "gold", 20, right="challenger")
+    answer(shop, n, "champion")
+    assert gating.decide(shop.context, BOT) == "held"
+
+
+def test_a_winner_that_nobody_has_tested_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last answer comes between the test and the lock: its own job decides."""
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    monkeypatch.setattr(gating, "_hear", lambda *_: answer(shop, n, "challenger"))
+    assert gating.decide(shop.context, BOT) is None
+    monkeypatch.undo()
+    assert gating.decide(shop.context, BOT) == "promoted"
 
 
 def test_a_training_first_ends_a_gate_whose_answers_are_in(shop: Shop) -> None:

@@ -4,15 +4,19 @@ import math
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 import pytest
 
 from service.classifiers.rules import (
+    Duel,
     Inputs,
     Tally,
     difference,
+    explain_veto,
     hopeless,
     unfit,
     verdict,
+    vetoes,
     wants_adapting,
     wants_training,
 )
@@ -62,6 +66,37 @@ def test_an_early_end_is_the_end_it_would_have_come_to(flips: int) -> None:
 def test_a_challenger_that_cannot_win_is_not_asked_about(compared: int, disagreed: int, why: str) -> None:
     found = hopeless(compared, disagreed)
     assert found == "" if not why else why in found
+
+
+@pytest.mark.parametrize(
+    ("duels", "vetoed"),
+    [
+        ({}, []),
+        ({"a": Duel(0, 4)}, []),  # one chance in 16
+        ({"a": Duel(0, 5)}, ["a"]),  # one in 32
+        ({"a": Duel(5, 0)}, []),  # better is no reason
+        ({"a": Duel(0, 5), "b": Duel(1, 0)}, []),  # one in 32 is more than .025
+        ({"a": Duel(0, 5), "b": Duel(0, 0)}, ["a"]),  # nobody differed on b
+        ({"a": Duel(0, 6), "b": Duel(1, 0)}, ["a"]),  # one in 64
+        ({"a": Duel(0, 5), "b": Duel(0, 9)}, ["b", "a"]),  # Holm: after b, a stands alone
+        ({"a": Duel(10, 20)}, ["a"]),  # .0494
+        ({"a": Duel(10, 19)}, []),  # .0680
+    ],
+)
+def test_what_the_test_labels_veto(duels: dict[str, Duel], vetoed: list[str]) -> None:
+    assert vetoes(duels) == vetoed
+
+
+def test_equal_challengers_are_rarely_vetoed() -> None:
+    rng = np.random.default_rng(0)
+    losses = rng.binomial(12, 0.5, (2_000, 30))
+    vetoed = sum(bool(vetoes({str(at): Duel(12 - n, n) for at, n in enumerate(row)})) for row in losses.tolist())
+    assert vetoed / 2_000 < 0.05
+
+
+def test_a_veto_names_its_intents() -> None:
+    duels = {"refund": Duel(1, 9), "cancel_order": Duel(0, 0)}
+    assert explain_veto(duels, ["refund"]).endswith("refund (1 wins, 9 losses)")
 
 
 def gate(**counts: int) -> Gate:

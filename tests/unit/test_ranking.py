@@ -9,6 +9,7 @@ from service.learning.ranking import (
     Factors,
     Weights,
     fitting,
+    leaders,
     precedence,
     priority,
     ranks,
@@ -92,3 +93,17 @@ def test_a_ration_keeps_the_order_and_asks_the_rationed_rarely() -> None:
     assert ration(order, rationed, 20, 0.1).tolist() == [0, 1, *range(20, 38)]
     assert ration(order[:20], rationed, 20, 0.1).tolist() == [0, 1]
     assert ration(order, rationed, 3, 0.1).tolist() == [0, 20, 21]
+
+
+@given(values)
+def test_ranks_are_the_mean_places_of_equal_thousandths(column: Floats1d) -> None:
+    thousandths = np.rint(column * 1000)
+    places = [np.mean(np.flatnonzero(np.sort(thousandths) == one) + 1) for one in thousandths]
+    assert ranks(column) == pytest.approx(np.array(places) / len(column))
+
+
+@given(values, st.integers(0, 40))
+def test_leaders_are_those_that_a_top_may_hold(column: Floats1d, n: int) -> None:
+    found = leaders(column, n)
+    assert set(top(column, n, np.arange(len(column))).tolist()) <= set(found.tolist())
+    assert n == 0 or len(found) == len(column) or column[found].min() > np.delete(column, found).max()
