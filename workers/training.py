@@ -33,7 +33,8 @@ from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.reviews.labels import training_labels
 from service.reviews.schemas import TrainingLabel
 from service.streams import Streams
-from workers import gating, prototypes, trainer
+from workers import gating, prototypes, tagging, trainer
+from workers.tagging import FittedTagger
 
 log = structlog.get_logger()
 
@@ -79,8 +80,9 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
     fitted = trainer.fit(
         *_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=_tuning(seen.newest)
     )
-    manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
-    outcome = _store(context, bot, seen, fitted.head, manifest)
+    tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
+    manifest = _manifest(seen, fitted, tagger, seed, round(time.monotonic() - started, 3))
+    outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
     if outcome == "stale":
         jobs.enqueue(context.queue, Job.TRAIN, bot)
@@ -191,7 +193,9 @@ def _tuning(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
 
-def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float) -> Manifest:
+def _manifest(
+    seen: Snapshot, fitted: trainer.Fitted, tagger: FittedTagger | None, seed: int, seconds: float
+) -> Manifest:
     head = fitted.head
     return Manifest(
         encoder=seen.encoder,
@@ -214,6 +218,8 @@ def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float)
         accuracy_named=fitted.accuracy_named,
         replaced=None if seen.champion is None else seen.champion.n,
         seconds=seconds,
+        span_labels=tagger.labels if tagger else 0,
+        entity_types=tagger.types if tagger else (),
     )
 
 
@@ -225,9 +231,12 @@ def phase(labels: Sequence[TrainingLabel], intents: int) -> Phase:
     return "warm" if given < WARM_UNTIL * intents else "steady"
 
 
-def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Manifest) -> str:
+def _store(
+    context: Context, bot: str, seen: Snapshot, head: Head, tagger: FittedTagger | None, manifest: Manifest
+) -> str:
     """What became of it: champion, challenger, held; or stale, when another training or promotion came in between."""
     now, compared = clock.now(), seen.champion.n if seen.champion else None
+    model = tagger.model if tagger else None
     trial = None if seen.champion is None else _trial(seen, seen.champion, head, manifest, now)
     with database.writing(context.engine) as connection:
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
@@ -236,13 +245,13 @@ def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Man
             return "stale"
         gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
         if trial is None:
-            n = store.save(connection, bot, head, manifest, "challenger", now)
+            n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)
             audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
             return "champion"
         gate, flips = trial
         status: Status = "challenger" if gate.status == "open" else "held"
-        store.save(connection, bot, head, manifest, status, now)
+        store.save(connection, bot, head, manifest, status, now, tagger=model)
         gates.add(connection, bot, gate, flips)
         return status
 

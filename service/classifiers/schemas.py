@@ -35,6 +35,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_named: float | None = None  # the same where the log only helps intents without labels
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
+    span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
+    entity_types: tuple[str, ...] = ()  # that the tagger knows
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A tagger as it is stored, for `workers.tagger`; `n` is the classifier it was trained with."""
+
+    n: int
+    data: bytes
 
 
 class Classifier(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +55,7 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     manifest: Manifest
     head: Head
+    tagger: Model | None = None  # of a champion the bot's newest, for taggers stand no trial; None as long as no spans
 
     @property
     def encoder(self) -> str:

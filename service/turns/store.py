@@ -61,6 +61,14 @@ class NewTurn(NamedTuple):
     def intents(self) -> tuple[IntentScore, ...]:
         return self.turn.intents
 
+    @property
+    def text(self) -> str:
+        return self.turn.text
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        return self.turn.entities
+
 
 class NewReply(NamedTuple):
     """A reply ready to be stored: redacted."""
