@@ -38,6 +38,7 @@ from service.encoding import Encoder, EncoderUnknown
 from service.errors import ConfigError
 from service.jobs import Job
 from service.learning.types import Floats2d
+from service.turns.store import texts_of
 from workers import encoder as encoders
 from workers import finetune, gating, prototypes, training
 from workers.finetune import Examples, Guesses, OnStep
@@ -127,7 +128,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
         return None
     _sweep(context, bot, home, keep=(adapted.folder, setting))
     with database.reading(context.engine) as connection:
-        texts = training.texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
+        texts = texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
     _make(context, encoder, bot, seen, adapted, texts, tune)
     own = encoder.named(adapted.folder)
     tried = _through(own, bot, seen, texts)._replace(adapted=adapted)

@@ -1,6 +1,14 @@
 """The entity tagger: a linear-chain CRF (CRFsuite) over BIO labels of tokens, fitted on spans.
 
-PLACEHOLDER
+Features: the word and its neighbours, prefixes and suffixes, shape, the intent, known values and clusters of words
+(workers/lexicon.py). The intent is what the classifier predicts; in training, the label's.
+
+Measured on SNIPS, F1 on 2,700 train and val sentences that were held out, after 400 and 1,000 random ones: word forms
+alone .75 and .83; with values .78 and .86, with clusters by neighbours .78 and .85, with the intent .79 and .86, with
+these clusters and the intent .81 and .87. Clusters by the encoder add .02 at 400, .014 at 800 and .010 at 2,000. Tried
+and left out, after 600 to 800: values found in the log by a first tagger (-.004), its sure sentences as further
+training (0), not showing every third sentence its values, so that unseen ones weigh less (-.004), three sizes of
+clusters (0); clusters of sentences instead of the intent gain .01 where it gains .03.
 """
 
 import sys
@@ -155,6 +163,7 @@ class Tagger:
         self._crf = pycrfsuite.Tagger()
         self._crf.open_inmemory(self._model)
         self._labels: list[str] = self._crf.labels()
+        self.types = frozenset(label[2:] for label in self._labels if label != OUTSIDE)
 
     def prepare(self, text: str) -> Prepared:
         return prepare(text, self._lexicon.clusters)

@@ -36,7 +36,9 @@ from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.reviews.labels import training_labels
 from service.reviews.schemas import TrainingLabel
 from service.streams import Streams
-from workers import gating, prototypes, trainer
+from service.turns.store import texts_of
+from workers import gating, prototypes, tagging, trainer
+from workers.tagging import FittedTagger
 
 log = structlog.get_logger()
 
@@ -110,8 +112,9 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
     started, n = time.monotonic(), seen.newest_n + 1
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
     fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
-    manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
-    outcome = _store(context, bot, seen, fitted.head, manifest)
+    tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
+    manifest = _manifest(seen, fitted, tagger, seed, round(time.monotonic() - started, 3))
+    outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
     return outcome
 
@@ -184,16 +187,6 @@ def _unembedded(connection: sa.Connection, known: Sequence[TrainingLabel], embed
     return len(texts_of(connection, missing))
 
 
-def texts_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
-    """The texts of those that were not forgotten."""
-    content, found = tables.turn_content, dict[int, str]()
-    for start in range(0, len(turn_ids), CHUNK):
-        here = content.c.turn_id.in_(turn_ids[start : start + CHUNK])
-        rows = connection.execute(sa.select(content.c.turn_id, content.c.text).where(here))
-        found |= {row.turn_id: row.text for row in rows}
-    return found
-
-
 def unlabelled(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[int], Floats2d]:
     """The newest turns that may be learnt from without a label, and asked about: never those that test."""
     is_labelled = sa.exists().where(LABEL.c.turn_id == TURN.c.id)
@@ -237,7 +230,9 @@ def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
 
-def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float) -> Manifest:
+def _manifest(
+    seen: Snapshot, fitted: trainer.Fitted, tagger: FittedTagger | None, seed: int, seconds: float
+) -> Manifest:
     head = fitted.head
     return Manifest(
         encoder=seen.encoder,
@@ -261,6 +256,8 @@ def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float)
         replaced=None if seen.champion is None else seen.champion.n,
         seconds=seconds,
         adapted=seen.adapted,
+        span_labels=tagger.labels if tagger else 0,
+        entity_types=tagger.types if tagger else (),
     )
 
 
@@ -272,9 +269,12 @@ def phase(labels: Sequence[TrainingLabel], intents: int) -> Phase:
     return "warm" if given < WARM_UNTIL * intents else "steady"
 
 
-def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Manifest) -> str:
+def _store(
+    context: Context, bot: str, seen: Snapshot, head: Head, tagger: FittedTagger | None, manifest: Manifest
+) -> str:
     """What became of it: champion, challenger, held; or stale, when another training or promotion came in between."""
     now, compared = clock.now(), seen.champion.n if seen.champion else None
+    model = tagger.model if tagger else None
     trial = None if seen.champion is None else _trial(seen, seen.champion, head, manifest, now)
     with database.writing(context.engine) as connection:
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
@@ -282,13 +282,13 @@ def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Man
             return "stale"
         gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
         if trial is None:
-            n = store.save(connection, bot, head, manifest, "challenger", now)
+            n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)
             audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
             return "champion"
         gate, flips = trial
         status: Status = "challenger" if gate.status == "open" else "held"
-        store.save(connection, bot, head, manifest, status, now)
+        store.save(connection, bot, head, manifest, status, now, tagger=model)
         gates.add(connection, bot, gate, flips)
         return status
 

@@ -46,6 +46,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
     adapted: Adapted | None = None  # None: the encoder is as its makers left it
+    span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
+    entity_types: tuple[str, ...] = ()  # that the tagger knows
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A tagger as it is stored, for `workers.tagger`; `n` is the classifier it was trained with."""
+
+    n: int
+    data: bytes
 
 
 class Classifier(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +66,7 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     manifest: Manifest
     head: Head
+    tagger: Model | None = None  # of a champion the bot's newest, for taggers stand no trial; None as long as no spans
 
     @property
     def encoder(self) -> str:

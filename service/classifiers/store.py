@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from safetensors import SafetensorError
 
 from service import tables
-from service.classifiers.schemas import Classifier, Manifest, Status, decode_manifest
+from service.classifiers.schemas import Classifier, Manifest, Model, Status, decode_manifest
 from service.errors import BotNotFound, ClassifierNotFound, Conflict, FencepostError
 from service.learning.head import Head, from_arrays, to_arrays
 
-CLASSIFIER, WEIGHTS, BOT = tables.classifier, tables.classifier_weights, tables.bot
+CLASSIFIER, WEIGHTS, TAGGER, BOT = tables.classifier, tables.classifier_weights, tables.tagger, tables.bot
 
 
 class Move(NamedTuple):
@@ -42,7 +42,16 @@ class ChampionMoved(Conflict):
         )
 
 
-def save(connection: sa.Connection, bot: str, head: Head, manifest: Manifest, status: Status, now: datetime) -> int:
+def save(
+    connection: sa.Connection,
+    bot: str,
+    head: Head,
+    manifest: Manifest,
+    status: Status,
+    now: datetime,
+    *,
+    tagger: bytes | None = None,
+) -> int:
     """Store a new version; its number within the bot. Of two trainings that end at once one fails, and is run again."""
     n = newest_n(connection, bot) + 1
     data = safetensors.numpy.save(to_arrays(head))
@@ -56,6 +65,8 @@ def save(connection: sa.Connection, bot: str, head: Head, manifest: Manifest, st
     }
     connection.execute(CLASSIFIER.insert(), row)
     connection.execute(WEIGHTS.insert(), {"bot": bot, "n": n, "data": data})
+    if tagger is not None:
+        connection.execute(TAGGER.insert(), {"bot": bot, "n": n, "sha256": digest(tagger), "data": tagger})
     return n
 
 
@@ -149,7 +160,26 @@ def champion_n(connection: sa.Connection, bot: str) -> int | None:
 def champion(connection: sa.Connection, bot: str) -> Classifier | None:
     """The classifier in force, None before the first one."""
     n = champion_n(connection, bot)
-    return None if n is None else load(connection, bot, n)
+    if n is None:
+        return None
+    return msgspec.structs.replace(load(connection, bot, n), tagger=tagger(connection, bot))
+
+
+def tagger_n(connection: sa.Connection, bot: str) -> int | None:
+    """The classifier the bot's newest tagger was trained with."""
+    n: int | None = connection.scalar(sa.select(sa.func.max(TAGGER.c.n)).where(TAGGER.c.bot == bot))
+    return n
+
+
+def tagger(connection: sa.Connection, bot: str) -> Model | None:
+    """The bot's newest; ClassifierDamaged when it is not what was saved."""
+    query = sa.select(TAGGER.c.n, TAGGER.c.sha256, TAGGER.c.data).where(TAGGER.c.bot == bot)
+    row = connection.execute(query.order_by(TAGGER.c.n.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    if digest(row.data) != row.sha256:
+        raise ClassifierDamaged(bot, row.n, "the SHA-256 of its tagger is not the stored one")
+    return Model(row.n, row.data)
 
 
 def promote(connection: sa.Connection, bot: str, new: int, compared: int | None, move: Move | None = None) -> bool:

@@ -4,6 +4,12 @@ A text's label teaches about every context its tokens stand in: the word itself,
 its right one, and both neighbours without it. What a context is worth asking about is the doubt of all tokens of the
 log in it, and each text picked takes from that: so a batch asks nothing twice, and rare oddities wait. The sum is
 submodular, so greedy picks are within 1 - 1/e of the best batch.
+
+Measured on SNIPS, F1 on 2,700 held-out train and val sentences after 400, 600 and 800, batches of 200, one seed (two
+runs of one setting differ by .005): this .846, .892, .907; least sequence confidence .830, .880. POWER .25 .845, .879,
+.896, and .75 .855, .885, .899; KEPT .2 .846, .893, .899; only doubts from .15 on .852, .873, .903; doubts squared .852,
+.878, .894; the predicted label in a context .849, .890, .903; clusters of sentence vectors as contexts, too, .848,
+.881, .903.
 """
 
 import heapq

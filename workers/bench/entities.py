@@ -19,17 +19,23 @@ from service.errors import BadInput
 from service.learning import coverage
 from service.learning.tagging import Span, span_f1
 from service.learning.types import Floats2d, Ints1d
-from workers import lexicon, tagger
+from workers import encoder, lexicon, tagger
 from workers.bench.data import Data, Row, read
+from workers.encoder import Model
 from workers.lexicon import Clusters
 from workers.progress import Progress
 from workers.tagger import Labelled, Prepared, Tagged, Tagger
 
-START = 200
-BATCH = 200
-BUDGET = 2_000
 JOBS = 2
 INTENT_C = 30.0
+
+
+class Plan(NamedTuple):
+    """How many sentences are labelled at first, in each further round, and in the end."""
+
+    start: int = 200
+    batch: int = 200
+    budget: int = 2_000
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -74,6 +80,7 @@ class Task(NamedTuple):
     train_x: Floats2d
     test_x: Floats2d
     clusters: Clusters
+    plan: Plan
 
 
 class Asked(NamedTuple):
@@ -106,17 +113,18 @@ STRATEGIES: dict[str, Strategy] = {RANDOM: at_random, "sequence_confidence": by_
 
 def show(path: Path, *, seeds: int, json_file: BinaryIO | None) -> None:
     progress = Progress()
-    result = measure(read(path), seeds=seeds, progress=progress)
+    model = encoder.load("", encoder.threads_of(JOBS))
+    result = measure(read(path), model, Plan(), seeds=seeds, progress=progress)
     progress.console.print(table(result))
     if json_file:
         json_file.write(msgspec.json.encode(result) + b"\n")
         json_file.flush()
 
 
-def measure(data: Data, *, seeds: int, progress: Progress) -> Result:
+def measure(data: Data, model: Model, plan: Plan, *, seeds: int, progress: Progress) -> Result:
     """BadInput when the data has too few sentences, or no entity."""
-    _check(data)
-    task, encoder = _task(data, progress)
+    _check(data, plan)
+    task = _task(data, model, plan, progress)
     runs = [(name, seed) for name in STRATEGIES for seed in range(seeds)]
     calls = [delayed(_full)(task), *(delayed(_run)(task, name, seed) for name, seed in runs)]
     with progress.step("tagging", len(calls)) as advance:
@@ -125,22 +133,18 @@ def measure(data: Data, *, seeds: int, progress: Progress) -> Result:
             found.append(one)
             advance(1)
     full, *curves = found
-    return _result(data.name, encoder, seeds, full, dict(zip(runs, curves, strict=True)))
+    return _result(data.name, model.identity, seeds, full, dict(zip(runs, curves, strict=True)))
 
 
-def _check(data: Data) -> None:
-    if len(data.train) <= START:
-        raise BadInput(
-            f"{data.name} has {len(data.train)} sentences to learn from", hint=f"more than {START} are needed"
-        )
+def _check(data: Data, plan: Plan) -> None:
+    n = len(data.train)
+    if n <= plan.start:
+        raise BadInput(f"{data.name} has {n} sentences to learn from", hint=f"more than {plan.start} are needed")
     if not any(row.entities for row in data.train) or not any(row.entities for row in data.test):
         raise BadInput(f"{data.name} has no entities", hint='a row has "entities": [{"start", "end", "type"}]')
 
 
-def _task(data: Data, progress: Progress) -> tuple[Task, str]:
-    from workers import encoder
-
-    model = encoder.load("", encoder.threads_of(JOBS))
+def _task(data: Data, model: Model, plan: Plan, progress: Progress) -> Task:
     texts = [row.text for row in (*data.train, *data.test)]
     parts = []
     with progress.step("encoding", len(texts)) as advance:
@@ -149,7 +153,7 @@ def _task(data: Data, progress: Progress) -> tuple[Task, str]:
             advance(len(parts[-1]))
     x = np.vstack(parts)
     clusters = lexicon.cluster(texts[: len(data.train)], model.encode, seed=0)
-    return Task(data, x[: len(data.train)], x[len(data.train) :], clusters), model.identity
+    return Task(data, x[: len(data.train)], x[len(data.train) :], clusters, plan)
 
 
 def _sentences(rows: Sequence[Row], x: Floats2d, clusters: Clusters) -> Sentences:
@@ -207,16 +211,16 @@ def _full(task: Task) -> float:
 def _run(task: Task, name: str, seed: int) -> dict[int, float]:
     """F1 by number of labelled sentences."""
     train, test = _parts(task)
-    rng = np.random.default_rng(seed)
-    left = rng.permutation(len(train.texts))
-    known, left = left[:START], np.sort(left[START:])
+    plan, rng = task.plan, np.random.default_rng(seed)
+    order = rng.permutation(len(train.texts))
+    known, left = order[: plan.start], np.sort(order[plan.start :])
     f1: dict[int, float] = {}
     while True:
         fitted = _fit(train, known, task.clusters)
         f1[len(known)] = _f1(fitted, test)
-        if len(known) >= BUDGET or not len(left):
+        if len(known) >= plan.budget or not len(left):
             return f1
-        picked = _pick(name, fitted, train, left, min(BATCH, BUDGET - len(known)), rng)
+        picked = _pick(name, fitted, train, left, min(plan.batch, plan.budget - len(known)), rng)
         known, left = np.append(known, left[picked]), np.delete(left, picked)
 
 
@@ -235,11 +239,11 @@ def _result(
 
 
 def _points(runs: Sequence[Mapping[int, float]]) -> list[Point]:
-    return [
-        Point(n, round(float(np.mean(of_n)), 4), round(float(np.std(of_n)), 4))
-        for n in runs[0]
-        if (of_n := [run[n] for run in runs])
-    ]
+    return [_point(n, [run[n] for run in runs]) for n in runs[0]]
+
+
+def _point(n: int, f1: Sequence[float]) -> Point:
+    return Point(n, round(float(np.mean(f1)), 4), round(float(np.std(f1)), 4))
 
 
 def to_match(curve: Sequence[Point], target: float) -> float | None:
