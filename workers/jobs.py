@@ -72,10 +72,10 @@ def rescore(bot: str) -> None:
 
 
 def reports(bot: str) -> None:
-    """What new reports say about candidates and their neighbourhoods."""
-    from workers import scoring
+    """What new reports, filed or inferred, say about candidates and their neighbourhoods."""
+    from workers import inferring
 
-    _run(Job.REPORTS, bot, scoring.refresh_reports)
+    _run(Job.REPORTS, bot, inferring.refresh)
 
 
 def reembed(bot: str) -> None:

@@ -18,7 +18,7 @@ from service.intents.store import intent_ids
 from service.jobs import Job
 from service.keyring import Keyring
 from service.learning.head import NONE, decide, familiarity, out_of_scope, probabilities
-from service.learning.reports import reported_uncertainty
+from service.learning.reports import REVIEWED, reported_uncertainty
 from service.learning.types import Floats2d, Ints1d
 from service.learning.uncertainty import best_two, margin
 from service.reports.rules import ENOUGH, IMPORTED, Evidence, evidence
@@ -208,11 +208,17 @@ def _believe(
     answered = np.where(answered == UNSAID, proba.argmax(axis=1), answered)
     q = found.belief[rows]
     uncertainty = reported_uncertainty(proba, answered, q)
-    believed = map(Believed, q.tolist(), uncertainty.tolist())
+    rates = [_review_rate(bot, turns[turn_id], context.keyring) for turn_id in turn_ids.tolist()]
+    believed = map(Believed, q.tolist(), uncertainty.tolist(), rates)
     with database.writing(context.engine) as connection:
         assessments.store_reported(
             connection, bot, classifier.n, dict(zip(turn_ids.tolist(), believed, strict=True)), clock.now()
         )
+
+
+def _review_rate(bot: str, turn: ReportedTurn, keyring: Keyring) -> float | None:
+    """Drawn by hash, like the audit slice: whatever is thought of the reports, a tenth of the turns is asked about."""
+    return REVIEWED if keyring.fraction("review", bot, turn.source, turn.external_id) < REVIEWED else None
 
 
 UNKNOWN, UNSAID = -1, -2

@@ -273,6 +273,7 @@ class Believed(NamedTuple):
 
     q: float
     uncertainty: float
+    rate: float | None = None  # the chance it had, where it was drawn to be asked about whatever its priority
 
 
 def store_reported(
@@ -288,7 +289,7 @@ def store_reported(
         for turn_id, uncertainty in sorted(predicted.items())
         if turn_id not in asked
     }
-    _mark_reported(connection, bot, n, {turn_id: believed[turn_id].q for turn_id in raised}, now)
+    _mark_reported(connection, bot, n, {turn_id: believed[turn_id] for turn_id in raised}, now)
     rows = [
         {"bot": bot, "turn_id": turn_id, "n": n, "uncertainty": uncertainty, "created_at": now}
         for turn_id, uncertainty in raised.items()
@@ -297,15 +298,17 @@ def store_reported(
     _update_uncertainty(connection, n, raised)
 
 
-def _mark_reported(connection: sa.Connection, bot: str, n: int, q: Mapping[int, float], now: datetime) -> None:
+def _mark_reported(
+    connection: sa.Connection, bot: str, n: int, believed: Mapping[int, Believed], now: datetime
+) -> None:
     rows = [
-        {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": value, "n": n, "at": now}
-        for turn_id, value in q.items()
+        {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": one.q, "rate": one.rate, "n": n, "at": now}
+        for turn_id, one in believed.items()
     ]
     database.insert_new(connection, MARK, rows)
     update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("of_turn"), MARK.c.kind == "reported")
     if rows:
-        again = [{"of_turn": turn_id, "q": value} for turn_id, value in q.items()]
+        again = [{"of_turn": turn_id, "q": one.q} for turn_id, one in believed.items()]
         connection.execute(update.values(value=sa.bindparam("q")), again)
 
 
@@ -322,14 +325,26 @@ class ReportedTurn(NamedTuple):
 
     bot_intent: str
     is_fallback: bool
+    source: str
+    external_id: str
 
 
 def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, ReportedTurn]:
     """Those of the turns that can be asked about: of the log, and no slot fill."""
     c = TURN.c
     asked = (c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")))
-    query = sa.select(c.id, c.bot_intent, c.is_fallback).where(c.bot == bot, c.id.in_(turn_ids), *asked)
-    return {row.id: ReportedTurn(row.bot_intent, row.is_fallback) for row in connection.execute(query)}
+    columns = [c[name] for name in ReportedTurn._fields]
+    query = sa.select(c.id, *columns).where(c.bot == bot, c.id.in_(turn_ids), *asked)
+    return {turn_id: ReportedTurn(*fields) for turn_id, *fields in connection.execute(query)}
+
+
+def drawn_reported(connection: sa.Connection, bot: str) -> list[int]:
+    """Waiting candidates whose reports were drawn for review, by id."""
+    c = CANDIDATE.c
+    query = sa.select(c.turn_id).join(MARK, MARK.c.turn_id == c.turn_id).where(c.bot == bot, c.status == "open")
+    return list(
+        connection.scalars(query.where(MARK.c.kind == "reported", MARK.c.rate.is_not(None)).order_by(c.turn_id))
+    )
 
 
 def drop_reported(connection: sa.Connection, bot: str, reported: set[int]) -> None:

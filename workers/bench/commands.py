@@ -91,3 +91,15 @@ def entities(data: Path, seeds: int, json_file: BinaryIO | None) -> None:
     from workers.bench.entities import show
 
     show(data, seeds=seeds, json_file=json_file)
+
+
+@bench.command
+@DATA
+@click.option("--head", type=click.Choice(["plain", "full"]), default="plain", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True)
+@JSON
+def reports(data: Path, head: Literal["plain", "full"], seeds: int, json_file: BinaryIO | None) -> None:
+    """Errors of a bot that 100 labels mend, with people's reports and without, and what a liar costs."""
+    from workers.bench import reports as measured
+
+    measured.bench(data, kind=head, seeds=seeds, json_file=json_file)
