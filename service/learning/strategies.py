@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.learning import diversity, uncertainty
-from service.learning.ranking import ranks, top
+from service.learning.ranking import top
 from service.learning.types import Floats1d, Floats2d, Floats3d, Ints1d
 
 CHUNK = 4_096  # rows of a product
@@ -45,7 +45,7 @@ def _by(score: Callable[[Pool], Floats1d]) -> Strategy:
 
 def default(pool: Pool, n: int, rng: np.random.Generator) -> Ints1d:
     """What the ranking job does: the most undecided by margin, and of these a batch in which no two ask the same."""
-    scores = ranks(uncertainty.margin(pool.proba))
+    scores = uncertainty.margin(pool.proba)
     best = top(scores, diversity.SHORTLIST * n, pool.ids)
     return best[diversity.batch(pool.x[best], scores[best], pool.ids[best], n, rng)]
 

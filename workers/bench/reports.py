@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 
 from service.errors import BadInput
 from service.learning import head, ranking
-from service.learning.diversity import DUPLICATE, batch
+from service.learning.diversity import DUPLICATE, SHORTLIST, batch
 from service.learning.reports import kernel, pressure, reported_uncertainty
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.learning.uncertainty import margin
@@ -35,7 +35,6 @@ from service.turns.schemas import ReportKind
 from workers import encoder, prototypes, trainer
 from workers.bench.data import Data, Row, read
 from workers.progress import Progress
-from workers.ranking import SHORTLIST
 from workers.surroundings import NEAREST
 
 HeadKind = Literal["full", "plain"]
