@@ -97,3 +97,11 @@ def test_no_service_of_the_namespace_becomes_a_setting() -> None:
     """A Service named fencepost would put FENCEPOST_PORT=tcp://… into every pod, and no process would start."""
     pods = [deployment["spec"]["template"]["spec"] for deployment in by_kind(GIVEN)["Deployment"]]
     assert [pod.get("enableServiceLinks") for pod in pods] == [False] * 5
+
+
+def test_a_given_claim_is_shared_by_all_processes() -> None:
+    pods = [one["spec"]["template"]["spec"] for one in by_kind({**GIVEN, "existingClaim": "shared"})["Deployment"]]
+    claims = [
+        volume.get("persistentVolumeClaim") for pod in pods for volume in pod["volumes"] if volume["name"] == "data"
+    ]
+    assert claims == [{"claimName": "shared"}] * 5

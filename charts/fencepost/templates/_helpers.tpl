@@ -108,7 +108,13 @@ spec:
           {{- end }}
           resources: {{ toJson $own.resources }}
           volumeMounts: [{name: data, mountPath: /data}, {name: tmp, mountPath: /tmp}]
-      volumes: [{name: data, emptyDir: {}}, {name: tmp, emptyDir: {}}]
+      volumes:
+        {{- with $root.Values.existingClaim }}
+        - {name: data, persistentVolumeClaim: {claimName: {{ . }}}}
+        {{- else }}
+        - {name: data, emptyDir: {}}
+        {{- end }}
+        - {name: tmp, emptyDir: {}}
       {{- with $root.Values.nodeSelector }}
       nodeSelector: {{ toJson . }}
       {{- end }}
