@@ -11,7 +11,7 @@ ifneq ($(wildcard ../shared/data),)
 export FENCEPOST_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check format screenshots clean
+.PHONY: help setup demo test bench-labels check format screenshots clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,11 @@ demo: setup  ## run the main job on the shipped log (DATA=path: your own; ARGS=-
 test: setup  ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 	$(BIN)/python -m tests.support.newest_python
+
+SEEDS ?= 3
+BENCH ?= bench-results
+bench-labels: setup  ## measure the learning core on the public data in FENCEPOST_DATA (SEEDS=1: quick; BENCH=folder of the results)
+	$(BIN)/python -m tests.bench table --seeds $(SEEDS) --folder '$(BENCH)'
 
 check: setup  ## what CI checks besides the tests
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ A vector is kept as float16: half the bytes, and a cosine off by less than 0.001
 import threading
 import time
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ from redis import Redis
 
 from service import encoding_wire as wire
 from service.encoding_transport import open_transport
-from service.errors import BadInput, EncoderDown, FencepostError
+from service.errors import BadInput, ConfigError, EncoderDown, FencepostError
 from service.learning.types import Floats1d, Floats2d, Ints2d
 from service.settings import Settings
 
@@ -28,6 +29,12 @@ class EncoderChanged(EncoderDown):
     """The bot has another encoder than the one `identity` last told this thread: begin again from `identity`."""
 
     type = "encoder-changed"
+
+
+class EncoderUnknown(EncoderDown):
+    """The encode process answers, but cannot load the encoder, or has other weights under its name."""
+
+    type = "encoder-unknown"
 
 
 class Encoder(Protocol):
@@ -44,6 +51,16 @@ class Encoder(Protocol):
 
     def add(self, bot: str, turn_ids: Sequence[int], vectors: Floats2d) -> None:
         """Make turns findable as neighbours; repeating it changes nothing. Call it once their vectors are committed."""
+
+    def named(self, name: str) -> "Encoder":
+        """The encoder of this folder or hub id, whichever the bot has: it knows texts and no neighbours."""
+
+
+def insist(encoder: Encoder, bot: str, name: str, identity: str) -> None:
+    """EncoderUnknown unless the encode process can load the encoder of this name, and it is the one meant."""
+    found = encoder.named(name).identity(bot)
+    if found != identity:
+        raise EncoderUnknown(f"the encoder {name!r} is {found} for the encode process, not {identity}")
 
 
 def pack(vector: Floats1d) -> bytes:
@@ -75,7 +92,14 @@ class EncodeClient:
     def __init__(self, settings: Settings, redis: Redis, deadline_s: float = 10.0) -> None:
         self._transport = open_transport(settings, redis)
         self._deadline_s = deadline_s
+        self._name: str | None = None
         self._told = threading.local()
+
+    def named(self, name: str) -> "EncodeClient":
+        """Over the same connections: `close` closes both."""
+        other = copy(self)
+        other._name, other._told = name, threading.local()
+        return other
 
     def identity(self, bot: str) -> str:
         told = self._ask(bot, wire.Identify(), expects="").identity
@@ -110,7 +134,7 @@ class EncodeClient:
     def _ask(self, bot: str, ask: wire.Ask, *, expects: str | None = None) -> wire.Answer:
         if expects is None:
             expects = self._expected().get(bot, "")
-        request = wire.Request(bot=bot, expects=expects, deadline_s=self._deadline_s, ask=ask)
+        request = wire.Request(bot=bot, expects=expects, named=self._name, deadline_s=self._deadline_s, ask=ask)
         message = wire.encode_message(request)
         return _answer(self._transport.ask(message, time.monotonic() + self._deadline_s))
 
@@ -133,7 +157,11 @@ def _answer(message: bytes) -> wire.Answer:
 
 
 def _error(refusal: wire.Refusal) -> FencepostError:
-    kinds: dict[str, type[FencepostError]] = {"bad-input": BadInput, "encoder-changed": EncoderChanged}
+    kinds: dict[str, type[FencepostError]] = {
+        BadInput.type: BadInput,
+        EncoderChanged.type: EncoderChanged,
+        ConfigError.type: EncoderUnknown,
+    }
     return kinds.get(refusal.kind, EncoderDown)(refusal.detail, hint=refusal.hint)
 
 

@@ -73,10 +73,12 @@ Ask = Identify | Encode | Neighbours | Add | Remove
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """`expects`: the identity the asker goes by, "" for any; under another one the request is refused."""
+    """`expects`: the identity the asker goes by, "" for any; under another one the request is refused. `named`: not
+    the bot's encoder but the one of this folder or hub id, which knows texts and no neighbours."""
 
     bot: str
     expects: str = ""
+    named: str | None = None
     deadline_s: float
     ask: Ask
 

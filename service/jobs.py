@@ -28,10 +28,11 @@ class Job(StrEnum):
     GATE = "workers.jobs.gate"  # promote, hold or wait
     RESCORE = "workers.jobs.rescore"  # open candidates under the new champion
     REEMBED = "workers.jobs.reembed"  # vectors of a changed encoder
+    ADAPT = "workers.jobs.adapt"  # an encoder tuned for the bot, and a challenger that reads it
     REPORTS = "workers.jobs.reports"  # error pressure after new reports
 
 
-TIMEOUT_S = {Job.TRAIN: 1800, Job.REEMBED: 6 * 3600, Job.RESCORE: 1800}
+TIMEOUT_S = {Job.TRAIN: 1800, Job.REEMBED: 6 * 3600, Job.RESCORE: 1800, Job.ADAPT: 6 * 3600}
 DEFAULT_TIMEOUT_S = 300
 FAILURE_S = 24 * 3600  # a failed job stays to be looked at
 

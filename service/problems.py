@@ -25,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 OUTSIDE = {
     "redis-down": "Redis does not answer",
     "encoder-down": "the encoder does not answer",
+    "encoder-unknown": "the encode process cannot load the encoder",
     "database-down": "the database does not answer",
 }
 UNKNOWN = 500

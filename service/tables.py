@@ -470,6 +470,15 @@ classifier_weights = Table(
     Column("data", LargeBinary, nullable=False),  # safetensors
 )
 
+tagger = Table(  # of entities; the newest one of a bot is in force, whichever classifier is
+    "tagger",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),  # the classifier it was trained with
+    Column("sha256", String(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),  # safetensors: the CRF in CRFsuite's format, and its lexicon
+)
+
 gate = Table(
     "gate",
     metadata,

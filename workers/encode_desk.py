@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -49,9 +49,10 @@ class Encoders:
         self._batchers: dict[str, Batcher] = {}
         self._failed: dict[str, tuple[float, ConfigError]] = {}
 
-    def of(self, bot: str, deadline: float) -> Batcher:
-        """ConfigError when the bot's model cannot be loaded: another one must not stand in for it."""
-        return self.named(self._name(bot), deadline)
+    def of(self, bot: str, deadline: float, *, now: bool = False) -> Batcher:
+        """ConfigError when the bot's model cannot be loaded: another one must not stand in for it. `now`: a setting
+        changed a moment ago counts already."""
+        return self.named(self._name(bot, 0.0 if now else SETTING_S), deadline)
 
     def named(self, name: str, deadline: float) -> Batcher:
         if name not in self._batchers:
@@ -76,11 +77,11 @@ class Encoders:
             self._failed[name] = (time.monotonic(), error)
             raise
 
-    def _name(self, bot: str) -> str:
+    def _name(self, bot: str, max_age_s: float) -> str:
         """The bot's own setting, else the installation's; a bot that is not there yet has the latter."""
         with self._lock:
             known = self._settings.get(bot)
-        if known is None or time.monotonic() - known.read_at > SETTING_S:
+        if known is None or time.monotonic() - known.read_at > max_age_s:
             with database.reading(self._context.engine) as connection:
                 own = connection.scalar(sa.select(tables.bot.c.encoder).where(tables.bot.c.name == bot))
             known = _Setting(own or self._context.settings.encoder, time.monotonic())
@@ -122,15 +123,17 @@ class Desk:
         return wire.encode_message(refusal)
 
     def answer(self, request: wire.Request, deadline: float) -> wire.Answer:
-        batcher = self.encoders.of(request.bot, deadline)
+        if request.named is not None:
+            return _lent(self.encoders.named(request.named, deadline), request.ask, deadline)
+        # Who asks which encoder the bot has goes on to compare it with the champion's, read from SQL.
+        batcher = self.encoders.of(request.bot, deadline, now=isinstance(request.ask, wire.Identify))
         identity = batcher.identity
         self._notice(request.bot, identity)
         if request.expects and request.expects != identity:
             raise EncoderChanged(f"bot {request.bot!r} has the encoder {identity} now, not {request.expects}")
         match request.ask:
             case wire.Encode(texts):
-                _at_most(len(texts), wire.TEXTS_LIMIT, "texts")
-                return wire.Answer(identity, floats=wire.floats(batcher.encode(texts, deadline)))
+                return _encoded(batcher, texts, deadline)
             case wire.Neighbours(rows, k):
                 if not 1 <= k <= wire.NEIGHBOURS_LIMIT:
                     raise BadInput(f"k is {k}, not within 1 … {wire.NEIGHBOURS_LIMIT}")
@@ -174,6 +177,21 @@ class Desk:
     def close(self) -> None:
         self._indexes.close()
         self.encoders.close()
+
+
+def _lent(batcher: Batcher, ask: wire.Ask, deadline: float) -> wire.Answer:
+    """What an encoder says that is asked for by name, whichever the bot has."""
+    match ask:
+        case wire.Identify():
+            return wire.Answer(batcher.identity)
+        case wire.Encode(texts):
+            return _encoded(batcher, texts, deadline)
+    raise BadInput("an encoder asked for by name knows no neighbours")
+
+
+def _encoded(batcher: Batcher, texts: Sequence[str], deadline: float) -> wire.Answer:
+    _at_most(len(texts), wire.TEXTS_LIMIT, "texts")
+    return wire.Answer(batcher.identity, floats=wire.floats(batcher.encode(texts, deadline)))
 
 
 def checked(rows: wire.Rows) -> Floats2d:

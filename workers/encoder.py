@@ -72,14 +72,19 @@ class SentenceModel:
 
 def load(name: str, threads: int) -> SentenceModel:
     """The model at a folder or of a hub id, "" for the default; ConfigError when it cannot be had. Takes seconds."""
-    folder = find(name)
-    identity = identify(Path(name).name if name else DEFAULT_NAME, weights_sha256(folder))
+    folder, identity = identified(name)
     started = time.monotonic()
-    model = SentenceModel(_load(folder, threads), identity)
+    model = SentenceModel(open_folder(folder, threads), identity)
     log.info(
         "encoder.loaded", encoder=identity, s=round(time.monotonic() - started, 1), autocast_from=model.autocast_from
     )
     return model
+
+
+def identified(name: str) -> tuple[Path, str]:
+    """The model's folder and identity; ConfigError when it cannot be had."""
+    folder = find(name)
+    return folder, identify(Path(name).name if name else DEFAULT_NAME, weights_sha256(folder))
 
 
 def threads_of(setting: int) -> int:
@@ -155,7 +160,8 @@ def identify(name: str, sha256: str) -> str:
     return f"{name[: IDENTITY_LENGTH - SHA_DIGITS - 1]}@{sha256[:SHA_DIGITS]}"
 
 
-def _load(folder: Path, threads: int) -> "SentenceTransformer":
+def open_folder(folder: Path, threads: int) -> "SentenceTransformer":
+    """The library's own model, its threads set for the process; ConfigError when the folder holds none."""
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer

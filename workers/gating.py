@@ -1,5 +1,9 @@
 """The gate job: a challenger takes the champion's place on blind answers, or does not. The audit slice and the gold set
-can keep it from that, never help it there."""
+can keep it from that, never help it there.
+
+One that brings an encoder of its own (workers/adapting.py) puts it in force in the same transaction. Before that the
+encode process has to show that it holds those weights: a switch to an encoder that nobody can load would stop the
+bot."""
 
 from typing import NamedTuple
 
@@ -12,7 +16,9 @@ from service.access import audit
 from service.classifiers import gates, rules, store
 from service.classifiers.rules import Duel
 from service.classifiers.schemas import Classifier, Gate, Outcome
+from service.classifiers.store import Move
 from service.context import Context
+from service.encoding import Encoder, EncoderUnknown, insist
 from service.intents.store import list_intents, merges
 from service.jobs import Job
 from service.learning.head import NONE
@@ -30,10 +36,16 @@ class _Heard(NamedTuple):
     veto: str
 
 
-def decide(context: Context, bot: str) -> str | None:
+def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
     """End the bot's open gate once no answer can change how: "promoted", "held" or "void"; None while it stays open.
 
-    A repeat, or a second one at the same time, finds it closed."""
+    A repeat, or a second one at the same time, finds it closed. EncoderDown when the encode process is needed and does
+    not answer."""
+    if reason := _unloadable(context, encoder, bot):
+        with database.writing(context.engine) as connection:
+            gates.void(connection, bot, reason, clock.now())
+        log.error("gate.void", bot=bot, reason=reason)
+        return "void"
     with database.reading(context.engine) as connection:
         gate = gates.open_gate(connection, bot)
         heard = None if gate is None else _hear(connection, bot, gate)
@@ -43,6 +55,29 @@ def decide(context: Context, bot: str) -> str | None:
     if outcome == "promoted":
         jobs.enqueue(context.queue, Job.RESCORE, bot)
     return outcome
+
+
+def _unloadable(context: Context, encoder: Encoder, bot: str) -> str:
+    """Why the encoder that is about to be put in force cannot be; empty when none is, or when it is loaded."""
+    with database.reading(context.engine) as connection:
+        gate = gates.open_gate(connection, bot)
+        if gate is None or rules.verdict(gates.tally(connection, bot, gate.challenger)) != "promote":
+            return ""
+        move, identity = _move(connection, bot, gate), store.manifest(connection, bot, gate.challenger).encoder
+    try:
+        if move is not None:
+            insist(encoder, bot, move.after, identity)
+    except EncoderUnknown as error:
+        return error.detail
+    return ""
+
+
+def _move(connection: sa.Connection, bot: str, gate: Gate) -> Move | None:
+    """How the bot's encoder changes if the challenger wins."""
+    new, old = (store.manifest(connection, bot, n) for n in (gate.challenger, gate.champion))
+    if new.adapted is None or new.encoder == old.encoder:
+        return None
+    return Move(new.adapted.before, new.adapted.folder)
 
 
 def _hear(connection: sa.Connection, bot: str, gate: Gate) -> _Heard | None:
@@ -55,15 +90,17 @@ def _hear(connection: sa.Connection, bot: str, gate: Gate) -> _Heard | None:
 
 
 def duels(connection: sa.Connection, bot: str, champion: Classifier, challenger: Classifier) -> dict[str, Duel]:
-    """By intent, the labelled turns of the audit slice and the gold set that have a vector both can read."""
-    if champion.encoder != challenger.encoder:
-        return {}
+    """By intent, the labelled turns of the audit slice and the gold set that have a vector for each of the two."""
     answers, into = test_answers(connection, bot), merges(connection, bot)
-    turn_ids, x = vectors_of(connection, answers, champion.encoder)
+    (before_ids, before_x), (after_ids, after_x) = (
+        vectors_of(connection, answers, one.encoder) for one in (champion, challenger)
+    )
+    turn_ids, before_rows, after_rows = np.intersect1d(before_ids, after_ids, return_indices=True)
     if not len(turn_ids):
         return {}
     names: dict[int | None, str] = {intent.id: intent.name for intent in list_intents(connection, bot)}
-    decided = np.column_stack([decide_intents(one.head, x) for one in (champion, challenger)]).tolist()
+    seen = ((champion, before_x[before_rows]), (challenger, after_x[after_rows]))
+    decided = np.column_stack([decide_intents(one.head, x) for one, x in seen]).tolist()
     counts: dict[str, list[int]] = {}
     for turn_id, said in zip(turn_ids.tolist(), decided, strict=True):
         right = answers[turn_id]
@@ -79,14 +116,14 @@ def _end(connection: sa.Connection, bot: str, gate: Gate, heard: _Heard | None) 
     ended = rules.verdict(counted)
     if ended is None:
         return None
-    now, reason = clock.now(), rules.explain(ended, counted)
+    now, move, reason = clock.now(), _move(connection, bot, gate), rules.explain(ended, counted)
     if ended == "promote":
         if heard is None or heard.challenger != gate.challenger:
             return None  # the last answer came just now, and its own job is on its way
         if heard.veto:
             ended, reason = "hold", f"{reason}, but {heard.veto}"
-    if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion):
-        gates.void(connection, bot, "the champion it was compared with is not in force any more", now)
+    if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion, move):
+        gates.void(connection, bot, "the champion or encoder it was compared with is not in force any more", now)
         return "void"
     if ended == "hold":
         store.set_status(connection, bot, gate.challenger, "held")

@@ -61,7 +61,7 @@ def gate(bot: str) -> None:
     """Promote, hold or wait."""
     from workers import gating
 
-    _run(Job.GATE, bot, lambda context, _encoder, name: gating.decide(context, name))
+    _run(Job.GATE, bot, gating.decide)
 
 
 def rescore(bot: str) -> None:
@@ -72,10 +72,10 @@ def rescore(bot: str) -> None:
 
 
 def reports(bot: str) -> None:
-    """What new reports say about candidates and their neighbourhoods."""
-    from workers import scoring
+    """What new reports, filed or inferred, say about candidates and their neighbourhoods."""
+    from workers import inferring
 
-    _run(Job.REPORTS, bot, scoring.refresh_reports)
+    _run(Job.REPORTS, bot, inferring.refresh)
 
 
 def reembed(bot: str) -> None:
@@ -83,6 +83,13 @@ def reembed(bot: str) -> None:
     from workers import reembed as reembedding
 
     _run(Job.REEMBED, bot, reembedding.reembed)
+
+
+def adapt(bot: str) -> None:
+    """An encoder tuned for the bot, and a challenger that reads it."""
+    from workers import adapting
+
+    _run(Job.ADAPT, bot, adapting.adapt)
 
 
 class JobsWorker(Worker):

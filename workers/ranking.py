@@ -19,18 +19,17 @@ from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.context import Context
 from service.encoding import NO_TURN, Encoder
-from service.learning.diversity import BEST, DUPLICATE, batch
+from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, ration, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import ENOUGH, Evidence, evidence
-from service.reviews import budget, candidates
+from service.reviews import assessments, budget, candidates
 from service.reviews.candidates import Pool
 from workers import surroundings
 
 log = structlog.get_logger()
 
-SHORTLIST = 10  # batches
 STRATEGY = f"margin+{BEST}"
 SURELY_OUT = 0.7  # the gate's probability from which on an answer is worth little: `none` teaches no intent
 SURELY_OUT_SHARE = 0.05  # of a shortlist
@@ -72,6 +71,7 @@ def rank(context: Context, encoder: Encoder, bot: str) -> None:
     """Make the next cards where there is room for them: of the audit slice, and a batch by priority."""
     now = clock.now()
     add_audit_cards(context, bot, now)
+    add_review_cards(context, bot, now)
     with database.reading(context.engine) as connection:
         record = get_bot(connection, bot)
         room = budget.rank_room(connection, record, now)
@@ -89,6 +89,17 @@ def add_audit_cards(context: Context, bot: str, now: datetime) -> None:
         budget.set_audit_rate(connection, record, now)
         drawn = budget.audit_marked(connection, bot, budget.audit_room(connection, record, now))
         candidates.add_cards(connection, [_card(bot, turn_id, "audit", 1 - draw, now) for turn_id, draw in drawn])
+
+
+def add_review_cards(context: Context, bot: str, now: datetime) -> None:
+    """Cards for the reported turns that were drawn for review: blind, for what a kind of report is worth is learnt from
+    them, and whatever their priority. Their answers train like any other's."""
+    with database.writing(context.engine) as connection:
+        candidates.lock(connection, bot)
+        room = budget.rank_room(connection, get_bot(connection, bot), now)
+        drawn = candidates.open_among(connection, bot, assessments.drawn_reported(connection, bot)) if room else set()
+        cards = [_card(bot, turn_id, "rank", 1.0, now, is_blind=True) for turn_id in sorted(drawn)[:room]]
+        candidates.set_carded(connection, candidates.add_cards(connection, cards))
 
 
 def _card(bot: str, turn_id: int, purpose: str, score: float, now: datetime, **more: object) -> dict[str, Any]:

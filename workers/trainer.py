@@ -278,8 +278,9 @@ def _regress(data: _Data, drawn: _Prototypes, c: float, tolerance: float, start:
         return Linear(prototypes.SHARPNESS * drawn.rows, np.zeros(k))
     rows = np.vstack([data.x[inside], drawn.rows])
     columns = np.append(data.column[inside], np.arange(k))
-    weights = np.append(_balanced(data.column[inside], data.weight[inside]), _anchors(data, drawn))
-    return fit_logistic(rows, columns, weights, k, c, tolerance=tolerance, start=start)
+    weights = np.append(data.weight[inside], _anchors(data, drawn))
+    linear = fit_logistic(rows, columns, weights, k, c, tolerance=tolerance, start=start)
+    return linear._replace(bias=linear.bias - np.log(np.bincount(columns, weights=weights)))
 
 
 def _anchors(data: _Data, drawn: _Prototypes) -> Floats1d:

@@ -3,7 +3,10 @@
 The first classifier of a bot is put in force at once: there is nothing to compare it with. So is every one until people
 have answered cards: an owner who still writes intents wants to see them work. Every later one is a challenger, tried on
 up to 40 recent turns that it decides differently from the champion, drawn uniformly, answered blind
-(workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason."""
+(workers/gating.py). Where there are too few such turns nothing could be won, and it is held with that reason.
+
+While labelled turns lack a vector of the bot's encoder (it has changed, and they are being redone) nothing is trained:
+a classifier that knows half of the labels is no better than none."""
 
 import time
 import zlib
@@ -22,9 +25,9 @@ from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.gates import Flip
 from service.classifiers.rules import Inputs
-from service.classifiers.schemas import Classifier, Gate, Manifest, Phase, Status, decode_manifest
+from service.classifiers.schemas import Adapted, Classifier, Gate, Manifest, Phase, Status
 from service.context import Context
-from service.encoding import Encoder, unit, unpack
+from service.encoding import Encoder, EncoderChanged, unit, unpack
 from service.intents.schemas import Intent
 from service.intents.store import list_intents
 from service.jobs import Job
@@ -33,7 +36,9 @@ from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.reviews.labels import training_labels
 from service.reviews.schemas import TrainingLabel
 from service.streams import Streams
-from workers import gating, prototypes, trainer
+from service.turns.store import texts_of
+from workers import gating, prototypes, tagging, trainer
+from workers.tagging import FittedTagger
 
 log = structlog.get_logger()
 
@@ -47,18 +52,22 @@ CHUNK = 500  # ids in one IN
 class Snapshot(NamedTuple):
     """Everything a training looks at, read at one moment."""
 
-    encoder: str
+    live: str  # the encoder in force
+    encoder: str  # whose vectors `x` and `log` are: the one in force, or one that is tried out
+    adapted: Adapted | None  # where `encoder` came from, if it was tuned
     intents: list[Intent]
     labels: list[TrainingLabel]  # those with a vector
     x: Floats2d  # (n, d) of the labels
     group: Ints1d  # (n,) labels of one group came of one card
     log_ids: list[int]  # recent turns without a label of any use, newest first
     log: Floats2d  # (m, d)
+    live_log: Floats2d  # (m, d') the same turns as the encoder in force sees them
+    unembedded: int  # labelled turns that still lack a vector
     last_label_id: int | None
-    newest: Manifest | None  # of the newest classifier
-    newest_n: int
+    newest: Manifest | None  # of the newest classifier of the encoder in force
+    newest_n: int  # of all
     champion: Classifier | None
-    is_trying: bool  # a gate is open
+    trying: Manifest | None  # of the challenger whose gate is open
 
     @property
     def inputs(self) -> Inputs:
@@ -69,19 +78,15 @@ class Snapshot(NamedTuple):
 def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = PATIENCE_S) -> int | None:
     """The new classifier's number; None when nothing new could come of it. Running it twice makes one classifier."""
     _await_examples(context, bot, patience_s)
-    gating.decide(context, bot)  # else a gate whose last answer is in might be voided just before its job runs
-    with database.reading(context.engine) as connection:
-        seen = _read(connection, bot, encoder.identity(bot))
-    if not rules.wants_training(seen.newest, seen.inputs, is_trying=seen.is_trying):
+    gating.decide(context, encoder, bot)  # else a gate whose last answer is in might be voided just before its job runs
+    seen = look(context, encoder, bot)
+    if seen.unembedded:
+        log.info("training.waits", bot=bot, unembedded=seen.unembedded)  # the job REEMBED asks again
         return None
-    started, n = time.monotonic(), seen.newest_n + 1
-    seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
-    fitted = trainer.fit(
-        *_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=_tuning(seen.newest)
-    )
-    manifest = _manifest(seen, fitted, seed, round(time.monotonic() - started, 3))
-    outcome = _store(context, bot, seen, fitted.head, manifest)
-    log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
+    if not rules.wants_training(seen.newest, seen.inputs, trying=seen.trying):
+        return None
+    outcome = fit(context, encoder, bot, seen, tuning=tuning_of(seen.newest))
+    n = seen.newest_n + 1
     if outcome == "stale":
         jobs.enqueue(context.queue, Job.TRAIN, bot)
         return None
@@ -89,6 +94,34 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
         jobs.enqueue(context.queue, Job.RESCORE, bot)
         jobs.enqueue(context.queue, Job.RANK, bot)
     return n
+
+
+def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:
+    """The snapshot of now. EncoderChanged when a promotion or rollback changes the encoder at this very moment: the
+    champion and the vectors would be those of different encoders."""
+    identity = encoder.identity(bot)
+    with database.reading(context.engine) as connection:
+        seen = _read(connection, bot, identity)
+    if encoder.identity(bot) != identity:
+        raise EncoderChanged(f"the encoder of bot {bot!r} has just changed")
+    return seen
+
+
+def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning: trainer.Tuning | None) -> str:
+    """Fit and store the next classifier; what became of it. `encoder` is that of the snapshot's vectors."""
+    started, n = time.monotonic(), seen.newest_n + 1
+    seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
+    fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
+    tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
+    manifest = _manifest(seen, fitted, tagger, seed, round(time.monotonic() - started, 3))
+    outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
+    log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
+    return outcome
+
+
+def learn(encoder: Encoder, bot: str, seen: Snapshot, *, seed: int, tuning: trainer.Tuning | None) -> trainer.Fitted:
+    """A head on what the snapshot holds; nothing is stored. `encoder` is that of its vectors."""
+    return trainer.fit(*_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=tuning)
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
@@ -104,27 +137,27 @@ def _await_examples(context: Context, bot: str, patience_s: float) -> None:
 
 
 def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
-    newest = connection.execute(
-        sa.select(tables.classifier.c.n, tables.classifier.c.manifest)
-        .where(tables.classifier.c.bot == bot)
-        .order_by(tables.classifier.c.n.desc())
-        .limit(1)
-    ).one_or_none()
-    labels, x = _with_vectors(connection, encoder, training_labels(connection, bot))
+    known = training_labels(connection, bot)
+    labels, x = _with_vectors(connection, encoder, known)
     log_ids, recent = unlabelled(connection, bot, encoder)
+    champion = store.champion(connection, bot)
     return Snapshot(
+        live=encoder,
         encoder=encoder,
+        adapted=champion.manifest.adapted if champion and champion.encoder == encoder else None,
         intents=list_intents(connection, bot),
         labels=labels,
         x=x,
         group=_groups(connection, bot, labels),
         log_ids=log_ids,
         log=recent,
+        live_log=recent,
+        unembedded=len(known) - len(labels) and _unembedded(connection, known, labels),
         last_label_id=_last_label(connection, bot),
-        newest=None if newest is None else decode_manifest(newest.manifest),
-        newest_n=0 if newest is None else newest.n,
-        champion=store.champion(connection, bot),
-        is_trying=gates.open_gate(connection, bot) is not None,
+        newest=store.newest_of(connection, bot, encoder),
+        newest_n=store.newest_n(connection, bot),
+        champion=champion,
+        trying=gates.on_trial(connection, bot),
     )
 
 
@@ -146,6 +179,12 @@ def _with_vectors(
         data |= {row.turn_id: row.data for row in connection.execute(query)}
     kept = [label for label in labels if label.turn_id in data]
     return kept, unpack([data[label.turn_id] for label in kept])
+
+
+def _unembedded(connection: sa.Connection, known: Sequence[TrainingLabel], embedded: Sequence[TrainingLabel]) -> int:
+    """Labels whose turn has a text, but no vector yet; a forgotten turn has neither."""
+    missing = list({label.turn_id for label in known}.difference(label.turn_id for label in embedded))
+    return len(texts_of(connection, missing))
 
 
 def unlabelled(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[int], Floats2d]:
@@ -187,11 +226,13 @@ def _arrays(seen: Snapshot, names: Floats2d) -> tuple[Ints1d, Floats2d, trainer.
     return np.array([intent.id for intent in seen.intents]), names, labels, seen.log.reshape(-1, d)
 
 
-def _tuning(newest: Manifest | None) -> trainer.Tuning | None:
+def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
 
-def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float) -> Manifest:
+def _manifest(
+    seen: Snapshot, fitted: trainer.Fitted, tagger: FittedTagger | None, seed: int, seconds: float
+) -> Manifest:
     head = fitted.head
     return Manifest(
         encoder=seen.encoder,
@@ -214,6 +255,9 @@ def _manifest(seen: Snapshot, fitted: trainer.Fitted, seed: int, seconds: float)
         accuracy_named=fitted.accuracy_named,
         replaced=None if seen.champion is None else seen.champion.n,
         seconds=seconds,
+        adapted=seen.adapted,
+        span_labels=tagger.labels if tagger else 0,
+        entity_types=tagger.types if tagger else (),
     )
 
 
@@ -225,24 +269,26 @@ def phase(labels: Sequence[TrainingLabel], intents: int) -> Phase:
     return "warm" if given < WARM_UNTIL * intents else "steady"
 
 
-def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Manifest) -> str:
+def _store(
+    context: Context, bot: str, seen: Snapshot, head: Head, tagger: FittedTagger | None, manifest: Manifest
+) -> str:
     """What became of it: champion, challenger, held; or stale, when another training or promotion came in between."""
     now, compared = clock.now(), seen.champion.n if seen.champion else None
+    model = tagger.model if tagger else None
     trial = None if seen.champion is None else _trial(seen, seen.champion, head, manifest, now)
     with database.writing(context.engine) as connection:
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
-        newest = connection.scalar(sa.select(sa.func.max(tables.classifier.c.n)).where(tables.classifier.c.bot == bot))
-        if (newest or 0) != seen.newest_n or store.champion_n(connection, bot) != compared:
+        if store.newest_n(connection, bot) != seen.newest_n or store.champion_n(connection, bot) != compared:
             return "stale"
         gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
         if trial is None:
-            n = store.save(connection, bot, head, manifest, "challenger", now)
+            n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)
             audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
             return "champion"
         gate, flips = trial
         status: Status = "challenger" if gate.status == "open" else "held"
-        store.save(connection, bot, head, manifest, status, now)
+        store.save(connection, bot, head, manifest, status, now, tagger=model)
         gates.add(connection, bot, gate, flips)
         return status
 
@@ -250,11 +296,13 @@ def _store(context: Context, bot: str, seen: Snapshot, head: Head, manifest: Man
 def _trial(
     seen: Snapshot, champion: Classifier, head: Head, manifest: Manifest, now: datetime
 ) -> tuple[Gate, list[Flip]] | None:
-    """The gate and its flips; None when there is nothing to defend: the champion's encoder is gone, and with it
-    everything it could read, or nobody has answered a card yet, and both know only what the owner wrote."""
-    if champion.encoder != seen.encoder or (manifest.phase == "cold" and champion.manifest.phase == "cold"):
+    """The gate and its flips, each of the two deciding by its own encoder; None when there is nothing to defend: the
+    champion's encoder is gone, and with it everything it could read, or nobody has answered a card yet, and both know
+    only what the owner wrote. A challenger that brings an encoder of its own is always tried."""
+    both_cold = manifest.phase == "cold" and champion.manifest.phase == "cold"
+    if champion.encoder != seen.live or (both_cold and seen.encoder == seen.live):
         return None
-    before, after = decide(champion.head, seen.log), decide(head, seen.log)
+    before, after = decide(champion.head, seen.live_log), decide(head, seen.log)
     differ = before != after
     reason = rules.hopeless(len(seen.log_ids), int(differ.sum()))
     gate = Gate(

@@ -59,4 +59,21 @@ def roll_back(settings: Settings, bot: str, n: int) -> None:
     click.echo(f"classifier {n} of {bot} is in force")
 
 
-COMMANDS = (classifiers_group,)
+@click.command
+@click.option("--bot", required=True)
+@click.pass_obj
+def adapt(settings: Settings, bot: str) -> None:
+    """Tune a bot's encoder on its labels. Takes minutes; the result is tried like any challenger."""
+    with opened(settings) as context:
+        asked = operations.ask_to_adapt(context, bot, now(), who=at_terminal())
+    click.echo(
+        f"{'Asked' if asked.is_new else 'Asked already'}: to tune the encoder of {bot} on {asked.labels} labels."
+    )
+    click.echo(
+        "That takes minutes, in which the process `jobs` does nothing else for any bot. The result is a challenger,\n"
+        "which reviewers compare blind with the classifier in force; nothing changes for the bot unless it wins.\n"
+        f"`fencepost classifiers list {bot}` shows how it stands."
+    )
+
+
+COMMANDS = (classifiers_group, adapt)

@@ -9,6 +9,7 @@ from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
 from service.classifiers import operations
+from service.classifiers.operations import Adapting
 from service.classifiers.schemas import Version
 from service.clock import now
 from service.context import Context
@@ -26,6 +27,12 @@ class ClassifiersController(Controller):
         """Newest first, each with its manifest and how its gate stands."""
         with reading(context.engine) as connection:
             return Page(operations.versions(connection, bot))
+
+    @post("/adapt", guards=[requires("owner")], status_code=202, sync_to_thread=True)
+    def adapt(self, context: Context, principal: Principal, bot: BotName) -> Adapting:
+        """Have the bot's encoder tuned on its labels. Takes minutes; what comes of it is a challenger, tried like any
+        other."""
+        return operations.ask_to_adapt(context, bot, now(), who=principal.name)
 
     @get("/{n:int}", guards=[requires("reader")], sync_to_thread=True)
     def show_classifier(self, context: Context, bot: BotName, n: Number) -> Version:

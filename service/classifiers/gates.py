@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from service import tables
 from service.classifiers import store
 from service.classifiers.rules import Tally, difference
-from service.classifiers.schemas import Gate, Outcome, Trial
+from service.classifiers.schemas import Gate, Manifest, Outcome, Trial
 from service.intents.store import merges
 
 GATE, FLIP, CARD, LABEL = tables.gate, tables.flip, tables.card, tables.label
@@ -35,6 +35,12 @@ def open_gate(connection: sa.Connection, bot: str, *, lock: bool = False) -> Gat
     query = sa.select(GATE).where(GATE.c.bot == bot, GATE.c.status == "open").order_by(GATE.c.challenger.desc())
     row = connection.execute(query.with_for_update() if lock else query).mappings().first()
     return None if row is None else _gate(row)
+
+
+def on_trial(connection: sa.Connection, bot: str) -> Manifest | None:
+    """Of the challenger whose gate is open; None when none is."""
+    gate = open_gate(connection, bot)
+    return None if gate is None else store.manifest(connection, bot, gate.challenger)
 
 
 def gates(connection: sa.Connection, bot: str) -> dict[int, Gate]:

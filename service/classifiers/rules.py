@@ -27,6 +27,9 @@ LEAD, LEAD_OF_FEW, FEW = 2, 4, 24
 GROWTH = 1.5  # of the labels, from which on an open gate gives way to a newer challenger
 LOG_GROWTH = 2.0  # of the log, from which on self-training finds something new
 LOG_FROM = 100
+# What tuning an encoder needs, what it is worth doing at, and how much more it takes to be worth doing again.
+ADAPT_LABELS, ADAPT_INTENTS = 200, 2
+ADAPT_FROM, ADAPT_GROWTH = 300, 2.0
 VETO_LEVEL = 0.05  # the chance that a challenger worse on no intent is vetoed, at most
 
 Verdict = Literal["promote", "hold"]
@@ -133,14 +136,31 @@ def difference(gate: Gate) -> Difference | None:
     return Difference(estimate=share * (gate.wins - gate.losses) / n, low=share * low, high=share * high)
 
 
-def wants_training(newest: Manifest | None, inputs: Inputs, *, is_trying: bool) -> bool:
-    """Whether a new classifier could differ from the newest one. While a gate is open with flips to answer, only half
-    as many labels again, other intents or another encoder are worth voiding the answers given so far."""
+def wants_training(newest: Manifest | None, inputs: Inputs, *, trying: Manifest | None = None) -> bool:
+    """Whether a new classifier could differ from the newest one of this encoder. While a gate is open with flips to
+    answer, only half as many labels again, other intents or another encoder are worth voiding the answers given so
+    far."""
     if not inputs.intents:
         return False
-    if newest is None or newest.encoder != inputs.encoder or newest.intents != inputs.intents:
+    if newest is None or newest.encoder != inputs.encoder or (trying or newest).intents != inputs.intents:
         return True
-    if is_trying:
-        return inputs.labels >= GROWTH * max(newest.labels, 1)
+    if trying is not None:
+        return inputs.labels >= GROWTH * max(trying.labels, 1)
     has_grown = inputs.log_turns >= max(LOG_FROM, LOG_GROWTH * newest.log_turns)
     return has_grown or inputs.last_label_id != newest.last_label_id
+
+
+def unfit(labels: Mapping[int | None, int]) -> str:
+    """Why an encoder cannot be tuned on so many labels by intent (None: `none`, which teach it nothing); empty when it
+    can."""
+    known = {intent_id: n for intent_id, n in labels.items() if intent_id is not None and n}
+    if len(known) < ADAPT_INTENTS:
+        return f"turns of {len(known)} intents are labelled; tuning wants {ADAPT_INTENTS} or more to tell apart"
+    if sum(known.values()) < ADAPT_LABELS:
+        return f"{sum(known.values())} turns are labelled with an intent; tuning wants {ADAPT_LABELS} or more"
+    return ""
+
+
+def wants_adapting(labels: int, at_last: int) -> bool:
+    """Whether tuning the encoder has become worth its minutes: from 300 labels on, and again when they have doubled."""
+    return labels >= max(ADAPT_FROM, ADAPT_GROWTH * at_last)

@@ -12,6 +12,16 @@ Phase = Literal["cold", "warm", "steady"]
 Outcome = Literal["open", "promoted", "held", "void"]
 
 
+class Adapted(msgspec.Struct, frozen=True, kw_only=True):
+    """The encoder tuned for the bot that a classifier reads, and the way back from it."""
+
+    folder: str  # the bot's setting while this encoder is in force
+    base: str  # the bot's setting before it ever was adapted: what was tuned
+    base_identity: str
+    before: str  # the bot's setting when this one was made; the gate moves it from there
+    labels: int  # it was tuned on
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a classifier was trained on, in ids and numbers. Fields may be added, with defaults; none is renamed."""
 
@@ -35,6 +45,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_named: float | None = None  # the same where the log only helps intents without labels
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
+    adapted: Adapted | None = None  # None: the encoder is as its makers left it
+    span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
+    entity_types: tuple[str, ...] = ()  # that the tagger knows
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A tagger as it is stored, for `workers.tagger`; `n` is the classifier it was trained with."""
+
+    n: int
+    data: bytes
 
 
 class Classifier(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +66,7 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     manifest: Manifest
     head: Head
+    tagger: Model | None = None  # of a champion the bot's newest, for taggers stand no trial; None as long as no spans
 
     @property
     def encoder(self) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 import safetensors.numpy
@@ -9,11 +10,18 @@ import sqlalchemy as sa
 from safetensors import SafetensorError
 
 from service import tables
-from service.classifiers.schemas import Classifier, Manifest, Status, decode_manifest
+from service.classifiers.schemas import Classifier, Manifest, Model, Status, decode_manifest
 from service.errors import BotNotFound, ClassifierNotFound, Conflict, FencepostError
 from service.learning.head import Head, from_arrays, to_arrays
 
-CLASSIFIER, WEIGHTS, BOT = tables.classifier, tables.classifier_weights, tables.bot
+CLASSIFIER, WEIGHTS, TAGGER, BOT = tables.classifier, tables.classifier_weights, tables.tagger, tables.bot
+
+
+class Move(NamedTuple):
+    """The bot's encoder changes with its champion: the setting it must have, and the one it gets."""
+
+    before: str
+    after: str
 
 
 class ClassifierDamaged(FencepostError):
@@ -34,9 +42,18 @@ class ChampionMoved(Conflict):
         )
 
 
-def save(connection: sa.Connection, bot: str, head: Head, manifest: Manifest, status: Status, now: datetime) -> int:
+def save(
+    connection: sa.Connection,
+    bot: str,
+    head: Head,
+    manifest: Manifest,
+    status: Status,
+    now: datetime,
+    *,
+    tagger: bytes | None = None,
+) -> int:
     """Store a new version; its number within the bot. Of two trainings that end at once one fails, and is run again."""
-    n = (connection.scalar(sa.select(sa.func.max(CLASSIFIER.c.n)).where(CLASSIFIER.c.bot == bot)) or 0) + 1
+    n = newest_n(connection, bot) + 1
     data = safetensors.numpy.save(to_arrays(head))
     row = {
         "bot": bot,
@@ -48,6 +65,8 @@ def save(connection: sa.Connection, bot: str, head: Head, manifest: Manifest, st
     }
     connection.execute(CLASSIFIER.insert(), row)
     connection.execute(WEIGHTS.insert(), {"bot": bot, "n": n, "data": data})
+    if tagger is not None:
+        connection.execute(TAGGER.insert(), {"bot": bot, "n": n, "sha256": digest(tagger), "data": tagger})
     return n
 
 
@@ -83,6 +102,52 @@ def _read(bot: str, n: int, data: bytes, expected: str) -> Head:
         raise ClassifierDamaged(bot, n, str(error)) from error
 
 
+def manifest(connection: sa.Connection, bot: str, n: int) -> Manifest:
+    """What the version was trained on; ClassifierNotFound."""
+    query = sa.select(CLASSIFIER.c.manifest).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise ClassifierNotFound(bot, n)
+    return decode_manifest(row.manifest)
+
+
+def newest_n(connection: sa.Connection, bot: str) -> int:
+    """The number of the newest version, 0 before the first."""
+    return connection.scalar(sa.select(sa.func.max(CLASSIFIER.c.n)).where(CLASSIFIER.c.bot == bot)) or 0
+
+
+def newest_of(connection: sa.Connection, bot: str, encoder: str) -> Manifest | None:
+    """Of the newest version that reads vectors of this encoder; None when there is none."""
+    reads = CLASSIFIER.c.manifest["encoder"].as_string() == encoder
+    newest = sa.select(sa.func.max(CLASSIFIER.c.n)).where(CLASSIFIER.c.bot == bot, reads)
+    n = connection.scalar(newest)
+    return None if n is None else manifest(connection, bot, n)
+
+
+def labels_adapted(connection: sa.Connection, bot: str) -> int:
+    """Labels there were when the bot's encoder was last adapted, in force or not; 0 before the first time."""
+    labels = CLASSIFIER.c.manifest["adapted"]["labels"].as_integer()
+    return connection.scalar(sa.select(sa.func.max(labels)).where(CLASSIFIER.c.bot == bot)) or 0
+
+
+def is_adapted(connection: sa.Connection, bot: str, folder: str) -> bool:
+    """Whether a version was made with the tuned encoder of this folder, whatever became of it."""
+    where = (CLASSIFIER.c.bot == bot, _folder() == folder)
+    return connection.execute(sa.select(CLASSIFIER.c.n).where(*where).limit(1)).first() is not None
+
+
+def adapted_folders(connection: sa.Connection, bot: str) -> set[str]:
+    """Of the tuned encoders that are in force, were, or may be."""
+    needed = CLASSIFIER.c.status.in_(("champion", "challenger", "retired"))
+    query = sa.select(_folder()).where(CLASSIFIER.c.bot == bot, needed, _folder().is_not(None)).distinct()
+    return set(connection.scalars(query))
+
+
+def _folder() -> sa.ColumnElement[str]:
+    folder: sa.ColumnElement[str] = CLASSIFIER.c.manifest["adapted"]["folder"].as_string()
+    return folder
+
+
 def champion_n(connection: sa.Connection, bot: str) -> int | None:
     """The number of the classifier in force; BotNotFound."""
     row = connection.execute(sa.select(BOT.c.champion).where(BOT.c.name == bot)).one_or_none()
@@ -95,12 +160,35 @@ def champion_n(connection: sa.Connection, bot: str) -> int | None:
 def champion(connection: sa.Connection, bot: str) -> Classifier | None:
     """The classifier in force, None before the first one."""
     n = champion_n(connection, bot)
-    return None if n is None else load(connection, bot, n)
+    if n is None:
+        return None
+    return msgspec.structs.replace(load(connection, bot, n), tagger=tagger(connection, bot))
 
 
-def promote(connection: sa.Connection, bot: str, new: int, compared: int | None) -> bool:
-    """Put `new` in force if the champion still is the one it was compared with; False when not, and nothing changed."""
-    swap = sa.update(BOT).where(BOT.c.name == bot, BOT.c.champion.is_not_distinct_from(compared)).values(champion=new)
+def tagger_n(connection: sa.Connection, bot: str) -> int | None:
+    """The classifier the bot's newest tagger was trained with."""
+    n: int | None = connection.scalar(sa.select(sa.func.max(TAGGER.c.n)).where(TAGGER.c.bot == bot))
+    return n
+
+
+def tagger(connection: sa.Connection, bot: str) -> Model | None:
+    """The bot's newest; ClassifierDamaged when it is not what was saved."""
+    query = sa.select(TAGGER.c.n, TAGGER.c.sha256, TAGGER.c.data).where(TAGGER.c.bot == bot)
+    row = connection.execute(query.order_by(TAGGER.c.n.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    if digest(row.data) != row.sha256:
+        raise ClassifierDamaged(bot, row.n, "the SHA-256 of its tagger is not the stored one")
+    return Model(row.n, row.data)
+
+
+def promote(connection: sa.Connection, bot: str, new: int, compared: int | None, move: Move | None = None) -> bool:
+    """Put `new` in force, with its encoder where that is another, if champion and encoder still are those it was
+    compared with; False when not, and nothing changed."""
+    here = (BOT.c.name == bot, BOT.c.champion.is_not_distinct_from(compared))
+    swap = sa.update(BOT).where(*here).values(champion=new)
+    if move is not None:
+        swap = swap.where(BOT.c.encoder == move.before).values(encoder=move.after)
     if connection.execute(swap).rowcount != 1:
         return False
     set_status(connection, bot, new, "champion")
@@ -113,10 +201,10 @@ def set_status(connection: sa.Connection, bot: str, n: int, status: Status) -> N
     connection.execute(sa.update(CLASSIFIER).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n).values(status=status))
 
 
-def rollback(connection: sa.Connection, bot: str, n: int) -> int | None:
+def rollback(connection: sa.Connection, bot: str, n: int, move: Move | None = None) -> int | None:
     """Put an older version back in force, whatever is in force now; the number it replaced."""
     load(connection, bot, n)  # never put damaged weights in force
     replaced = champion_n(connection, bot)
-    if not promote(connection, bot, n, replaced):
+    if not promote(connection, bot, n, replaced, move):
         raise ChampionMoved(bot, n)
     return replaced

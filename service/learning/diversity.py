@@ -11,10 +11,16 @@ import numpy as np
 from service.learning.ranking import top
 from service.learning.types import Floats1d, Floats2d, Ints1d
 
-# On CLINC150 with a long-tailed log, a fifth of it out of scope, 200 labels chosen by margin in batches of 50 and two
-# seeds: accuracy .786 after facility location and .781 after k-means, which asked half as much again out of scope.
-BEST = "facility_location"
+# Mean area under the curve from 150 to 1,500 labels (one of each intent first, batches of 100, logistic regression,
+# three seeds, on CLINC150's validation part and on a fifth of BANKING77's train part): margin alone .837 and .838. From
+# the 1,000 most undecided, facility location .869 and .863; k-means and the turn nearest its middle .869 and .863. From
+# the 2,000, with squared scores for weights, .879 and .866. Uncertainty herding, which counts what is labelled as
+# covered, .877 and .869 with all of the pool to cover, at many times the arithmetic; .870 and .866 with the 2,000.
+# One seed, CLINC150: k-means and the best of each cluster .852, BADGE .832, A-optimal design .858 to .870.
+BEST = "kmeans"
+SHORTLIST = 20  # batches that are looked at closely
 DUPLICATE = 0.95  # cosine from which on two turns say the same
+DIGITS = 6  # of a distance: the same rows multiply to a slightly different one at another place in a matrix
 ITERATIONS = 25  # of k-means; a shortlist of a few hundred settles in about ten
 
 Diversifier = Callable[[Floats2d, Floats1d, Ints1d, int, np.random.Generator], Ints1d]
@@ -43,22 +49,27 @@ def spread(x: Floats2d, order: Ints1d, n: int, *, radius: float = DUPLICATE) -> 
     [1, 2]
     """
     kept: list[int] = []
+    is_near = x @ x.T >= radius
     is_duplicate = np.zeros(len(x), dtype=np.bool_)
     for position in order.tolist():
         if len(kept) == n:
             break
         if not is_duplicate[position]:
             kept.append(position)
-            is_duplicate |= x @ x[position] >= radius
+            is_duplicate |= is_near[position]
     return np.array(kept, dtype=np.int64)
 
 
 def kmeans_batch(x: Floats2d, scores: Floats1d, ids: Ints1d, n: int, rng: np.random.Generator) -> Ints1d:
-    """The best of each of n clusters; weighted by score, so that clusters are small where much is worth asking."""
-    clusters = weighted_kmeans(x, scores, n, rng)
-    by_score = top(scores, len(ids), ids)
-    _, first = np.unique(clusters[by_score], return_index=True)
-    return by_score[np.sort(first)]
+    """The turn nearest the middle of each of n clusters. Squared scores are the weights, so that clusters are small
+    where much is worth asking; ties go to the smaller id."""
+    weights = scores**2
+    clusters = weighted_kmeans(x, weights, n, rng)
+    middles = _means(x, weights, clusters, np.zeros((clusters.max(initial=0) + 1, x.shape[1])))
+    distances = np.round(((x - middles[clusters]) ** 2).sum(axis=1), DIGITS)
+    central = np.lexsort((ids, distances))
+    _, first = np.unique(clusters[central], return_index=True)
+    return central[np.sort(first)]
 
 
 def weighted_kmeans(x: Floats2d, weights: Floats1d, k: int, rng: np.random.Generator) -> Ints1d:
@@ -77,12 +88,16 @@ def weighted_kmeans(x: Floats2d, weights: Floats1d, k: int, rng: np.random.Gener
 
 
 def _seeds(x: Floats2d, weights: Floats1d, k: int, rng: np.random.Generator) -> Ints1d:
-    """k-means++: seeds drawn by weight times squared distance to the nearest seed before; fewer when none is left."""
-    seeds = [int(weights.argmax())]
+    """Greedy k-means++: of a few turns drawn by weight times squared distance to the nearest seed before, the one that
+    leaves least of it; fewer seeds when none is left. (Arthur and Vassilvitskii 2007; as scikit-learn does it.)"""
+    seeds, tries = [int(weights.argmax())], 2 + int(np.log(max(k, 1)))
     distances = _squares(x, x[seeds])[:, 0]
     while len(seeds) < k and (mass := weights * distances).sum() > 0:
-        seeds.append(int(rng.choice(len(x), p=mass / mass.sum())))
-        distances = np.minimum(distances, _squares(x, x[seeds[-1:]])[:, 0])
+        drawn = rng.choice(len(x), tries, p=mass / mass.sum())
+        closer = np.minimum(distances[:, None], _squares(x, x[drawn]))
+        best = int((weights @ closer).argmin())
+        seeds.append(int(drawn[best]))
+        distances = closer[:, best]
     return np.array(seeds)
 
 

@@ -1,5 +1,25 @@
-"""The order in which candidates are asked about: priority, taken apart so that it can be explained and recomputed."""
+"""The order in which candidates are asked about: priority, taken apart so that it can be explained and recomputed.
 
+Priority stands for the errors that a label mends: how wrong the turn is likely to be, times how often it is said.
+Chosen with the worlds of `fencepost bench reports`, plain head, three seeds, on CLINC150 and BANKING77, unseen turns of
+the validation part and of a third of the train part; errors fixed per 100 labels:
+
+| priority | CLINC150 | BANKING77 |
+|---|---|---|
+| random; margin, different texts; margin, turns as they come | 36; 56; 43 | 151; 125; 66 |
+| rank(u) · (1 + .25·e) · (1 + .1·f), as it was; without reports | 51; 48 | 140; 136 |
+| u · (1 + .25·e) · turns; without reports | 67; 69 | 174; 176 |
+| u · (1 + e) · turns; u · (1 + 3·e) · turns | 68; 69 | 176; 176 |
+| u · (1 + e) · √turns; without reports | 74; 73 | 182; 174 |
+| u · (1 + 3·e) · √turns | 71 | 180 |
+
+Ranks of the uncertainty were left because they make the many turns of which the champion is nearly sure count half as
+much as the few that it is not. Frequency does most of the work; reports add little to it, for what is said often and
+doubted is also what is reported. The best of each clusters by facility location over cosines or over `kernel` of them:
+no difference.
+"""
+
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,12 +29,12 @@ from service.learning.types import Bools1d, Floats1d, Ints1d
 
 
 class Weights(NamedTuple):
-    """How much each factor counts. Pressure and impact multiply: they lift a turn only as far as it has a rank."""
+    """How much each factor counts. Pressure and impact multiply: they lift a turn only as far as it is in doubt."""
 
     uncertainty: float = 1.0
     structure: float = 0.3
-    pressure: float = 0.25
-    impact: float = 0.1
+    pressure: float = 1.0
+    impact: float = 0.5  # the power of the turns that say the same
 
 
 class Factors(NamedTuple):
@@ -47,21 +67,20 @@ def fitting(weights: Weights, factors: Factors) -> Weights:
 
 
 def priority(factors: Factors, weights: Weights) -> Floats1d:
-    """(w_i·rank(uncertainty) + w_s·rank(structure)) · (1 + w_e·e) · (1 + w_f·f), (n,) >= 0; higher = ask first.
+    """(w_i·uncertainty + w_s·rank(structure)) · (1 + w_e·e) · exp(w_f·f), (n,) >= 0; higher = ask first.
 
     >>> factors = Factors(np.array([0.2, 0.8]), np.zeros(2), np.array([0.0, 2.0]), np.zeros(2))
-    >>> priority(factors, Weights(structure=0.0)).tolist()
-    [0.5, 1.5]
+    >>> priority(factors, Weights(structure=0.0)).round(2).tolist()
+    [0.2, 2.4]
     """
-    order = weights.uncertainty * ranks(factors.uncertainty) + weights.structure * ranks(factors.structure)
-    return np.asarray(order * (1 + weights.pressure * factors.pressure) * (1 + weights.impact * factors.impact))
+    order = weights.uncertainty * factors.uncertainty + weights.structure * ranks(factors.structure)
+    return np.asarray(order * (1 + weights.pressure * factors.pressure) * np.exp(weights.impact * factors.impact))
 
 
 def take_apart(factors: Factors, positions: Ints1d) -> list[dict[str, float]]:
     """The parts of the priority of the candidates at `positions`: what is stored beside it, and shown as its reason."""
     columns = {
         "uncertainty": factors.uncertainty,
-        "uncertainty_rank": ranks(factors.uncertainty),
         "structure": factors.structure,
         "structure_rank": ranks(factors.structure),
         "pressure": factors.pressure,
@@ -73,12 +92,12 @@ def take_apart(factors: Factors, positions: Ints1d) -> list[dict[str, float]]:
 def recompute(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """The priority that `parts` and the ranking's weights stand for, to 1e-6.
 
-    >>> parts = {"uncertainty_rank": 1.0, "structure_rank": 0.5, "pressure": 2.0, "impact": 0.0}
+    >>> parts = {"uncertainty": 1.0, "structure_rank": 0.5, "pressure": 2.0, "impact": 0.0}
     >>> round(recompute(parts, Weights()._asdict()), 6)
-    1.725
+    3.45
     """
-    order = weights["uncertainty"] * parts["uncertainty_rank"] + weights["structure"] * parts["structure_rank"]
-    return order * (1 + weights["pressure"] * parts["pressure"]) * (1 + weights["impact"] * parts["impact"])
+    order = weights["uncertainty"] * parts["uncertainty"] + weights["structure"] * parts["structure_rank"]
+    return order * (1 + weights["pressure"] * parts["pressure"]) * math.exp(weights["impact"] * parts["impact"])
 
 
 def precedence(belief: Floats1d, ids: Ints1d) -> Ints1d:

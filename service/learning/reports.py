@@ -7,7 +7,7 @@ never lowers the priority of the turn it is about; `pressure` says why that hold
 import numpy as np
 from scipy import sparse
 
-from service.learning.types import Floats1d, Floats2d, Ints1d
+from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from service.learning.uncertainty import margin
 
 PRIOR = {
@@ -20,12 +20,24 @@ PRIOR = {
     "low_rating": 0.35,  # of the whole conversation, so of any of its turns
     "abandoned": 0.2,  # most people leave because they have what they came for
 }
+REVIEWED = 0.1  # of the reported turns are asked about whatever their priority: what q is learnt from
+PSEUDO_REVIEWS = 10.0  # that the prior counts for
+MOST = 3.0  # certain reports that one person is believed in the whole bot
 HALF_LIFE_DAYS = 14.0
 KERNEL_FLOOR = 0.6  # cosine from which on two turns share their reports
 BASE_TURNS = 100.0  # the base rate starts from one report in a hundred turns
 BASE_REPORTS = 1.0
 PSEUDO_REPORTS = 1.0  # a neighbourhood starts from one report at the base rate
 NOBODY = ""  # reports without a person share this one
+
+
+def learnt(prior: float, right: int, reviewed: int) -> float:
+    """q of a kind after that many reviews of reports drawn at random: the Beta posterior's mean, in (0, 1).
+
+    >>> learnt(0.5, 0, 10), learnt(0.5, 10, 10), learnt(0.5, 0, 0)
+    (0.25, 0.75, 0.5)
+    """
+    return (PSEUDO_REVIEWS * prior + right) / (PSEUDO_REVIEWS + reviewed)
 
 
 def decay(q: Floats1d, age_days: Floats1d) -> Floats1d:
@@ -47,6 +59,20 @@ def by_person(turns: Ints1d, persons: Ints1d, q: Floats1d, shape: tuple[int, int
     cells = turns[strongest_first] * shape[1] + persons[strongest_first]
     taken, first = np.unique(cells, return_index=True)
     return sparse.csr_array((q[strongest_first][first], np.divmod(taken, max(shape[1], 1))), shape=shape)
+
+
+def ration(q: sparse.csr_array, is_named: Bools1d) -> sparse.csr_array:
+    """q (m, u) scaled so that no named person (column) says more than MOST in the whole bot: who reports a few turns is
+    believed, who reports everything is not. Reports without a person are many people's, and left alone.
+
+    Another report on a turn, or a higher q, never lowers what is left of *that* turn's: q/(q + rest) grows with q.
+
+    >>> ration(sparse.csr_array([[0.5, 4.0], [0.5, 2.0]]), np.array([True, True])).toarray().tolist()
+    [[0.5, 2.0], [0.5, 1.0]]
+    """
+    said = np.asarray(q.sum(axis=0), dtype=np.float64)
+    scale = np.where(is_named & (said > MOST), MOST / np.maximum(said, MOST), 1.0)
+    return sparse.csr_array(q @ sparse.diags_array(scale))
 
 
 def combine(q: sparse.csr_array) -> Floats1d:
@@ -131,7 +157,8 @@ def pressure(near: sparse.csr_array, q: sparse.csr_array, exposure: Floats1d, ba
 
     One more report on x, or a higher q, never lowers e(x): what its person says around x is part of what it says in the
     whole bot, so by concavity of the cap R grows by at least as much as the count B behind the base rate; and since
-    R <= B and exposure <= turns, the fraction grows.
+    R <= B and exposure <= turns, the fraction grows. A person at the ration (MOST >= 1) adds 1 to B whatever more it
+    says, and its share around x grows by what it says on x.
 
     >>> near, q = sparse.csr_array([[1.0], [0.0]]), sparse.csr_array([[0.7]])
     >>> pressure(near, q, np.array([1.0, 1.0]), 0.01).round(3).tolist()

@@ -6,7 +6,7 @@ nothing is undecided, with none everything is.
 
 import numpy as np
 
-from service.learning.types import Floats1d, Floats2d, Ints2d
+from service.learning.types import Floats1d, Floats2d, Floats3d, Ints2d
 
 
 def best_two(proba: Floats2d) -> tuple[Ints2d, Floats2d]:
@@ -72,3 +72,18 @@ def expected_model_change(proba: Floats2d, x: Floats2d) -> Floats1d:
     squares = (proba**2).sum(axis=1, keepdims=True) - 2 * proba + 1
     step = (proba * np.sqrt(np.maximum(squares, 0.0))).sum(axis=1)
     return np.asarray(np.linalg.norm(x, axis=1) * step)
+
+
+def disagreement(committee: Floats3d) -> Floats1d:
+    """Mean over c heads of KL(their probabilities ‖ the heads' mean), as a share of its maximum ln min(c, k), (n,):
+    1 = each head is certain of another intent. committee (c, n, k), c >= 1.
+
+    >>> disagreement(np.array([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]])).round(2).tolist()
+    [1.0, 0.0]
+    """
+    c, n, k = committee.shape
+    if min(c, k) < 2:
+        return np.zeros(n)
+    # The mean divergence from the mean is the mean's entropy less the mean entropy: no second (c, n, k) array.
+    excess = entropy(committee.mean(axis=0)) - np.mean([entropy(proba) for proba in committee], axis=0)
+    return np.asarray(np.clip(excess * np.log(k) / np.log(min(c, k)), 0.0, 1.0))

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from service import database
 from service.bots.schemas import Bot
 from service.bots.store import list_bots
+from service.classifiers import rules, store
 from service.context import Context
 from service.encoding import EncodeClient
 from service.errors import FencepostError, RedisDown
 from service.health import Check, check_database, check_redis
 from service.operations.supervisor import answers, load_state
+from service.reviews.labels import label_counts
 from service.streams import Streams
 from service.tables import turn
 
@@ -126,7 +128,18 @@ def _bot(context: Context, bot: Bot, foreign_share: ForeignShare) -> Iterator[Ch
     if bot.champion is None:
         mend = f"`fencepost intents import --bot {bot.name} FILE`, then wait a minute"
         yield Check(f"{bot.name}: classifier", "warning", f"none yet; {turns} turns", mend)
+    yield from _adapting(context, bot)
     yield from _dead(context, bot)
+
+
+def _adapting(context: Context, bot: Bot) -> Iterator[Check]:
+    """Advice, nothing wrong: what tuning the encoder would have to learn from."""
+    with database.reading(context.engine) as connection:
+        counts, at_last = label_counts(connection, bot.name), store.labels_adapted(connection, bot.name)
+    labels = sum(n for intent_id, n in counts.items() if intent_id is not None)
+    if rules.wants_adapting(labels, at_last) and not rules.unfit(counts):
+        saw = f"{labels} labels{f', {at_last} when its encoder was last tuned' if at_last else ''}"
+        yield Check(f"{bot.name}: adapting", "ok", saw, f"`fencepost adapt --bot {bot.name}` may pay")
 
 
 def _dead(context: Context, bot: Bot) -> Iterator[Check]:

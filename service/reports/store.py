@@ -1,18 +1,24 @@
 """Reports in SQL. They arrive in any order, before or after the turn or reply they are about: which turn that is, is
 worked out when they are read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from service import database, tables
+from service.intents.store import merges
+from service.reports.inferred import Line
 from service.turns.schemas import Report, ReportKind
 from service.turns.store import Arrival, ExternalKey, event_time, first_of_each, fit
 
 REPORT, CONTENT, TURN, REPLY = tables.report, tables.report_content, tables.turn, tables.reply
+MARK, LABEL = tables.mark, tables.label
+MANY = 300  # conversations in one statement
+QUESTION = ("?", "？", "؟")
 
 
 class NewReport(NamedTuple):
@@ -141,3 +147,72 @@ def is_any_reported(
         connection.execute(sa.select(r.id).where(r.bot == bot, named).limit(1)).first()
         for named in (named_turns, named_replies, by_reply)
     )
+
+
+def reviewed_answers(connection: sa.Connection, bot: str) -> dict[int, int | None]:
+    """What people answered on the reported turns that were drawn for review: turn → intent id, None for `none`.
+
+    A mark `reported` with a rate says that its turn was drawn, by hash, before anybody was asked.
+    """
+    drawn = sa.select(MARK.c.turn_id).where(MARK.c.bot == bot, MARK.c.kind == "reported", MARK.c.rate.is_not(None))
+    of_use = (LABEL.c.bot == bot, LABEL.c.use == "train", LABEL.c.turn_id.in_(drawn))
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(*of_use).group_by(LABEL.c.turn_id)
+    answered = (LABEL.c.id.in_(newest), LABEL.c.origin == "vote", LABEL.c.answer.in_(("intent", "none")))
+    final = merges(connection, bot)
+    rows = connection.execute(sa.select(LABEL.c.turn_id, LABEL.c.answer, LABEL.c.intent_id).where(*answered))
+    return {row.turn_id: final[row.intent_id] if row.answer == "intent" else None for row in rows}
+
+
+class Conversation(NamedTuple):
+    """The user's turns in order of time, and whether the bot's question after the last of them stands open."""
+
+    lines: Sequence[Line]
+    persons: Mapping[int, str]  # of each turn
+    keys: Mapping[int, ExternalKey]
+    id: str
+    is_question_open: bool
+
+
+def conversations_since(connection: sa.Connection, bot: str, received: datetime) -> Iterator[list[Conversation]]:
+    """Those with a turn that came in since then, in parts; whole, but for turns that were forgotten."""
+    t = TURN.c
+    recent = sa.select(t.source, t.conversation_id).where(t.bot == bot, t.received_at >= received).distinct()
+    recent = recent.where(t.conversation_id != "", t.source.not_in(("import", "gold")))
+    found = [(row.source, row.conversation_id) for row in connection.execute(recent)]
+    for start in range(0, len(found), MANY):
+        yield list(_conversations(connection, bot, found[start : start + MANY]))
+
+
+def _conversations(connection: sa.Connection, bot: str, wanted: list[ExternalKey]) -> Iterator[Conversation]:
+    t, content = TURN.c, tables.turn_content
+    columns = [t[name] for name in ("source", "conversation_id", "external_id", "at", "bot_intent")]
+    query = (
+        sa.select(t.id.label("turn_id"), *columns, t.is_fallback, t.is_slot_fill, content.c.text, content.c.person)
+        .join(content, content.c.turn_id == t.id)
+        .where(t.bot == bot, sa.tuple_(t.source, t.conversation_id).in_(wanted))
+        .order_by(t.source, t.conversation_id, t.at, t.id)
+    )
+    last = _last_replies(connection, bot, wanted)
+    for key, rows in groupby(connection.execute(query), key=lambda row: (row.source, row.conversation_id)):
+        turns = list(rows)
+        at, text = last.get(key, (turns[-1].at, ""))
+        yield Conversation(
+            lines=[Line(**{name: getattr(turn, name) for name in Line._fields}) for turn in turns],
+            persons={turn.turn_id: turn.person for turn in turns},
+            keys={turn.turn_id: (turn.source, turn.external_id) for turn in turns},
+            id=key[1],
+            is_question_open=at >= turns[-1].at and text.rstrip().endswith(QUESTION),
+        )
+
+
+def _last_replies(
+    connection: sa.Connection, bot: str, wanted: list[ExternalKey]
+) -> dict[ExternalKey, tuple[datetime, str]]:
+    r, content = REPLY.c, tables.reply_content
+    query = (
+        sa.select(r.source, r.conversation_id, r.at, content.c.text)
+        .join(content, content.c.reply_id == r.id)
+        .where(r.bot == bot, sa.tuple_(r.source, r.conversation_id).in_(wanted))
+        .order_by(r.at, r.id)
+    )
+    return {(row.source, row.conversation_id): (row.at, row.text) for row in connection.execute(query)}

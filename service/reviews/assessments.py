@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
 
@@ -14,9 +15,9 @@ from service import database, tables
 from service.encoding import unpack
 from service.learning.structure import surprise
 from service.learning.types import Floats2d
-from service.turns.schemas import IntentScore
+from service.turns.schemas import Entity, IntentScore
 
-TURN, VECTOR, LABEL = tables.turn, tables.vector, tables.label
+TURN, CONTENT, VECTOR, LABEL = tables.turn, tables.turn_content, tables.vector, tables.label
 PREDICTION, MARK, CANDIDATE, STRUCTURE = tables.prediction, tables.mark, tables.candidate, tables.structure
 
 MarkKind = Literal[
@@ -47,6 +48,8 @@ class Assessment(NamedTuple):
     out_of_scope: float
     uncertainty: float
     marks: tuple[Mark, ...] = ()
+    ambiguity: float = 0.0  # of the entities' boundaries, in [0, 1]
+    entity_signature: str | None = None  # as the tagger sees it; None: there is none, the platform's counts
 
     @property
     def candidate(self) -> bool:
@@ -63,6 +66,8 @@ class Unassessed(NamedTuple):
     external_id: str
     intents: tuple[IntentScore, ...]
     is_slot_fill: bool = False
+    text: str = ""
+    entities: tuple[Entity, ...] = ()
 
 
 def store_assessments(
@@ -88,7 +93,8 @@ def store_assessments(
 
 def _prediction_row(bot: str, n: int, turn_id: int, assessment: Assessment) -> dict[str, Any]:
     fields = assessment._asdict()
-    del fields["marks"]
+    for name in ("marks", "ambiguity", "entity_signature"):
+        del fields[name]
     return {"bot": bot, "n": n, "turn_id": turn_id, **fields}
 
 
@@ -118,10 +124,17 @@ def _surprises(
     query = sa.select(TURN.c.id, TURN.c.entity_signature).where(TURN.c.id.in_(list(assessed)))
     intents = {turn_id: one.best_id for turn_id, one in assessed.items() if one.intent_id is not None}
     structures = {
-        row.id: (intents[row.id], row.entity_signature) for row in connection.execute(query) if row.id in intents
+        row.id: (intents[row.id], _signature(assessed[row.id], row.entity_signature))
+        for row in connection.execute(query)
+        if row.id in intents
     }
     _count(connection, bot, n, Counter(one for turn_id, one in structures.items() if turn_id in new))
     return _nats(structures, _counts(connection, bot, n, set(intents.values())))
+
+
+def _signature(assessment: Assessment, of_platform: str) -> str:
+    """What reviewers taught the tagger counts for more than what the platform says."""
+    return of_platform if assessment.entity_signature is None else assessment.entity_signature
 
 
 def _nats(structures: Mapping[int, tuple[int, str]], counts: Mapping[int, Mapping[str, int]]) -> dict[int, float]:
@@ -191,7 +204,13 @@ def _replace_candidates(
     gone = (CANDIDATE.c.turn_id.in_(_without(list(assessed), marked)), CANDIDATE.c.status == "open")
     connection.execute(sa.delete(CANDIDATE).where(*gone))
     rows = [
-        {"turn_id": turn_id, "n": n, "uncertainty": one.uncertainty, "structure": surprises.get(turn_id, 0.0)}
+        {
+            "turn_id": turn_id,
+            "n": n,
+            "uncertainty": one.uncertainty,
+            # Wholly undecided boundaries count as much as a structure that is just rare.
+            "structure": surprises.get(turn_id, 0.0) + RARE * one.ambiguity,
+        }
         for turn_id, one in assessed.items()
         if turn_id in marked
     ]
@@ -225,8 +244,10 @@ def unassessed(
     is_seen = sa.exists().where(PREDICTION.c.turn_id == c.id, PREDICTION.c.n == n)
     is_waiting = sa.exists().where(CANDIDATE.c.turn_id == c.id, CANDIDATE.c.status == "open")
     query = (
-        sa.select(c.id, c.source, c.external_id, c.bot_intent, c.bot_score, VECTOR.c.data)
+        sa.select(c.id, c.source, c.external_id, c.bot_intent, c.bot_score, VECTOR.c.data, CONTENT.c.text)
+        .add_columns(CONTENT.c.entities)
         .join(VECTOR, (VECTOR.c.turn_id == c.id) & (VECTOR.c.encoder == encoder))
+        .join(CONTENT, CONTENT.c.turn_id == c.id)
         .where(c.bot == bot, c.id > after, c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")), ~is_seen)
         .order_by(c.id)
         .limit(limit)
@@ -234,8 +255,13 @@ def unassessed(
     if since is not None:
         query = query.where((c.at >= since) | is_waiting)
     rows = connection.execute(query).all()
-    turns = [Unassessed(row.id, row.source, row.external_id, _intents(row.bot_intent, row.bot_score)) for row in rows]
-    return turns, unpack([row.data for row in rows])
+    return [_unassessed(row) for row in rows], unpack([row.data for row in rows])
+
+
+def _unassessed(row: sa.Row[Any]) -> Unassessed:
+    intents = _intents(row.bot_intent, row.bot_score)
+    entities = msgspec.convert(row.entities, tuple[Entity, ...])
+    return Unassessed(row.id, row.source, row.external_id, intents, text=row.text, entities=entities)
 
 
 def _intents(name: str, score: float | None) -> tuple[IntentScore, ...]:
@@ -247,6 +273,7 @@ class Believed(NamedTuple):
 
     q: float
     uncertainty: float
+    rate: float | None = None  # the chance it had, where it was drawn to be asked about whatever its priority
 
 
 def store_reported(
@@ -262,7 +289,7 @@ def store_reported(
         for turn_id, uncertainty in sorted(predicted.items())
         if turn_id not in asked
     }
-    _mark_reported(connection, bot, n, {turn_id: believed[turn_id].q for turn_id in raised}, now)
+    _mark_reported(connection, bot, n, {turn_id: believed[turn_id] for turn_id in raised}, now)
     rows = [
         {"bot": bot, "turn_id": turn_id, "n": n, "uncertainty": uncertainty, "created_at": now}
         for turn_id, uncertainty in raised.items()
@@ -271,15 +298,17 @@ def store_reported(
     _update_uncertainty(connection, n, raised)
 
 
-def _mark_reported(connection: sa.Connection, bot: str, n: int, q: Mapping[int, float], now: datetime) -> None:
+def _mark_reported(
+    connection: sa.Connection, bot: str, n: int, believed: Mapping[int, Believed], now: datetime
+) -> None:
     rows = [
-        {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": value, "n": n, "at": now}
-        for turn_id, value in q.items()
+        {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": one.q, "rate": one.rate, "n": n, "at": now}
+        for turn_id, one in believed.items()
     ]
     database.insert_new(connection, MARK, rows)
     update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("of_turn"), MARK.c.kind == "reported")
     if rows:
-        again = [{"of_turn": turn_id, "q": value} for turn_id, value in q.items()]
+        again = [{"of_turn": turn_id, "q": one.q} for turn_id, one in believed.items()]
         connection.execute(update.values(value=sa.bindparam("q")), again)
 
 
@@ -296,14 +325,26 @@ class ReportedTurn(NamedTuple):
 
     bot_intent: str
     is_fallback: bool
+    source: str
+    external_id: str
 
 
 def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, ReportedTurn]:
     """Those of the turns that can be asked about: of the log, and no slot fill."""
     c = TURN.c
     asked = (c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")))
-    query = sa.select(c.id, c.bot_intent, c.is_fallback).where(c.bot == bot, c.id.in_(turn_ids), *asked)
-    return {row.id: ReportedTurn(row.bot_intent, row.is_fallback) for row in connection.execute(query)}
+    columns = [c[name] for name in ReportedTurn._fields]
+    query = sa.select(c.id, *columns).where(c.bot == bot, c.id.in_(turn_ids), *asked)
+    return {turn_id: ReportedTurn(*fields) for turn_id, *fields in connection.execute(query)}
+
+
+def drawn_reported(connection: sa.Connection, bot: str) -> list[int]:
+    """Waiting candidates whose reports were drawn for review, by id."""
+    c = CANDIDATE.c
+    query = sa.select(c.turn_id).join(MARK, MARK.c.turn_id == c.turn_id).where(c.bot == bot, c.status == "open")
+    return list(
+        connection.scalars(query.where(MARK.c.kind == "reported", MARK.c.rate.is_not(None)).order_by(c.turn_id))
+    )
 
 
 def drop_reported(connection: sa.Connection, bot: str, reported: set[int]) -> None:

@@ -18,6 +18,8 @@ from service.turns.schemas import Entity, IntentScore, Reply, Turn
 TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
 REPLY, REPLY_CONTENT = tables.reply, tables.reply_content
 
+CHUNK = 500  # ids in one IN
+
 T = TypeVar("T")
 ExternalKey = tuple[str, str]  # (source, external id), unique within a bot
 Redaction = tuple[int, int, int, int, str]  # start, end, new start, new end, kind; characters
@@ -60,6 +62,14 @@ class NewTurn(NamedTuple):
     @property
     def intents(self) -> tuple[IntentScore, ...]:
         return self.turn.intents
+
+    @property
+    def text(self) -> str:
+        return self.turn.text
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        return self.turn.entities
 
 
 class NewReply(NamedTuple):
@@ -325,3 +335,15 @@ def counts(connection: sa.Connection, bot: str) -> Counts:
         sa.select(sa.func.count()).select_from(table).where(table.c.bot == bot).scalar_subquery() for table in tables_of
     ]
     return Counts(*connection.execute(sa.select(*found)).one())
+
+
+def texts_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
+    """By turn; a forgotten one has none."""
+    texts: dict[int, str] = {}
+    for start in range(0, len(turn_ids), CHUNK):
+        here = CONTENT.c.turn_id.in_(turn_ids[start : start + CHUNK])
+        texts |= {
+            row.turn_id: row.text
+            for row in connection.execute(sa.select(CONTENT.c.turn_id, CONTENT.c.text).where(here))
+        }
+    return texts

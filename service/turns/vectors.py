@@ -86,18 +86,21 @@ def store_vectors(connection: sa.Connection, encoder: str, rows: Sequence[tuple[
     return [turn_id for turn_id in ids if turn_id in living]
 
 
-def drop_other_vectors(connection: sa.Connection, bot: str, encoder: str, limit: int = CHUNK) -> int:
-    """Delete up to `limit` turns' vectors of other encoders; how many turns that were."""
+def drop_other_vectors(
+    connection: sa.Connection, bot: str, encoder: str, limit: int = CHUNK, *, spare: str = ""
+) -> int:
+    """Delete up to `limit` turns' vectors of encoders other than these two; how many turns that were."""
+    is_other = vector.c.encoder.not_in((encoder, spare))
     ids = list(
         connection.scalars(
             sa.select(turn.c.id)
             .join(vector, vector.c.turn_id == turn.c.id)
-            .where(turn.c.bot == bot, vector.c.encoder != encoder)
+            .where(turn.c.bot == bot, is_other)
             .distinct()
             .limit(limit)
         )
     )
-    connection.execute(sa.delete(vector).where(vector.c.turn_id.in_(ids), vector.c.encoder != encoder))
+    connection.execute(sa.delete(vector).where(vector.c.turn_id.in_(ids), is_other))
     return len(ids)
 
 

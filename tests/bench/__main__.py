@@ -1,6 +1,7 @@
 """`python -m tests.bench rank|train|gate`: what ranking and retraining take beside their bare arithmetic, and what the
 promotion gate lets through. They print what they measured and never assert it."""
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
@@ -49,6 +50,23 @@ def rank(candidates: int, repetitions: int, json_file: BinaryIO) -> None:
     from tests.bench.rank import measure
 
     _write(json_file, measure(candidates, repetitions))
+
+
+@bench.command
+@click.option(
+    "--data",
+    envvar="FENCEPOST_DATA",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the public data. [env: FENCEPOST_DATA]",
+)
+@click.option("--folder", default="bench", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
+def table(data: Path, folder: Path, seeds: int) -> None:
+    """Every figure of the learning core beside its bar; each call's JSON stays in the folder."""
+    from tests.bench.table import run
+
+    run(data, folder, seeds)
 
 
 if __name__ == "__main__":

@@ -292,7 +292,8 @@ def test_a_complaint_about_a_turn_out_of_scope_is_heard(shop: Shop) -> None:
         shop.report(turn_id, "wrong_answer", person=f"u-{turn_id}")
     shop.refresh_reports()
     shop.rank()
-    assert len(shop.rows(tables.ranking_item, "turn_id")) == 30
+    reviewed = shop.rows(tables.card, "turn_id", is_blind=True)  # asked about whatever their priority
+    assert len(shop.rows(tables.ranking_item, "turn_id")) == 30 - len(reviewed)
 
 
 @pytest.mark.parametrize(

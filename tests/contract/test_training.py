@@ -197,17 +197,17 @@ def test_a_challenger_that_wins_is_put_in_force(shop: Shop) -> None:
     turns = say_all(shop)
     run(shop)
     n = mislead(shop, turns)
-    assert gating.decide(shop.context, BOT) is None
+    assert gating.decide(shop.context, shop.encoder, BOT) is None
     answer(shop, n, "challenger")
     asked(shop)
-    assert gating.decide(shop.context, BOT) == "promoted"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
     assert asked(shop) == ["rescore"]
     gate = gate_of(shop, n)
     assert (champion(shop).n, gate.status, gate.losses) == (n, "promoted", 0)
     assert gate.wins == gate.disagreed
     assert f"{gate.wins} wins" in gate.reason
     assert dict(shop.rows(tables.classifier, "n", "status", order="n")) == {1: "retired", 2: "champion"}
-    assert gating.decide(shop.context, BOT) is None  # a repeat finds it closed
+    assert gating.decide(shop.context, shop.encoder, BOT) is None  # a repeat finds it closed
 
 
 def test_a_challenger_that_loses_is_held_and_its_flips_train_the_next(shop: Shop) -> None:
@@ -216,7 +216,7 @@ def test_a_challenger_that_loses_is_held_and_its_flips_train_the_next(shop: Shop
     n = mislead(shop, turns)
     flips = len(flip_cards(shop, n, "turn_id"))
     answer(shop, n, "champion")
-    assert gating.decide(shop.context, BOT) == "held"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     assert (champion(shop).n, gate_of(shop, n).status) == (1, "held")
     third = run(shop)
     assert third == 3
@@ -304,10 +304,10 @@ def test_votes_that_no_label_knows_yet_are_waited_for(shop: Shop) -> None:
     with database.writing(shop.engine) as connection:
         flips = sa.update(tables.card).where(tables.card.c.purpose == "flip")
         connection.execute(flips.values(status="resolved", is_settled=False))
-    assert gating.decide(shop.context, BOT) is None
+    assert gating.decide(shop.context, shop.encoder, BOT) is None
     with database.writing(shop.engine) as connection:  # settled without a label: a new intent was proposed
         connection.execute(sa.update(tables.card).values(is_settled=True))
-    assert gating.decide(shop.context, BOT) == "held"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     assert gate_of(shop, n).neither == gate_of(shop, n).disagreed
 
 
@@ -318,7 +318,7 @@ def test_an_unsure_flip_counts_for_neither_and_leaves_the_queue(shop: Shop) -> N
     with database.writing(shop.engine) as connection:
         flips = sa.update(tables.card).where(tables.card.c.purpose == "flip")
         connection.execute(flips.values(status="adjudicate"))
-    assert gating.decide(shop.context, BOT) == "held"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     assert gate_of(shop, n).reason.startswith("0 wins, 0 losses")
     assert {status for (status,) in flip_cards(shop, n, "status")} == {"withdrawn"}
 
@@ -447,7 +447,7 @@ def test_rollback_puts_an_older_one_back_and_ends_the_open_gate(shop: Shop) -> N
     run(shop)
     n = mislead(shop, turns)
     answer(shop, n, "challenger")
-    gating.decide(shop.context, BOT)
+    gating.decide(shop.context, shop.encoder, BOT)
     for turn_id in (*turns["refund"][4:24], *turns["track_order"][4:24]):
         label(shop, turn_id, "cancel_order")
     third = run(shop)
@@ -476,7 +476,7 @@ def test_a_gate_whose_champion_is_gone_is_void(shop: Shop) -> None:
         other = store.save(connection, BOT, champion(shop).head, Manifest(encoder="e", dimensions=64), "held", AT)
         update_bot(connection, BOT, AT)
         connection.execute(sa.update(tables.bot).values(champion=other))
-    assert gating.decide(shop.context, BOT) == "void"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "void"
     assert champion(shop).n == other
     assert gate_of(shop, n).status == "void"
 

@@ -9,12 +9,13 @@ from click.testing import CliRunner, Result
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from service import database
+from service import database, tables
 from service.access.keys import create_key
-from service.classifiers import store
+from service.classifiers import rules, store
 from service.cli import cli
 from service.clock import now
 from service.context import Context
+from service.operations import doctor
 from tests.support.edge import build
 from tests.support.encoder import FakeEncoder
 from tests.support.shop import BOT, add_turn, open_shop
@@ -92,3 +93,46 @@ def test_in_a_terminal(desk: Desk) -> None:
     failed = command(desk.context, "rollback", BOT, "7")
     assert failed.exit_code == 1
     assert "no classifier 7" in failed.output
+
+
+def label_all(context: Context, n: int) -> None:
+    """n turns, in turn of the one intent and of the other."""
+    rows = [
+        {"bot": BOT, "turn_id": add_turn(context.engine, f"say {i}"), "use": "train", "answer": "intent"}
+        | {"intent_id": 1 + i % 2, "origin": "vote", "at": now()}
+        for i in range(n)
+    ]
+    with database.writing(context.engine) as connection:
+        connection.execute(tables.label.insert(), rows)
+
+
+def test_an_owner_asks_for_an_adapted_encoder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "ADAPT_LABELS", 6)
+    label_all(desk.context, 6)
+    desk.context.redis.flushall()
+    assert desk.ask("POST", "/adapt").status_code == 403
+    answer = desk.ask("POST", "/adapt", "owner")
+    assert (answer.status_code, answer.json()) == (202, {"bot": BOT, "labels": 6, "is_new": True})
+    assert desk.ask("POST", "/adapt", "owner").json()["is_new"] is False
+    assert [job.func_name for job in desk.context.queue.jobs] == ["workers.jobs.adapt"]
+    said = CliRunner().invoke(cli, ["adapt", "--bot", BOT], obj=desk.context.settings).output
+    assert said.startswith(f"Asked already: to tune the encoder of {BOT} on 6 labels.\n")
+    assert "nothing changes for the bot unless it wins" in said
+
+
+def test_too_few_labels_are_said_at_once(desk: Desk) -> None:
+    answer = desk.ask("POST", "/adapt", "owner")
+    assert (answer.status_code, answer.json()["type"]) == (409, "too-few-labels")
+    assert answer.json()["detail"] == "turns of 0 intents are labelled; tuning wants 2 or more to tell apart"
+    failed = CliRunner().invoke(cli, ["adapt", "--bot", BOT], obj=desk.context.settings)
+    assert (failed.exit_code, "Hint: label more turns" in failed.output) == (1, True)
+
+
+def test_doctor_says_when_adapting_may_pay(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(rules, "ADAPT_LABELS", 6)
+    monkeypatch.setattr(rules, "ADAPT_FROM", 6)
+    label_all(desk.context, 6)
+    told = {check.name: check for check in doctor.examine(desk.context, lambda _connection, _bot: 0.0)}
+    found = told[f"{BOT}: adapting"]
+    assert (found.level, found.saw, found.mend) == ("ok", "6 labels", f"`fencepost adapt --bot {BOT}` may pay")

@@ -16,7 +16,7 @@ from redis import Redis
 from service import database, encoding_wire
 from service.bots.store import update_bot
 from service.context import Context
-from service.encoding import EncodeClient, EncoderChanged, pack
+from service.encoding import EncodeClient, EncoderChanged, insist, pack
 from service.errors import BadInput, ConfigError, EncoderDown
 from service.settings import Settings
 from service.streams import ENCODE_REQUESTS, PENDING
@@ -78,6 +78,31 @@ def test_turns_added_are_neighbours_until_removed(served, client):
     assert client.neighbours(BOT, vectors[:1], 3)[0].tolist() == [[300, -1, -1]]
     assert client.neighbours("other", vectors[:1], 1)[0].tolist() == [[-1]]
     assert client.neighbours(BOT, vectors[:0], 2)[0].shape == (0, 2)
+
+
+@over_both
+def test_an_encoder_may_be_asked_for_by_name(served, client):
+    """It knows texts, whatever the bot has, and no neighbours."""
+    other = client.named("other")
+    assert client.identity(BOT) == FAKE.identity(BOT)
+    assert other.identity(BOT) == FakeEncoder("other").identity(BOT)
+    np.testing.assert_array_equal(other.encode(BOT, ["hello"]), FakeEncoder("other").encode(BOT, ["hello"]))
+    np.testing.assert_array_equal(client.named("").encode(BOT, ["hello"]), client.encode(BOT, ["hello"]))
+    with pytest.raises(BadInput, match="knows no neighbours"):
+        other.add(BOT, [1], other.encode(BOT, ["hello"]))
+    with pytest.raises(EncoderDown, match="'broken' is not to be had"):
+        client.named("broken").identity(BOT)
+    insist(client, BOT, "other", FakeEncoder("other").identity(BOT))
+    with pytest.raises(EncoderDown, match="for the encode process, not"):
+        insist(client, BOT, "other", FAKE.identity(BOT))
+
+
+def test_who_asks_for_the_identity_is_told_of_a_change_at_once(context, served, client):
+    open_shop(context.engine)
+    assert client.identity(BOT) == FAKE.identity(BOT)
+    with database.writing(context.engine) as connection:
+        update_bot(connection, BOT, AT, encoder="other")
+    assert client.identity(BOT) == FakeEncoder("other").identity(BOT)
 
 
 @over_both

@@ -50,6 +50,9 @@ class FakeEncoder:
     def add(self, bot: str, turn_ids: Sequence[int], vectors: Floats2d) -> None:
         self.turns.setdefault(bot, {}).update(zip(map(int, turn_ids), np.asarray(vectors, np.float32), strict=True))
 
+    def named(self, name: str) -> "FakeEncoder":
+        return FakeEncoder(name or "fake")
+
     def remove(self, bot: str, turn_ids: Sequence[int]) -> None:
         for turn_id in turn_ids:
             self.turns.get(bot, {}).pop(int(turn_id), None)

@@ -36,11 +36,13 @@ def test_a_batch_takes_one_of_each_kind_before_a_second_of_any(diversifier: str)
     assert sorted(picks // 10) == [0, 1, 2, 3]
 
 
-def test_kmeans_takes_the_best_of_each_cluster_best_first() -> None:
-    x = clumps(10)
-    scores = np.tile(np.linspace(0.1, 1.0, 10), 4) + np.repeat([0.3, 0.2, 0.1, 0.0], 10)
-    picks = batch(x, scores, np.arange(40), 4, np.random.default_rng(1), diversifier="kmeans")
-    assert picks.tolist() == [9, 19, 29, 39]
+def test_kmeans_takes_the_turn_in_the_middle_of_each_cluster() -> None:
+    middles = np.eye(4)
+    around = [unit(middle + 0.5 * np.roll(middles, step, axis=0)) for step in (1, 2, 3) for middle in [middles]]
+    x = np.concatenate([middles, *around])
+    scores = np.where(np.arange(16) < 4, 0.5, 0.6)  # the middle is not the best
+    picks = batch(x, scores, np.arange(16), 4, np.random.default_rng(1), diversifier="kmeans")
+    assert sorted(picks.tolist()) == [0, 1, 2, 3]
 
 
 @EACH

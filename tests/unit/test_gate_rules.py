@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,8 +14,10 @@ from service.classifiers.rules import (
     difference,
     explain_veto,
     hopeless,
+    unfit,
     verdict,
     vetoes,
+    wants_adapting,
     wants_training,
 )
 from service.classifiers.schemas import Gate, Manifest
@@ -142,4 +145,32 @@ SAME = Inputs("e@1", {"refund": 1}, 40, 90, 1000)
     ],
 )
 def test_when_to_train(newest: Manifest | None, inputs: Inputs, is_trying: bool, wants: bool) -> None:
-    assert wants_training(newest, inputs, is_trying=is_trying) is wants
+    assert wants_training(newest, inputs, trying=newest if is_trying else None) is wants
+
+
+def test_a_trial_of_more_labels_is_not_voided_for_as_many() -> None:
+    adapted = msgspec.structs.replace(KNOWN, encoder="shop@2", labels=80)
+    grown = SAME._replace(last_label_id=150, labels=80)
+    assert not wants_training(KNOWN, grown, trying=adapted)
+    assert wants_training(KNOWN, grown._replace(labels=120), trying=adapted)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({}, "turns of 0 intents are labelled"),
+        ({1: 500, None: 300}, "turns of 1 intents are labelled"),
+        ({1: 100, 2: 99, None: 300}, "199 turns are labelled with an intent"),
+        ({1: 100, 2: 100}, ""),
+    ],
+)
+def test_what_an_encoder_can_be_tuned_on(labels: dict[int | None, int], says: str) -> None:
+    assert unfit(labels).startswith(says)
+    assert bool(unfit(labels)) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("labels", "at_last", "wants"), [(299, 0, False), (300, 0, True), (499, 250, False), (500, 250, True)]
+)
+def test_when_adapting_may_pay(labels: int, at_last: int, wants: bool) -> None:
+    assert wants_adapting(labels, at_last) is wants

@@ -57,7 +57,7 @@ def test_of_equals_the_one_more_complained_about_goes_first() -> None:
 
 def test_known_priority() -> None:
     found = Factors(np.array([0.2, 0.8]), np.array([3.0, 1.0]), np.array([0.0, 2.0]), np.array([1.0, 0.0]))
-    expected = [(0.5 + 0.3 * 1.0) * 1.1, (1.0 + 0.3 * 0.5) * 1.5]
+    expected = [(0.2 + 0.3 * 1.0) * np.exp(0.5), (0.8 + 0.3 * 0.5) * 3.0]
     assert priority(found, Weights()) == pytest.approx(expected)
 
 
@@ -76,6 +76,12 @@ def test_raising_a_factor_never_lowers_the_priority(found: Factors, at: int, nam
     raised[at] += more
     after = priority(found._replace(**{name: raised}), Weights())
     assert after[at] >= priority(found, Weights())[at] - 1e-12
+
+
+def test_a_turn_said_four_times_counts_twice() -> None:
+    once = Factors(np.array([0.4]), np.zeros(1), np.zeros(1), np.log([1.0]))
+    often = once._replace(impact=np.log([4.0]))
+    assert priority(often, Weights()) == pytest.approx(2 * priority(once, Weights()))
 
 
 def test_structure_counts_for_nothing_without_entities() -> None:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from service.learning.ranking import Factors, Weights, priority
 from service.learning.reports import (
+    MOST,
     PRIOR,
     base_rate,
     believe,
@@ -17,7 +18,9 @@ from service.learning.reports import (
     combine,
     decay,
     kernel,
+    learnt,
     pressure,
+    ration,
     reported_uncertainty,
 )
 from service.learning.types import Floats1d, Floats2d, Ints1d
@@ -49,7 +52,7 @@ def worlds(draw: st.DrawFn) -> World:
     weights = np.array(draw(cells), dtype=np.float64)
     angles = np.array(draw(st.lists(st.floats(0, 1.5), min_size=n, max_size=n)))
     answered = draw(st.lists(st.integers(-1, k - 1), min_size=n, max_size=n))
-    reports = draw(st.lists(st.builds(Report, st.integers(0, n - 1), st.integers(0, 3), st.floats(0, 1)), max_size=8))
+    reports = draw(st.lists(st.builds(Report, st.integers(0, n - 1), st.integers(0, 3), st.floats(0, 1)), max_size=14))
     return World(
         weights / weights.sum(axis=1, keepdims=True),
         np.stack([np.cos(angles), np.sin(angles)], axis=1),
@@ -64,7 +67,8 @@ def priorities(world: World, reports: list[Report]) -> Floats1d:
     turns, persons, q = (
         (np.array(column) for column in zip(*reports, strict=True)) if reports else [np.zeros(0, int)] * 3
     )
-    cells = by_person(turns, persons, q.astype(float), (n, 4))
+    is_named = np.array([False, True, True, True])
+    cells = ration(by_person(turns, persons, q.astype(float), (n, 4)), is_named)
     near = kernel(np.clip(world.x @ world.x.T, -1, 1))
     np.fill_diagonal(near, 1.0)
     e = pressure(sparse.csr_array(near), cells, near.sum(axis=1), base_rate(cells, n))
@@ -72,7 +76,7 @@ def priorities(world: World, reports: list[Report]) -> Floats1d:
     return priority(Factors(uncertainty, np.zeros(n), e, np.zeros(n)), Weights())
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(worlds(), st.integers(0, 6), st.integers(0, 3), st.floats(0, 1))
 def test_another_report_never_lowers_its_turns_priority(world: World, turn: int, person: int, q: float) -> None:
     turn %= len(world.x)
@@ -81,7 +85,7 @@ def test_another_report_never_lowers_its_turns_priority(world: World, turn: int,
     assert after >= before - ROUNDING
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(worlds().filter(lambda world: world.reports), st.integers(0, 7), st.floats(0, 1))
 def test_a_stronger_report_never_lowers_its_turns_priority(world: World, which: int, q: float) -> None:
     which %= len(world.reports)
@@ -159,6 +163,33 @@ def test_one_persons_anger_is_capped_and_a_crowds_is_not() -> None:
     base = 0.01
     assert pressure(near, one, exposure, base) == pytest.approx([2 / 1.2 - 1])
     assert pressure(near, crowd, exposure, base) == pytest.approx([11 / 1.2 - 1])
+
+
+def test_who_reports_everything_is_hardly_believed() -> None:
+    """Sixty reports of .5 by one person say no more than three certain ones; those of nobody in particular stay."""
+    turns = np.arange(60)
+    loud = ration(by_person(turns, np.zeros(60, int), np.full(60, 0.5), (60, 1)), np.array([True]))
+    assert combine(loud) == pytest.approx(np.full(60, MOST / 60))
+    nobody = ration(by_person(turns, np.zeros(60, int), np.full(60, 0.5), (60, 1)), np.array([False]))
+    assert combine(nobody) == pytest.approx(np.full(60, 0.5))
+
+
+def test_who_reports_a_few_turns_is_believed() -> None:
+    few = by_person(np.arange(3), np.zeros(3, int), np.full(3, 0.9), (3, 1))
+    assert ration(few, np.array([True])).toarray().tolist() == few.toarray().tolist()
+
+
+@pytest.mark.parametrize(
+    ("right", "reviewed", "expected"), [(0, 0, 0.5), (0, 10, 0.25), (10, 10, 0.75), (5, 10, 0.5), (0, 990, 0.005)]
+)
+def test_reviews_move_a_prior(right: int, reviewed: int, expected: float) -> None:
+    assert learnt(0.5, right, reviewed) == pytest.approx(expected)
+
+
+@given(st.floats(0.01, 0.99), st.integers(0, 50), st.integers(0, 50))
+def test_one_more_right_report_raises_q_and_a_wrong_one_lowers_it(prior: float, right: int, wrong: int) -> None:
+    q = learnt(prior, right, right + wrong)
+    assert 0 < learnt(prior, right, right + wrong + 1) < q < learnt(prior, right + 1, right + wrong + 1) < 1
 
 
 def test_pressure_is_felt_nearby_and_not_afar() -> None:

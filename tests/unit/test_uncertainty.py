@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.learning.types import Floats2d
-from service.learning.uncertainty import best_two, entropy, expected_model_change, least_confidence, margin
+from service.learning.uncertainty import (
+    best_two,
+    disagreement,
+    entropy,
+    expected_model_change,
+    least_confidence,
+    margin,
+)
 
 SCORES = [least_confidence, margin, entropy]
 
@@ -82,3 +89,21 @@ def test_expected_model_change_is_the_mean_norm_of_the_gradients(proba: Floats2d
     ]
     # Squares that cancel to 1e-16 leave a root of 1e-8.
     assert expected_model_change(proba, x) == pytest.approx(np.array(slow), abs=1e-6)
+
+
+@given(probabilities(rows=6))
+def test_disagreement_is_the_mean_divergence_from_the_mean(proba: Floats2d) -> None:
+    committee = proba[:, None]  # as many heads, one turn
+    mean = committee.mean(axis=0)
+    logs = np.log(np.where(committee > 0, committee / np.where(mean > 0, mean, 1.0), 1.0))
+    nats = (committee * logs).sum(axis=2).mean(axis=0)
+    most = np.log(max(min(len(proba), proba.shape[1]), 2))
+    assert disagreement(committee) == pytest.approx(nats / most, abs=1e-9)
+    assert 0 <= disagreement(committee)[0] <= 1
+
+
+def test_one_head_one_intent_and_heads_that_agree_have_no_disagreement() -> None:
+    assert disagreement(np.array([[[0.3, 0.7]]])).tolist() == [0.0]
+    assert disagreement(np.ones((4, 2, 1))).tolist() == [0.0, 0.0]
+    assert disagreement(np.full((4, 2, 3), 1 / 3)).tolist() == [0.0, 0.0]
+    assert disagreement(np.zeros((4, 2, 0))).tolist() == [0.0, 0.0]

@@ -24,8 +24,8 @@ from service.tables import turn, vector
 from service.turns.logs import NONE, Conversation
 from workers import trainer, training
 from workers.demo.control import Control, Labelled, accuracy, random_control
-from workers.progress import Progress
 from workers.demo.reviewer import Habits
+from workers.progress import Progress
 from workers.redaction import Redactor
 
 NONE_ID = 0

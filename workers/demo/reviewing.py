@@ -14,8 +14,8 @@ from service.streams import Streams
 from service.tables import bot as bots
 from service.tables import gate
 from workers.demo.client import Client
-from workers.progress import Progress
 from workers.demo.reviewer import Reviewer
+from workers.progress import Progress
 
 AT_ONCE = 10  # cards
 PAUSE_S = 0.1

@@ -24,9 +24,9 @@ from service.turns.parsing import Adapter
 from service.turns.sending import opened_sender
 from workers.demo import measure, replayed, reviewing
 from workers.demo.client import Client
-from workers.progress import Progress
 from workers.demo.result import Result
 from workers.demo.reviewer import Habits, Reviewer
+from workers.progress import Progress
 
 BOT = "demo"
 CONTROL_RUNS = 20

@@ -22,8 +22,8 @@ from service.turns.logs import NONE, read_log
 from service.turns.parsing import Adapter
 from workers.demo import run as demo
 from workers.demo import stack
-from workers.progress import Progress
 from workers.demo.result import table
+from workers.progress import Progress
 
 FOLDER = Path(__file__).parent
 # The shipped log is public: its key may be too, and the demo can be repeated. Anybody's own log gets a key of its own.

@@ -1,0 +1,367 @@
+"""What people's reports are worth: errors of a bot that a hundred labels mend, with them and without.
+
+The old bot is logistic regression on ten examples per intent. Its traffic follows Zipf's law over the *intents*, in an
+order drawn by the seed, any text of an intent as likely as another: so texts repeat, frequent intents more, and what is
+frequent in the log is frequent among the unseen turns too. A law over the texts themselves would carry nothing from one
+to the other, for the unseen turns' texts are others. 5 % of its errors are reported, and .5 % of what it got right, by
+people who report twice on average. Everybody asks about 300 different texts, chosen at once; a label trains beside the
+old bot's examples. *Fixed* are the old bot's errors on unseen turns that the new champion gets right.
+
+Reports are weighed, and turns ranked and picked, by the product's own functions, from what it would see: the 64 nearest
+turns around each. The *liar* is one person who files as many reports as everybody else together, all of them false, on
+the most frequent intent, where they would do most harm.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from service.errors import BadInput
+from service.learning import head, ranking
+from service.learning.diversity import DUPLICATE, SHORTLIST, batch
+from service.learning.reports import kernel, pressure, reported_uncertainty
+from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
+from service.learning.uncertainty import margin
+from service.reports.rules import Evidence, weigh
+from service.reports.store import TurnReport
+from service.turns.schemas import ReportKind
+from workers import encoder, prototypes, trainer
+from workers.bench.data import Data, Row, read
+from workers.progress import Progress
+from workers.surroundings import NEAREST
+
+HeadKind = Literal["full", "plain"]
+Encode = Callable[[list[str]], Floats2d]
+
+EXAMPLES = 10  # per intent, that the old bot was taught
+REPORTED, FALSELY = 0.05, 0.005  # share of the errors, and of the right answers, that are reported
+EACH = 2  # reports that a person files, on average
+KIND: ReportKind = "thumbs_down"
+C = 10.0  # of the old bot, and of the plain head
+TOLERANCE = 1e-4
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Scale(NamedTuple):
+    """How large the experiment is; smaller only for tests."""
+
+    turns: int = 20_000
+    unseen: int = 5_000
+    budget: int = 300
+
+
+class Texts(NamedTuple):
+    """n encoded texts with their intents."""
+
+    x: Floats2d  # (n, d)
+    y: Ints1d  # (n,) column of the intent
+
+    def at(self, rows: Ints1d) -> "Texts":
+        return Texts(self.x[rows], self.y[rows])
+
+
+class Encoded(NamedTuple):
+    names: Floats2d  # (k, d)
+    train: Texts
+    test: Texts
+
+
+class World(NamedTuple):
+    """One seed's bot, its traffic as distinct texts, and what it will be asked next."""
+
+    names: Floats2d
+    examples: Texts
+    log: Texts  # (n,) distinct texts
+    turns: Ints1d  # (turns,) row of the log that each turn says
+    said_by: Ints1d  # (n,) turns that say it
+    answered: Ints1d  # (n,) what the old bot answers
+    unseen: Texts
+    is_error: Bools1d  # (unseen,) of the old bot
+    honest: "Filed"
+    lies: "Filed"
+
+
+class Filed(NamedTuple):
+    """Reports: which turn, by whom."""
+
+    turns: Ints1d
+    persons: Ints1d
+
+
+class Around(NamedTuple):
+    """What the product sees around each text: its nearest turns, itself among them, grouped by text."""
+
+    texts: Ints2d  # (n, NEAREST)
+    cosines: Floats2d  # (n, NEAREST)
+    turns: Ints2d  # (n, NEAREST) how many of the text are among the nearest
+
+
+class Counted(NamedTuple):
+    """Of the unseen turns: the old bot's errors that are right now, and its right answers that are not."""
+
+    fixed: int
+    broken: int
+
+
+class Strategy(NamedTuple):
+    """An arm of the comparison. `reports`: which of the filed reports it sees."""
+
+    pick: "Pick"
+    reports: Callable[[World], Sequence[Filed]] = lambda _: ()
+
+
+Pick = Callable[["Case"], Ints1d]
+
+
+class Case(NamedTuple):
+    """What an arm sees: no label but the old bot's examples."""
+
+    world: World
+    around: Around
+    evidence: Evidence
+    proba: Floats2d  # (n, k) by the champion that the examples make
+    budget: int
+    rng: np.random.Generator
+
+
+def encode_data(data: Data, encode: Encode) -> Encoded:
+    """Out-of-scope rows are left aside: nobody says which intent would have mended them."""
+    train, test = ([row for row in rows if not row.is_out_of_scope] for rows in (data.train, data.test))
+    names = sorted({row.intent for row in train} & {row.intent for row in test})
+    if len(names) < 2:
+        raise BadInput(f"{data.name} has fewer than two intents with train and test rows", hint="splits are per intent")
+    columns = {name: column for column, name in enumerate(names)}
+    return Encoded(
+        encode([prototypes.words(name) for name in names]),
+        _texts(train, columns, encode),
+        _texts(test, columns, encode),
+    )
+
+
+def _texts(rows: Sequence[Row], columns: Mapping[str, int], encode: Encode) -> Texts:
+    """Equal texts count once: of two intents the first."""
+    found = {row.text: columns[row.intent] for row in reversed(rows) if row.intent in columns}
+    return Texts(encode(list(found)), np.array(list(found.values()), dtype=np.int64))
+
+
+def make_world(data: Encoded, scale: Scale, seed: int) -> World:
+    rng = np.random.default_rng(seed)
+    shares = _zipf(len(data.names), rng)
+    taught = _taught(data.train.y, rng)
+    examples, rest = data.train.at(taught), data.train.at(np.setdiff1d(np.arange(len(data.train.y)), taught))
+    rows, turns, count = np.unique(_draw(rest.y, shares, scale.turns, rng), return_inverse=True, return_counts=True)
+    log, unseen = rest.at(rows), data.test.at(_draw(data.test.y, shares, scale.unseen, rng))
+    old = _regression(examples)
+    answered = old.predict(log.x)
+    is_wrong = (answered != log.y)[turns]
+    honest = _honest(is_wrong, rng)
+    lies = _lies(np.flatnonzero(~is_wrong & (log.y[turns] == shares.argmax())), len(honest.turns), rng)
+    is_error = np.asarray(old.predict(unseen.x) != unseen.y)
+    return World(data.names, examples, log, turns, count, answered, unseen, is_error, honest, lies)
+
+
+def _zipf(k: int, rng: np.random.Generator) -> Floats1d:
+    """(k,) share of each intent: 1/rank, the ranks drawn."""
+    shares = 1 / (1.0 + rng.permutation(k))
+    return np.asarray(shares / shares.sum())
+
+
+def _taught(y: Ints1d, rng: np.random.Generator) -> Ints1d:
+    """Rows of ten examples of each intent; of half of an intent's rows where it has few, for its users want some."""
+    of_intent = (np.flatnonzero(y == column) for column in np.unique(y))
+    return np.concatenate([rng.choice(rows, min(EXAMPLES, (len(rows) + 1) // 2), replace=False) for rows in of_intent])
+
+
+def _draw(y: Ints1d, shares: Floats1d, n: int, rng: np.random.Generator) -> Ints1d:
+    """(n,) rows: an intent by its share, then any of its texts."""
+    weights = shares[y] / np.bincount(y, minlength=len(shares))[y]
+    return rng.choice(len(y), n, p=weights / weights.sum())
+
+
+def _honest(is_wrong: Bools1d, rng: np.random.Generator) -> Filed:
+    turns = np.flatnonzero(rng.random(len(is_wrong)) < np.where(is_wrong, REPORTED, FALSELY))
+    return Filed(turns, rng.integers(0, max(1, len(turns) // EACH), len(turns)))
+
+
+def _lies(turns: Ints1d, n: int, rng: np.random.Generator) -> Filed:
+    """On n of these turns, or on all there are, by somebody who is nobody else."""
+    lied = rng.choice(turns, min(n, len(turns)), replace=False)
+    return Filed(lied, np.full(len(lied), -1))
+
+
+def look(world: World) -> Around:
+    """The nearest turns of each text, as far as the product looks."""
+    k = min(NEAREST, len(world.said_by))
+    cosines = np.asarray(world.log.x @ world.log.x.T)
+    np.fill_diagonal(cosines, 1.0)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    before = np.cumsum(world.said_by[nearest], axis=1) - world.said_by[nearest]
+    seen = np.clip(NEAREST + 1 - before, 0, world.said_by[nearest])
+    return Around(nearest, np.take_along_axis(cosines, nearest, axis=1), seen)
+
+
+def believed(world: World, filed: Sequence[Filed]) -> Evidence:
+    """The reports weighed as the service weighs them; its turn ids are places in `world.turns`."""
+    counting = [
+        TurnReport(
+            id=0,
+            turn_id=turn,
+            kind=KIND,
+            is_explicit=True,
+            intent="",
+            at=NOW,
+            person=f"p{person}",
+            bot_intent="",
+            bot_version="",
+        )
+        for some in filed
+        for turn, person in zip(some.turns.tolist(), some.persons.tolist(), strict=True)
+    ]
+    return weigh(counting, NOW, len(world.turns))
+
+
+def by_priority(case: Case) -> Ints1d:
+    """Rows of the log, as the ranking job chooses them."""
+    factors = measure(case)
+    scores = ranking.priority(factors, ranking.fitting(ranking.Weights(), factors))
+    ids = np.arange(len(scores))
+    best = ranking.top(scores, SHORTLIST * case.budget, ids)
+    return best[batch(case.world.log.x[best], scores[best], best, case.budget, case.rng)]
+
+
+def measure(case: Case) -> ranking.Factors:
+    """Of each text; where several say it, those of the turn that is believed to be wrong most."""
+    world, around, found = case.world, case.around, case.evidence
+    said = world.turns[found.turn_ids]
+    q = np.zeros(len(world.said_by))
+    np.maximum.at(q, said, found.belief)
+    near = kernel(around.cosines)
+    e = pressure(_to_reported(around, near, said), found.by_person, (near * around.turns).sum(axis=1), found.base)
+    repeats = (around.turns * (around.cosines >= DUPLICATE)).sum(axis=1)
+    uncertainty = reported_uncertainty(case.proba, world.answered, q)
+    return ranking.Factors(uncertainty, np.zeros(len(q)), e, np.log(repeats))
+
+
+def _to_reported(around: Around, near: Floats2d, said: Ints1d) -> sparse.csr_array:
+    """(n, m) kernel between each text and each reported turn, `said` (m,) being the turns' texts."""
+    n = len(around.texts)
+    rows = np.repeat(np.arange(n), around.texts.shape[1])
+    weights = np.where(around.turns > 0, near, 0.0).ravel()
+    of_texts = sparse.csr_array((weights, (rows, around.texts.ravel())), shape=(n, n))
+    return sparse.csr_array(of_texts[:, said])
+
+
+def by_margin(case: Case) -> Ints1d:
+    """Different texts, the least decided first."""
+    return ranking.top(margin(case.proba), case.budget, np.arange(len(case.proba)))
+
+
+def at_random(case: Case) -> Ints1d:
+    """Turns as they come, each text once."""
+    said = case.world.turns[case.rng.permutation(len(case.world.turns))]
+    _, first = np.unique(said, return_index=True)
+    return said[np.sort(first)][: case.budget]
+
+
+def by_margin_of_turns(case: Case) -> Ints1d:
+    """Turns as they stand in the log, a text again and again: what a library would ask that knows no repeats."""
+    said = case.world.turns
+    return said[ranking.top(margin(case.proba)[said], case.budget, np.arange(len(said)))]
+
+
+STRATEGIES = {
+    "default": Strategy(by_priority, lambda world: [world.honest]),
+    "default_without_reports": Strategy(by_priority),
+    "margin": Strategy(by_margin),
+    "margin_of_turns": Strategy(by_margin_of_turns),
+    "random": Strategy(at_random),
+    "default_with_liar": Strategy(by_priority, lambda world: [world.honest, world.lies]),
+}
+
+
+class Champion(NamedTuple):
+    proba: Callable[[Floats2d], Floats2d]
+    predict: Callable[[Floats2d], Ints1d]
+    tuning: trainer.Tuning | None = None
+
+
+def train(world: World, asked: Ints1d, kind: HeadKind, tuning: trainer.Tuning | None) -> Champion:
+    """From the examples and the labels of these rows; `full` is the product's head, which reads the log too."""
+    known = Texts(np.vstack([world.examples.x, world.log.x[asked]]), np.append(world.examples.y, world.log.y[asked]))
+    if kind == "plain":
+        model = _regression(known)
+        return Champion(model.predict_proba, model.predict)
+    n = len(known.y)
+    labels = trainer.Labels(known.x, known.y + 1, np.ones(n), np.arange(n))
+    ids = np.arange(1, len(world.names) + 1)
+    fitted = trainer.fit(ids, world.names, labels, world.log.x[world.turns], seed=0, tuning=tuning)
+    of_head = fitted.head
+    return Champion(
+        lambda x: head.probabilities(of_head, x).astype(np.float64),
+        lambda x: head.logits(of_head, x).argmax(axis=1),
+        fitted.tuning,
+    )
+
+
+def _regression(known: Texts) -> LogisticRegression:
+    return LogisticRegression(C=C, tol=TOLERANCE, max_iter=1000).fit(known.x, known.y)
+
+
+def run(world: World, scale: Scale, kind: HeadKind, seed: int) -> dict[str, Counted]:
+    """Each arm's champion on the unseen turns."""
+    around = look(world)
+    first = train(world, np.zeros(0, np.int64), kind, None)
+    proba = first.proba(world.log.x)
+    budget = min(scale.budget, len(world.log.y))
+    found = {}
+    for name, strategy in STRATEGIES.items():
+        evidence = believed(world, strategy.reports(world))
+        case = Case(world, around, evidence, proba, budget, np.random.default_rng(seed))
+        found[name] = _count(world, train(world, strategy.pick(case), kind, first.tuning))
+    return found
+
+
+def _count(world: World, champion: Champion) -> Counted:
+    is_right = champion.predict(world.unseen.x) == world.unseen.y
+    fixed, broken = world.is_error & is_right, ~world.is_error & ~is_right
+    return Counted(int(fixed.sum()), int(broken.sum()))
+
+
+def compare(
+    data: Encoded, scale: Scale, kind: HeadKind, seeds: int, advance: Callable[[int], None]
+) -> dict[str, object]:
+    """Errors fixed per 100 labels, the mean of the seeds; beside them what was broken, and the liar's cost."""
+    counts = []
+    for seed in range(seeds):
+        counts.append(run(make_world(data, scale, seed), scale, kind, seed))
+        advance(1)
+    budget = min(scale.budget, len(data.train.y))
+    fixed, broken = (
+        {name: float(np.mean([count[name][field] for count in counts])) * 100 / budget for name in STRATEGIES}
+        for field in (0, 1)
+    )
+    with_liar = fixed.pop("default_with_liar")
+    cost = 1 - with_liar / fixed["default"] if fixed["default"] else 0.0
+    return fixed | {"liar_cost": cost, "broken": broken}
+
+
+def bench(path: Path, *, kind: HeadKind, seeds: int, json_file: BinaryIO | None) -> None:
+    """Measure on the labelled file and say what came out."""
+    progress, data = Progress(), read(path)
+    model = encoder.load("", os.cpu_count() or 1)
+    encoded = encode_data(data, model.encode)
+    with progress.step("reports", seeds) as advance:
+        found = compare(encoded, Scale(), kind, seeds, advance)
+    result = {"data": data.name, "head": kind, "seeds": seeds, **found}
+    if json_file:
+        json_file.write(msgspec.json.encode(result) + b"\n")
+        json_file.flush()
+    else:
+        progress.console.print(result)
