@@ -122,14 +122,13 @@ def fill(path: Path, candidates: int, progress: Progress) -> None:
     engine = database.connect(f"sqlite:///{path}")
     database.migrate(engine)
     with database.writing(engine) as connection:
-        options = {"batch_size": BATCH, "weekly_budget": 10_000, "audit_rate": 0.01}
-        create_bot(connection, BOT, NOW, **options)
+        create_bot(connection, BOT, NOW, batch_size=BATCH, weekly_budget=10_000, audit_rate=0.01)
         connection.execute(sa.update(tables.bot).values(champion=CLASSIFIER))
         row = {"bot": BOT, "n": CLASSIFIER, "status": "champion", "created_at": NOW, "manifest": {}}
         connection.execute(tables.classifier.insert(), row)
     rng = np.random.default_rng(SEED)
     with closing(engine.raw_connection()) as raw, progress.step("filling the database", candidates) as advance:
-        raw.driver_connection.execute("PRAGMA synchronous=OFF")
+        raw.cursor().execute("PRAGMA synchronous=OFF")
         for start in range(0, candidates, CHUNK):
             count = min(CHUNK, candidates - start)
             for table, rows in _rows(rng, start + 1, count):
@@ -182,7 +181,7 @@ COLUMNS = {
     "mark": "bot turn_id kind value n at",
     "candidate": "bot status n turn_id uncertainty structure pressure impact measured_at created_at",
 }
-REST = {
+REST: dict[str, dict[str, Any]] = {
     "turn": {"delivery_id": "", "lang": "", "channel": "", "bot_intent": "", "is_fallback": 0, "is_slot_fill": 0}
     | {"entity_signature": ""},
     "turn_content": {"redactions": "[]", "entities": "[]", "intents": "[]", "person": ""},
