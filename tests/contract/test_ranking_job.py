@@ -115,7 +115,7 @@ def test_a_ranking_recomputes_from_its_stored_factors(shop: Shop) -> None:
     items = shop.rows(
         tables.ranking_item, "turn_id", "priority", "factors", "picked", order="position", ranking_id=ranking_id
     )
-    assert (n, strategy, candidates, len(items)) == (1, "margin+facility_location", 30, 30)
+    assert (n, strategy, candidates, len(items)) == (1, "margin+kmeans", 30, 30)
     assert [recompute(factors, weights) for _, _, factors, _ in items] == pytest.approx(
         [priority for _, priority, _, _ in items], abs=1e-6
     )
@@ -276,7 +276,7 @@ def test_turns_surely_out_of_scope_are_asked_rarely(shop: Shop) -> None:
     shop.rank()
     items = [turn_id for (turn_id,) in shop.rows(tables.ranking_item, "turn_id")]
     assert set(inside) <= set(items)
-    assert len(set(outside) & set(items)) == 2  # a twentieth of ten batches of five
+    assert len(set(outside) & set(items)) == 5  # a twentieth of twenty batches of five
 
 
 def test_a_complaint_about_a_turn_out_of_scope_is_heard(shop: Shop) -> None:

@@ -242,7 +242,7 @@ def test_the_audit_slice_and_the_gold_set_may_veto(shop: Shop, use: str) -> None
     intent = add_tests(shop, n, use, 5)
     answer(shop, n, "challenger")
     asked(shop)
-    assert gating.decide(shop.context, BOT) == "held"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     assert gate_of(shop, n).reason.endswith(
         f"but worse on the audit slice and the gold set: {intent} (0 wins, 5 losses)"
     )
@@ -264,7 +264,7 @@ def test_few_test_labels_and_turns_without_a_vector_veto_nothing(shop: Shop) -> 
         found = gating.duels(connection, BOT, champion(shop), store.load(connection, BOT, n))
     assert found == {intent: Duel(0, 4), "none": Duel(0, 0)}
     answer(shop, n, "challenger")
-    assert gating.decide(shop.context, BOT) == "promoted"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
 
 
 def test_the_test_labels_do_not_promote(shop: Shop) -> None:
@@ -274,7 +274,7 @@ def test_the_test_labels_do_not_promote(shop: Shop) -> None:
     n = mislead(shop, turns)
     add_tests(shop, n, "gold", 20, right="challenger")
     answer(shop, n, "champion")
-    assert gating.decide(shop.context, BOT) == "held"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
 
 
 def test_a_winner_that_nobody_has_tested_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,9 +283,9 @@ def test_a_winner_that_nobody_has_tested_stays(shop: Shop, monkeypatch: pytest.M
     run(shop)
     n = mislead(shop, turns)
     monkeypatch.setattr(gating, "_hear", lambda *_: answer(shop, n, "challenger"))
-    assert gating.decide(shop.context, BOT) is None
+    assert gating.decide(shop.context, shop.encoder, BOT) is None
     monkeypatch.undo()
-    assert gating.decide(shop.context, BOT) == "promoted"
+    assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
 
 
 def test_a_training_first_ends_a_gate_whose_answers_are_in(shop: Shop) -> None:
