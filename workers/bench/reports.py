@@ -10,6 +10,17 @@ old bot's examples. *Fixed* are the old bot's errors on unseen turns that the ne
 Reports are weighed, and turns ranked and picked, by the product's own functions, from what it would see: the 64 nearest
 turns around each. The *liar* is one person who files as many reports as everybody else together, all of them false, on
 the most frequent intent, where they would do most harm.
+
+Measured with five seeds and the plain head, errors fixed per 100 labels, of 183 on CLINC150 and 258 on BANKING77:
+default 110 and 146, without reports 107 and 141, margin 93 and 121 (on turns as they stand 55 and 97), random 85 and
+114. The liar costs 0 on both; on BANKING77 2 to 8 % before one person's reports were rationed. So reports add 2 to 3 %.
+Little more is to be had there: of turns picked at random among all errors, full head, a hundred labels mend
+1.2 times what margin's do (two worlds of BANKING77; one of CLINC150: 2.0).
+
+The plain head is compared by default, for then a difference is the labels' doing. The full head changes more by itself
+than 300 labels do: its prototypes are drawn by a log in which some texts stand sixty times. On one CLINC150 world it
+errs on 13.4 % of the unseen turns before the first label, on 7.4 % where the log has each text once, on 7.1 % without a
+log; the old bot on 6.2 %.
 """
 
 import os
