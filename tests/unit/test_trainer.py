@@ -203,3 +203,11 @@ def test_one_card_for_most_labels_never_raises(monkeypatch: pytest.MonkeyPatch, 
     labels = town.labels(100)
     group = np.where(labels.y == NONE, 0, np.arange(100) + 1) if only_none else np.zeros(100, np.int64)
     assert np.isfinite(train(town, labels._replace(group=group)).head.temperature)
+
+
+def test_what_is_said_a_hundred_times_teaches_no_more_than_once() -> None:
+    town = world(0)
+    often = np.concatenate([town.x, *[town.x[:5]] * 100])
+    once, repeated = train(town), train(town, log=often)
+    assert np.array_equal(once.head.prototypes, repeated.head.prototypes)
+    assert np.array_equal(once.head.weights, repeated.head.weights)
