@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -199,7 +200,7 @@ def run(data: Path, folder: Path, seeds: int) -> None:
 
 
 def table(folder: Path) -> Table:
-    shown = Table("measure", "measured", "must", "aim", "reached", title="What the learning core is worth")
+    shown = Table("measure", "measured", "must", "aim", "reached", box=MARKDOWN)
     for line in LINES:
         paths = [folder / f"{name}.json" for name in line.calls]
         if not all(path.exists() for path in paths):
