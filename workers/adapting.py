@@ -151,7 +151,7 @@ def _planned(seen: Snapshot, setting: str, home: Path, bot: str) -> Adapted:
         base=base.name,
         base_identity=base.identity,
         before=setting,
-        labels=len(seen.labels),
+        labels=sum(label.intent_id is not None and label.origin != "weak" for label in seen.labels),
     )
 
 

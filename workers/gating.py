@@ -29,11 +29,13 @@ from service.reviews.labels import test_answers
 log = structlog.get_logger()
 
 
-class _Heard(NamedTuple):
-    """What the test labels say of a challenger; `veto` is the reason to hold it, or empty."""
+class _Winner(NamedTuple):
+    """A challenger whose blind answers are won, as it was looked at before the lock."""
 
     challenger: int
-    veto: str
+    encoder: str  # identity
+    move: Move | None  # how the bot's encoder changes with it
+    veto: str  # what the test labels say against it; empty: nothing
 
 
 def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
@@ -41,32 +43,27 @@ def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
 
     A repeat, or a second one at the same time, finds it closed. EncoderDown when the encode process is needed and does
     not answer."""
-    if reason := _unloadable(context, encoder, bot):
+    with database.reading(context.engine) as connection:
+        gate = gates.open_gate(connection, bot)
+        winner = None if gate is None else _winner(connection, bot, gate)
+    if winner and (reason := _unloadable(encoder, bot, winner)):
         with database.writing(context.engine) as connection:
             gates.void(connection, bot, reason, clock.now())
         log.error("gate.void", bot=bot, reason=reason)
         return "void"
-    with database.reading(context.engine) as connection:
-        gate = gates.open_gate(connection, bot)
-        heard = None if gate is None else _hear(connection, bot, gate)
     with database.writing(context.engine) as connection:
         gate = gates.open_gate(connection, bot, lock=True)
-        outcome = None if gate is None else _end(connection, bot, gate, heard)
+        outcome = None if gate is None else _end(connection, bot, gate, winner)
     if outcome == "promoted":
         jobs.enqueue(context.queue, Job.RESCORE, bot)
     return outcome
 
 
-def _unloadable(context: Context, encoder: Encoder, bot: str) -> str:
+def _unloadable(encoder: Encoder, bot: str, winner: _Winner) -> str:
     """Why the encoder that is about to be put in force cannot be; empty when none is, or when it is loaded."""
-    with database.reading(context.engine) as connection:
-        gate = gates.open_gate(connection, bot)
-        if gate is None or rules.verdict(gates.tally(connection, bot, gate.challenger)) != "promote":
-            return ""
-        move, identity = _move(connection, bot, gate), store.manifest(connection, bot, gate.challenger).encoder
     try:
-        if move is not None:
-            insist(encoder, bot, move.after, identity)
+        if winner.move is not None:
+            insist(encoder, bot, winner.move.after, winner.encoder)
     except EncoderUnknown as error:
         return error.detail
     return ""
@@ -80,22 +77,31 @@ def _move(connection: sa.Connection, bot: str, gate: Gate) -> Move | None:
     return Move(new.adapted.before, new.adapted.folder)
 
 
-def _hear(connection: sa.Connection, bot: str, gate: Gate) -> _Heard | None:
-    """Asked before the lock is taken, for it takes longer than a lock may; None when there is no winner to hold."""
+def _winner(connection: sa.Connection, bot: str, gate: Gate) -> _Winner | None:
+    """Looked at before the lock is taken, for it takes longer than a lock may; None when nobody has won, or while the
+    winner's encoder has not seen every turn that tests."""
     if rules.verdict(gates.tally(connection, bot, gate.challenger)) != "promote":
         return None
-    found = duels(connection, bot, *(store.load(connection, bot, n) for n in (gate.champion, gate.challenger)))
+    champion, challenger = (store.load(connection, bot, n) for n in (gate.champion, gate.challenger))
+    found = duels(connection, bot, champion, challenger)
+    if found is None:
+        log.info("gate.waits", bot=bot, n=gate.challenger)  # the job REEMBED makes what is missing
+        return None
     worse = rules.vetoes(found)
-    return _Heard(gate.challenger, rules.explain_veto(found, worse) if worse else "")
+    veto = rules.explain_veto(found, worse) if worse else ""
+    return _Winner(gate.challenger, challenger.encoder, _move(connection, bot, gate), veto)
 
 
-def duels(connection: sa.Connection, bot: str, champion: Classifier, challenger: Classifier) -> dict[str, Duel]:
-    """By intent, the labelled turns of the audit slice and the gold set that have a vector for each of the two."""
+def duels(connection: sa.Connection, bot: str, champion: Classifier, challenger: Classifier) -> dict[str, Duel] | None:
+    """By intent, the labelled turns of the audit slice and the gold set; None while some that the champion has a vector
+    of lack one for the challenger."""
     answers, into = test_answers(connection, bot), merges(connection, bot)
     (before_ids, before_x), (after_ids, after_x) = (
         vectors_of(connection, answers, one.encoder) for one in (champion, challenger)
     )
     turn_ids, before_rows, after_rows = np.intersect1d(before_ids, after_ids, return_indices=True)
+    if len(turn_ids) < len(before_ids):
+        return None
     if not len(turn_ids):
         return {}
     names: dict[int | None, str] = {intent.id: intent.name for intent in list_intents(connection, bot)}
@@ -111,17 +117,18 @@ def duels(connection: sa.Connection, bot: str, champion: Classifier, challenger:
     return {intent: Duel(*of_intent) for intent, of_intent in counts.items()}
 
 
-def _end(connection: sa.Connection, bot: str, gate: Gate, heard: _Heard | None) -> str | None:
+def _end(connection: sa.Connection, bot: str, gate: Gate, winner: _Winner | None) -> str | None:
     counted = gates.tally(connection, bot, gate.challenger)
     ended = rules.verdict(counted)
     if ended is None:
         return None
-    now, move, reason = clock.now(), _move(connection, bot, gate), rules.explain(ended, counted)
+    now, move, reason = clock.now(), None, rules.explain(ended, counted)
     if ended == "promote":
-        if heard is None or heard.challenger != gate.challenger:
-            return None  # the last answer came just now, and its own job is on its way
-        if heard.veto:
-            ended, reason = "hold", f"{reason}, but {heard.veto}"
+        if winner is None or winner.challenger != gate.challenger:
+            return None  # the last answer came just now, or it cannot be tested yet: the next job ends it
+        move = winner.move
+        if winner.veto:
+            ended, reason = "hold", f"{reason}, but {winner.veto}"
     if ended == "promote" and not store.promote(connection, bot, gate.challenger, gate.champion, move):
         gates.void(connection, bot, "the champion or encoder it was compared with is not in force any more", now)
         return "void"

@@ -1,6 +1,6 @@
 """The ranking job: which candidates become cards.
 
-Priority orders the pool; a shortlist of ten batches is looked at closely; from it a batch is picked in which no two
+Priority orders the pool; a shortlist of twenty batches is looked at closely; from it a batch is picked in which no two
 cards ask the same; what says the same as a card is folded into it. The decision is written in one transaction, which
 first looks whether it is still wanted: a twin of the job, or a repeat, finds the ranking done and changes nothing.
 """

@@ -1,9 +1,11 @@
 """Fitting, from arrays alone: the same arrays and seed, the same head.
 
-The head is a class-balanced multinomial logistic regression on frozen embeddings. Beside the labels it sees one weak
-row per intent, the intent's prototype, so that an intent without labels stays alive; the prototypes are drawn towards
-the unlabelled log (self-training, workers/prototypes.py) where out-of-fold labels say that this helps. Temperature,
-gate threshold and C are all chosen on out-of-fold predictions.
+The head is a multinomial logistic regression on frozen embeddings, whose bias is rid of how often each intent was
+labelled: a balanced softmax (Ren et al. 2020), for bias is not penalised. On CLINC150 with a long-tailed pool, 4 to 97
+labels an intent, macro recall .876 and .884 (two draws), with class-balanced weights .870 and .877. Beside the labels
+it sees one weak row per intent, the intent's prototype, so that an intent without labels stays alive; the prototypes
+are drawn towards the unlabelled log (self-training, workers/prototypes.py) where out-of-fold labels say that this
+helps. Temperature, gate threshold and C are all chosen on out-of-fold predictions.
 
 Measured on CLINC150's validation part with 0, 150, 600, 1,200 and 3,000 labels drawn at random from a log of 15,000
 turns: without the log .70, .73, .85, .89, .93; with it .82, .84, .87, .90, .93 (means of two draws).

@@ -280,7 +280,8 @@ def _store(
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
         if store.newest_n(connection, bot) != seen.newest_n or store.champion_n(connection, bot) != compared:
             return "stale"
-        gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
+        if trial is None or trial[0].status == "open":  # one that is held at once takes no answers away from another
+            gates.void(connection, bot, f"classifier {seen.newest_n + 1} was trained", now)
         if trial is None:
             n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)

@@ -108,7 +108,8 @@ def _chance(duel: Duel) -> float:
     """Of so many losses or more, were a win as likely as a loss."""
     n = duel.wins + duel.losses
     as_bad = sum(math.comb(n, losses) for losses in range(duel.losses, n + 1))
-    return as_bad / float(2**n)
+    chance: float = as_bad / 2**n  # of whole numbers, however large
+    return chance
 
 
 def explain_veto(duels: Mapping[str, Duel], worse: list[str]) -> str:

@@ -7,12 +7,15 @@ from typing import NamedTuple
 import msgspec
 import safetensors.numpy
 import sqlalchemy as sa
+import structlog
 from safetensors import SafetensorError
 
 from service import tables
 from service.classifiers.schemas import Classifier, Manifest, Model, Status, decode_manifest
 from service.errors import BotNotFound, ClassifierNotFound, Conflict, FencepostError
 from service.learning.head import Head, from_arrays, to_arrays
+
+log = structlog.get_logger()
 
 CLASSIFIER, WEIGHTS, TAGGER, BOT = tables.classifier, tables.classifier_weights, tables.tagger, tables.bot
 
@@ -162,7 +165,12 @@ def champion(connection: sa.Connection, bot: str) -> Classifier | None:
     n = champion_n(connection, bot)
     if n is None:
         return None
-    return msgspec.structs.replace(load(connection, bot, n), tagger=tagger(connection, bot))
+    found = load(connection, bot, n)
+    try:
+        return msgspec.structs.replace(found, tagger=tagger(connection, bot))
+    except ClassifierDamaged as error:  # a tagger only says what is worth asking: the bot goes on without
+        log.error("tagger.damaged", bot=bot, reason=error.detail)
+        return found
 
 
 def tagger_n(connection: sa.Connection, bot: str) -> int | None:

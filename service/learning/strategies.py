@@ -44,7 +44,8 @@ def _by(score: Callable[[Pool], Floats1d]) -> Strategy:
 
 
 def default(pool: Pool, n: int, rng: np.random.Generator) -> Ints1d:
-    """What the ranking job does: the most undecided by margin, and of these a batch in which no two ask the same."""
+    """What the ranking job does where nothing but margin speaks (no reports, entities or repeats): the most undecided,
+    and of these a batch in which no two ask the same."""
     scores = uncertainty.margin(pool.proba)
     best = top(scores, diversity.SHORTLIST * n, pool.ids)
     return best[diversity.batch(pool.x[best], scores[best], pool.ids[best], n, rng)]

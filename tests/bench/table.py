@@ -1,13 +1,15 @@
 """The table of what the learning core is worth: each line is a command anybody can run, and its figure beside the bar.
 
-Every call writes its JSON into a folder; one that is there already is not run again, so a broken run goes on where it
-stopped. A line that fails is shown as such."""
+Every call writes its JSON into a folder, named after the seeds; one that is there already is not run again, so a broken
+run goes on where it stopped: empty the folder to measure anew. A line that fails is shown as such."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,7 +185,7 @@ def run(data: Path, folder: Path, seeds: int) -> None:
     console = Console(stderr=True)
     folder.mkdir(parents=True, exist_ok=True)
     for name, command in calls(data, seeds).items():
-        path = folder / f"{name}.json"
+        path = _path(folder, name, seeds)
         if path.exists():
             console.print(f"{name}: {path} is there")
             continue
@@ -196,13 +198,18 @@ def run(data: Path, folder: Path, seeds: int) -> None:
         )
         if ended == 0:
             part.rename(path)
-    Console(width=200).print(table(folder))
+    print(f"{date.today()}, {seeds} seeds, {os.cpu_count()} cores")  # noqa: DTZ011 - the reader's own day
+    Console(width=200).print(table(folder, seeds))
 
 
-def table(folder: Path) -> Table:
+def _path(folder: Path, name: str, seeds: int) -> Path:
+    return folder / f"{name}-{seeds}.json"
+
+
+def table(folder: Path, seeds: int) -> Table:
     shown = Table("measure", "measured", "must", "aim", "reached", box=MARKDOWN)
     for line in LINES:
-        paths = [folder / f"{name}.json" for name in line.calls]
+        paths = [_path(folder, name, seeds) for name in line.calls]
         if not all(path.exists() for path in paths):
             shown.add_row(line.measure, "its command failed", f"{line.must:g}", f"{line.aim:g}", "-")
             continue

@@ -9,13 +9,19 @@ import numpy as np
 from service.learning.head import NONE
 from service.learning.strategies import NEEDS_COMMITTEE, STRATEGIES, Pool
 from service.learning.types import Floats2d, Floats3d, Ints1d
-from workers.bench.learners import Learner, View
+from workers.bench.learners import Learner, Plain, View
 from workers.bench.peers import PEERS
 from workers.bench.turns import Task
 
 MEMBERS = 5  # heads of a committee
 
-Score = Callable[[View], dict[str, float]]
+
+class Scored(NamedTuple):
+    scores: dict[str, float]
+    predictions: Ints1d  # of the test turns, as they were scored
+
+
+Score = Callable[[View], Scored]
 
 
 class Plan(NamedTuple):
@@ -29,8 +35,8 @@ class Plan(NamedTuple):
 class Point(NamedTuple):
     labels: int
     scores: dict[str, float]
-    picked: Ints1d  # places in the file of what was labelled since the point before
     predictions: Ints1d  # of the test turns
+    picked: Ints1d  # places in the file of what was labelled since the point before
 
 
 class Curve(NamedTuple):
@@ -53,21 +59,21 @@ def draw(
     seconds: list[float] = []
     while True:
         view = learner.fit(picked)
-        points.append(Point(len(picked), score(view), task.pool.places[latest], view.decide(view.task.test.x)))
+        points.append(Point(len(picked), *score(view), task.pool.places[latest]))
         on_point()
         wanted = min(plan.batch, plan.budget - len(picked), len(task.pool.y) - len(picked))
         if wanted <= 0:
             return Curve(strategy, seed, points, seconds)
         started = time.perf_counter()
-        latest = ask(strategy, view, picked, wanted, rng, learner)
+        latest = ask(strategy, view, picked, wanted, rng)
         seconds.append(time.perf_counter() - started)
         picked = np.concatenate([picked, latest])
 
 
-def ask(strategy: str, view: View, picked: Ints1d, n: int, rng: np.random.Generator, learner: Learner) -> Ints1d:
+def ask(strategy: str, view: View, picked: Ints1d, n: int, rng: np.random.Generator) -> Ints1d:
     """Rows of the pool; what a strategy leaves open (it found only repeats) is filled at random."""
     pool, rest = view.task.pool, np.setdiff1d(np.arange(len(view.task.pool.y)), picked)
-    members = _committee(learner, picked, pool.x[rest], rng) if strategy in NEEDS_COMMITTEE else None
+    members = _committee(view.task, picked, pool.x[rest], rng) if strategy in NEEDS_COMMITTEE else None
     proba = view.proba(pool.x[rest])
     seen = Pool(rest, pool.x[rest], proba, pool.x[picked], _none(proba) if members is None else members)
     if strategy in PEERS:
@@ -85,10 +91,10 @@ def _none(proba: Floats2d) -> Floats3d:
     return np.zeros((0, *proba.shape))
 
 
-def _committee(learner: Learner, picked: Ints1d, x: Floats2d, rng: np.random.Generator) -> Floats3d:
-    """(c, n, k) by heads that each saw a resample of the labels."""
+def _committee(task: Task, picked: Ints1d, x: Floats2d, rng: np.random.Generator) -> Floats3d:
+    """(c, n, k) by bare regressions, names among their rows, that each saw a resample of the labels."""
     samples = [rng.choice(picked, len(picked)) if len(picked) else picked for _ in range(MEMBERS)]
-    return np.stack([learner.fit(sample).proba(x) for sample in samples])
+    return np.stack([Plain(task, names=True).fit(sample).proba(x) for sample in samples])
 
 
 def area(curve: Sequence[tuple[int, float]]) -> float:

@@ -17,7 +17,7 @@ from service.learning.strategies import STRATEGIES
 from service.learning.types import Ints1d
 from workers import encoder
 from workers.bench import production
-from workers.bench.curves import Curve, Plan, area, draw, labels_to_match
+from workers.bench.curves import Curve, Plan, Scored, area, draw, labels_to_match
 from workers.bench.data import Data, read
 from workers.bench.learners import View, learner
 from workers.bench.peers import PEERS, SLOW
@@ -25,6 +25,7 @@ from workers.bench.reference import Reference, reference
 from workers.bench.turns import Task, encode
 from workers.progress import Progress
 
+FEWEST = 8  # two thirds of these can be dealt out to the reference's folds
 CLOSE = 0.003  # of the reference's accuracy: what counts as as good
 POLL_S = 0.2
 
@@ -75,8 +76,8 @@ def measure(path: Path, options: Options, progress: Progress) -> Measured:
     _check(options)
     data = _divided(read(path), options)
     task = _encoded(data, options, progress)
-    if len(task.intents) < 2:
-        raise BadInput(f"{data.name} has fewer than two intents to tell apart", path="data")
+    if np.count_nonzero(np.bincount(task.pool.y)[1:] >= FEWEST) < 2:
+        raise BadInput(f"{data.name} has fewer than two intents with {FEWEST} rows to learn from", path="data")
     units = list(_units(options))
     rounds = sum(_points(task, unit, options) for unit in units)
     one_thread = parallel_config("loky", inner_max_num_threads=1)
@@ -140,16 +141,16 @@ def _run(task: Task, unit: _Unit, options: Options, count: _Count) -> Curve | di
     score = _accuracy if is_pool else production.score
     with learner(options.head, task, unit.seed, names=options.start == "names") as made:
         if unit.strategy is None:
-            found = score(made.fit(np.arange(len(task.pool.y))))
+            found = score(made.fit(np.arange(len(task.pool.y)))).scores
             count.put(1)
             return found
         plan = Plan(_first(task, unit.seed, options), _budget(task, options), options.batch)
         return draw(unit.strategy, task, made, plan, score, unit.seed, lambda: count.put(1))
 
 
-def _accuracy(view: View) -> dict[str, float]:
-    test = view.task.test
-    return {"accuracy": float((view.decide(test.x) == test.y).mean())}
+def _accuracy(view: View) -> Scored:
+    said, test = view.decide(view.task.test.x), view.task.test
+    return Scored({"accuracy": float((said == test.y).mean())}, said)
 
 
 def _first(task: Task, seed: int, options: Options) -> Ints1d:

@@ -13,6 +13,7 @@ import numpy as np
 from service.errors import BadInput
 from service.learning.head import NONE
 from service.learning.types import Floats1d, Ints1d
+from workers.bench.curves import Scored
 from workers.bench.data import Data, Row
 from workers.bench.learners import View
 from workers.bench.turns import Task
@@ -64,14 +65,15 @@ def long_tailed(task: Task, seed: int) -> Task:
     return task._replace(pool=task.pool.take(rows))
 
 
-def score(view: View) -> dict[str, float]:
+def score(view: View) -> Scored:
     """Macro recall of the intents and the recall of what is out of scope."""
     test = view.task.test
     best = view.proba(test.x).argmax(axis=1) + 1
     is_out = view.outside(test.x) >= _threshold(view.outside(test.x)[test.y == NONE])
-    right = (best == test.y) & ~is_out
-    recalls = [float(right[test.y == intent].mean()) for intent in np.unique(test.y[test.y != NONE])]
-    return {"macro_recall": float(np.mean(recalls)), "oos_recall": float(is_out[test.y == NONE].mean())}
+    said = np.where(is_out, NONE, best)
+    recalls = [float((said[test.y == intent] == intent).mean()) for intent in np.unique(test.y[test.y != NONE])]
+    found = {"macro_recall": float(np.mean(recalls)), "oos_recall": float(is_out[test.y == NONE].mean())}
+    return Scored(found, said)
 
 
 def _threshold(outside: Floats1d) -> float:
