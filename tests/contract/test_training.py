@@ -282,7 +282,7 @@ def test_a_winner_that_nobody_has_tested_stays(shop: Shop, monkeypatch: pytest.M
     turns = say_all(shop)
     run(shop)
     n = mislead(shop, turns)
-    monkeypatch.setattr(gating, "_hear", lambda *_: answer(shop, n, "challenger"))
+    monkeypatch.setattr(gating, "_winner", lambda *_: answer(shop, n, "challenger"))
     assert gating.decide(shop.context, shop.encoder, BOT) is None
     monkeypatch.undo()
     assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
