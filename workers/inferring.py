@@ -52,11 +52,7 @@ def _found(
     turn_ids = [line.turn_id for one in conversations if len(one.lines) > 1 for line in one.lines]
     ids, x = candidates.vectors_of(connection, turn_ids, encoder)
     cosine = _cosine(dict(zip(ids.tolist(), x, strict=True)))
-    return [
-        _report(one, found, now)
-        for one in conversations
-        for found in inferred(one.lines, cosine, is_question_open=one.is_question_open, now=newest)
-    ]
+    return [_report(one, found, now) for one in conversations for found in inferred(one.lines, cosine, now=newest)]
 
 
 def _cosine(vectors: dict[int, Floats1d]) -> Cosine:

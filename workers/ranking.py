@@ -5,6 +5,7 @@ cards ask the same; what says the same as a card is folded into it. The decision
 first looks whether it is still wanted: a twin of the job, or a repeat, finds the ranking done and changes nothing.
 """
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 STRATEGY = f"margin+{BEST}"
 SURELY_OUT = 0.7  # the gate's probability from which on an answer is worth little: `none` teaches no intent
 SURELY_OUT_SHARE = 0.05  # of a shortlist
+REVIEWS_SHARE = 0.1  # of the room for cards: a bot with many reports still asks what it doubts most
 REPEATS = 256  # neighbours of a pick that may fold into its card
 
 
@@ -98,7 +100,8 @@ def add_review_cards(context: Context, bot: str, now: datetime) -> None:
         candidates.lock(connection, bot)
         room = budget.rank_room(connection, get_bot(connection, bot), now)
         drawn = candidates.open_among(connection, bot, assessments.drawn_reported(connection, bot)) if room else set()
-        cards = [_card(bot, turn_id, "rank", 1.0, now, is_blind=True) for turn_id in sorted(drawn)[:room]]
+        most = math.ceil(room * REVIEWS_SHARE)
+        cards = [_card(bot, turn_id, "rank", 1.0, now, is_blind=True) for turn_id in sorted(drawn)[:most]]
         candidates.set_carded(connection, candidates.add_cards(connection, cards))
 
 

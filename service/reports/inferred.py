@@ -50,10 +50,9 @@ Cosine = Callable[[int, int], float]
 """Likeness of two turns by id; -1 where one has no vector."""
 
 
-def inferred(lines: Sequence[Line], cosine: Cosine, *, is_question_open: bool, now: datetime) -> list[Inferred]:
-    """`is_question_open`: the bot asked something after the last turn; `now`: event time of the log's newest turn."""
-    found = [*_fallbacks(lines), *_rephrased(lines, cosine), *_handed_over(lines)]
-    return [*found, *_abandoned(lines, is_question_open=is_question_open, now=now)]
+def inferred(lines: Sequence[Line], cosine: Cosine, *, now: datetime) -> list[Inferred]:
+    """`now`: event time of the log's newest turn."""
+    return [*_fallbacks(lines), *_rephrased(lines, cosine), *_handed_over(lines), *_abandoned(lines, now)]
 
 
 def _fallbacks(lines: Sequence[Line]) -> Iterator[Inferred]:
@@ -77,7 +76,8 @@ def _says_again(line: Line, later: Line, cosine: Cosine) -> bool:
 def _handed_over(lines: Sequence[Line]) -> Iterator[Inferred]:
     """The turn before the user was handed to a person: not the request for one, which the bot understood."""
     for line, later in pairwise(lines):
-        if _asks_for_a_person(later.bot_intent) and not _asks_for_a_person(line.bot_intent):
+        is_asked = _asks_for_a_person(later.bot_intent) and not _asks_for_a_person(line.bot_intent)
+        if is_asked and not line.is_slot_fill:
             yield Inferred("handoff", line.turn_id, later.at)
 
 
@@ -89,9 +89,9 @@ def _asks_for_a_person(intent: str) -> bool:
     return any(word.lower() in HUMAN for word in NAME_WORD.findall(intent))
 
 
-def _abandoned(lines: Sequence[Line], *, is_question_open: bool, now: datetime) -> Iterator[Inferred]:
-    """The last turn of a conversation that has been quiet for long, when the bot had not understood or had asked
-    back."""
+def _abandoned(lines: Sequence[Line], now: datetime) -> Iterator[Inferred]:
+    """The last turn of a conversation that has been quiet for long, when the bot had not understood it. (Nor does a
+    question of the bot that stays open say as much: "anything else?" ended half of the shipped log's conversations.)"""
     last = lines[-1]
-    if now - last.at >= QUIET and (is_question_open or last.is_fallback):
+    if now - last.at >= QUIET and last.is_fallback and not last.is_slot_fill:
         yield Inferred("abandoned", last.turn_id, last.at)

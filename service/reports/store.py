@@ -18,7 +18,6 @@ from service.turns.store import Arrival, ExternalKey, event_time, first_of_each,
 REPORT, CONTENT, TURN, REPLY = tables.report, tables.report_content, tables.turn, tables.reply
 MARK, LABEL = tables.mark, tables.label
 MANY = 300  # conversations in one statement
-QUESTION = ("?", "？", "؟")
 
 
 class NewReport(NamedTuple):
@@ -164,13 +163,12 @@ def reviewed_answers(connection: sa.Connection, bot: str) -> dict[int, int | Non
 
 
 class Conversation(NamedTuple):
-    """The user's turns in order of time, and whether the bot's question after the last of them stands open."""
+    """The user's turns in order of time."""
 
     lines: Sequence[Line]
     persons: Mapping[int, str]  # of each turn
     keys: Mapping[int, ExternalKey]
     id: str
-    is_question_open: bool
 
 
 def conversations_since(connection: sa.Connection, bot: str, received: datetime) -> Iterator[list[Conversation]]:
@@ -192,27 +190,11 @@ def _conversations(connection: sa.Connection, bot: str, wanted: list[ExternalKey
         .where(t.bot == bot, sa.tuple_(t.source, t.conversation_id).in_(wanted))
         .order_by(t.source, t.conversation_id, t.at, t.id)
     )
-    last = _last_replies(connection, bot, wanted)
     for key, rows in groupby(connection.execute(query), key=lambda row: (row.source, row.conversation_id)):
         turns = list(rows)
-        at, text = last.get(key, (turns[-1].at, ""))
         yield Conversation(
             lines=[Line(**{name: getattr(turn, name) for name in Line._fields}) for turn in turns],
             persons={turn.turn_id: turn.person for turn in turns},
             keys={turn.turn_id: (turn.source, turn.external_id) for turn in turns},
             id=key[1],
-            is_question_open=at >= turns[-1].at and text.rstrip().endswith(QUESTION),
         )
-
-
-def _last_replies(
-    connection: sa.Connection, bot: str, wanted: list[ExternalKey]
-) -> dict[ExternalKey, tuple[datetime, str]]:
-    r, content = REPLY.c, tables.reply_content
-    query = (
-        sa.select(r.source, r.conversation_id, r.at, content.c.text)
-        .join(content, content.c.reply_id == r.id)
-        .where(r.bot == bot, sa.tuple_(r.source, r.conversation_id).in_(wanted))
-        .order_by(r.at, r.id)
-    )
-    return {(row.source, row.conversation_id): (row.at, row.text) for row in connection.execute(query)}

@@ -44,28 +44,17 @@ def test_a_conversation_gives_its_turns_away_once(shop: Shop) -> None:
     say(shop, "where is my parcel now right", minute=1)
     say(shop, "qwx zzv kkj", minute=2, is_fallback=True)
     say(shop, "get me somebody else please", minute=3, bot_intent="talk_to_human")
-    shop.reply("Which order is it?", conversation="c-1", minute=4)
-    say(shop, "the weather is nice today", minute=60, conversation="c-2")
-    expected = [("abandoned", "t-3"), ("fallback", "t-2"), ("handoff", "t-2"), ("rephrase", "t-0")]
-    assert (infer(shop), kinds(shop)) == (4, expected)
+    expected = [("fallback", "t-2"), ("handoff", "t-2"), ("rephrase", "t-0")]
+    assert (infer(shop), kinds(shop)) == (3, expected)
     assert (infer(shop), kinds(shop)) == (0, expected), "a repeat changes nothing"
 
 
-def test_an_open_question_is_only_abandoned_after_a_while(shop: Shop) -> None:
-    say(shop, minute=0)
-    shop.reply("Which order is it?", conversation="c-1", minute=1)
+def test_a_conversation_is_only_abandoned_after_a_while(shop: Shop) -> None:
+    say(shop, minute=0, is_fallback=True)
     say(shop, "it is order seven", minute=20, conversation="c-2")
-    assert infer(shop) == 0
+    assert (infer(shop), kinds(shop)) == (1, [("fallback", "t-0")])
     say(shop, "it is order seven", minute=40, conversation="c-3")
-    assert (infer(shop), kinds(shop)) == (1, [("abandoned", "t-0")])
-
-
-def test_an_answered_conversation_is_not_abandoned(shop: Shop) -> None:
-    say(shop, minute=0)
-    shop.reply("Which order is it?", conversation="c-1", minute=1)
-    shop.reply("It comes today.", conversation="c-1", minute=2)
-    say(shop, "it is order seven", minute=90, conversation="c-2")
-    assert infer(shop) == 0
+    assert (infer(shop), kinds(shop)) == (1, [("abandoned", "t-0"), ("fallback", "t-0")])
 
 
 def test_a_person_who_also_complained_counts_once(shop: Shop) -> None:
@@ -94,7 +83,7 @@ def reviewed(shop: Shop, turn_id: int, intent: int) -> None:
 
 def test_drawn_reports_are_asked_about_blind_and_teach(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "REVIEWED", 1.0)
-    shop.set(batch_size=4)
+    shop.set(batch_size=40)  # a tenth of the room is for reviews
     turns = [shop.say(f"{SURE} {i}", bot_intent="track_order") for i in range(4)]
     shop.train()
     shop.rescore()

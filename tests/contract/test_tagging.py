@@ -140,13 +140,17 @@ def test_the_newest_tagger_is_in_force_whatever_becomes_of_its_classifier(shop: 
     assert champions.get(BOT) is seen
 
 
-def test_a_damaged_tagger_is_a_clear_error(shop: Shop) -> None:
+def test_a_damaged_tagger_does_not_stop_the_bot(shop: Shop) -> None:
     teach(shop)
     run(shop)
     with database.writing(shop.engine) as connection:
         connection.execute(sa.update(tables.tagger).values(data=b"nothing"))
-    with database.reading(shop.engine) as connection, pytest.raises(store.ClassifierDamaged, match="tagger"):
-        store.champion(connection, BOT)
+    with database.reading(shop.engine) as connection:
+        with pytest.raises(store.ClassifierDamaged, match="tagger"):
+            store.tagger(connection, BOT)
+        found = store.champion(connection, BOT)
+    assert found
+    assert (found.n, found.tagger) == (1, None)
 
 
 def test_training_again_makes_the_same_tagger(shop: Shop) -> None:

@@ -70,4 +70,6 @@ def count(engine: sa.Engine, bot: str, source: str, posted: set[Key]) -> Arrived
 def _stored(connection: sa.Connection, bot: str, source: str) -> Iterable[Key]:
     for kind, table in TABLES.items():
         query = sa.select(table.c.external_id).where(table.c.bot == bot, table.c.source == source)
+        if table is report:  # those that a conversation gives away were not posted
+            query = query.where(table.c.is_explicit)
         yield from ((kind, external_id) for external_id in connection.scalars(query))
