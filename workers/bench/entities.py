@@ -21,6 +21,7 @@ from service.learning import coverage
 from service.learning.tagging import Span, span_f1
 from service.learning.types import Floats2d, Ints1d
 from workers import encoder, lexicon, tagger
+from workers.bench.curves import labels_to_match
 from workers.bench.data import Data, Row, read
 from workers.encoder import Model
 from workers.lexicon import Clusters
@@ -249,14 +250,7 @@ def _point(n: int, f1: Sequence[float]) -> Point:
 
 def to_match(curve: Sequence[Point], target: float) -> float | None:
     """The first number of sentences from which on the curve, linear between its points, is at `target` or above."""
-    under = [i for i, point in enumerate(curve) if point.f1 < target]
-    if not under:
-        return float(curve[0].sentences)
-    if under[-1] == len(curve) - 1:
-        return None
-    before, after = curve[under[-1]], curve[under[-1] + 1]
-    share = (target - before.f1) / (after.f1 - before.f1)
-    return round(before.sentences + share * (after.sentences - before.sentences), 1)
+    return labels_to_match([(point.sentences, point.f1) for point in curve], target)
 
 
 def table(result: Result) -> Table:
