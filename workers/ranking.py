@@ -22,9 +22,9 @@ from service.context import Context
 from service.encoding import NO_TURN, Encoder
 from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch
 from service.learning.folding import Key, folds, key
-from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, ration, take_apart, top
+from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
-from service.reports.rules import ENOUGH, Evidence, evidence
+from service.reports.rules import Evidence, evidence
 from service.reviews import assessments, budget, candidates
 from service.reviews.candidates import Pool
 from workers import surroundings
@@ -32,8 +32,6 @@ from workers import surroundings
 log = structlog.get_logger()
 
 STRATEGY = f"margin+{BEST}"
-SURELY_OUT = 0.7  # the gate's probability from which on an answer is worth little: `none` teaches no intent
-SURELY_OUT_SHARE = 0.05  # of a shortlist
 REVIEWS_SHARE = 0.1  # of the room for cards: a bot with many reports still asks what it doubts most
 REPEATS = 256  # neighbours of a pick that may fold into its card
 
@@ -169,17 +167,17 @@ def _parts(factors: Factors, rows: Ints1d, outside: Sequence[float]) -> list[dic
 
 
 def _best(connection: sa.Connection, pool: Pool, found: Evidence, n: int) -> dict[int, float]:
-    """The n best candidates, each with the gate's probability; few of those that teach little: out of scope for sure,
-    and nobody complained of the answer."""
+    """The n best candidates that are not forgotten, best first, each with the gate's probability."""
     factors = _factors(pool)
     scores = priority(factors, fitting(Weights(), factors))
-    looked_at = 2 * n  # the gate is asked of the leaders alone: of a million candidates that takes longer than the rest
+    looked_at = n
     while True:
-        turn_ids = pool.turn_ids[_leading(pool, found, scores, looked_at)]
-        best = _rationed(turn_ids, candidates.out_of_scope(connection, turn_ids.tolist()), found, n)
-        if len(best) == n or looked_at >= len(scores):
-            return best
-        looked_at *= 4
+        turn_ids = pool.turn_ids[_leading(pool, found, scores, looked_at)].tolist()
+        outside = candidates.out_of_scope(connection, turn_ids)
+        known = [turn_id for turn_id in turn_ids if turn_id in outside][:n]
+        if len(known) == n or looked_at >= len(scores):
+            return {turn_id: outside[turn_id] for turn_id in known}
+        looked_at *= 2
 
 
 def _leading(pool: Pool, found: Evidence, scores: Floats1d, n: int) -> Ints1d:
@@ -187,15 +185,6 @@ def _leading(pool: Pool, found: Evidence, scores: Floats1d, n: int) -> Ints1d:
     rows = leaders(scores, n)
     turn_ids = pool.turn_ids[rows]
     return rows[top(scores[rows], n, precedence(_belief(found, turn_ids), turn_ids))]
-
-
-def _rationed(turn_ids: Ints1d, outside: Mapping[int, float], found: Evidence, n: int) -> dict[int, float]:
-    """The first n of the candidates, which come best first, without those that `outside` does not know."""
-    turn_ids = turn_ids[np.isin(turn_ids, list(outside))]
-    is_outside = np.array([outside[turn_id] >= SURELY_OUT for turn_id in turn_ids.tolist()], np.bool_)
-    is_rationed = is_outside & (_belief(found, turn_ids) < ENOUGH)
-    kept = ration(np.arange(len(turn_ids)), is_rationed, n, SURELY_OUT_SHARE)
-    return {turn_id: outside[turn_id] for turn_id in turn_ids[kept].tolist()}
 
 
 def _belief(found: Evidence, turn_ids: Ints1d) -> Floats1d:

@@ -20,7 +20,7 @@ from service.keyring import Keyring
 from service.learning.head import NONE, decide, familiarity, out_of_scope, probabilities
 from service.learning.reports import REVIEWED, reported_uncertainty
 from service.learning.types import Floats2d, Ints1d
-from service.learning.uncertainty import best_two, margin
+from service.learning.uncertainty import best_two, in_scope, margin
 from service.reports.rules import ENOUGH, IMPORTED, Evidence, evidence
 from service.reviews import assessments, candidates
 from service.reviews.assessments import Assessment, Believed, Mark, ReportedTurn, store_assessments
@@ -90,11 +90,12 @@ def _predict(classifier: Classifier, x: Floats2d) -> Iterator[tuple[Assessment, 
     proba = probabilities(head, x)
     columns, best = best_two(proba)
     ids = np.where(columns >= 0, head.intent_ids[columns], NONE)
-    arrays = (decide(head, x), ids, best, out_of_scope(head, x), margin(proba), familiarity(head, x))
+    outside = out_of_scope(head, x)
+    arrays = (decide(head, x), ids, best, outside, in_scope(margin(proba), outside), familiarity(head, x))
     rows = zip(*(array.tolist() for array in arrays), strict=True)
-    for decided, (first, second), (p1, p2), outside, undecided, likeness in rows:
+    for decided, (first, second), (p1, p2), is_out, undecided, likeness in rows:
         intent_id = None if decided == NONE else decided
-        yield Assessment(intent_id, first, second or None, p1, p2, outside, undecided), likeness
+        yield Assessment(intent_id, first, second or None, p1, p2, is_out, undecided), likeness
 
 
 def _audit(bot: Bot, turn: TurnLike, keyring: Keyring) -> Mark | None:
@@ -207,7 +208,7 @@ def _believe(
     answered = np.array([_column(classifier, names, *answer) for answer in answers])
     answered = np.where(answered == UNSAID, proba.argmax(axis=1), answered)
     q = found.belief[rows]
-    uncertainty = reported_uncertainty(proba, answered, q)
+    uncertainty = reported_uncertainty(proba, answered, q, out_of_scope(classifier.head, x))
     rates = [_review_rate(bot, turns[turn_id], context.keyring) for turn_id in turn_ids.tolist()]
     believed = map(Believed, q.tolist(), uncertainty.tolist(), rates)
     with database.writing(context.engine) as connection:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.learning.types import Bools1d, Floats1d, Ints1d
+from service.learning.types import Floats1d, Ints1d
 
 
 class Weights(NamedTuple):
@@ -129,16 +129,3 @@ def top(scores: Floats1d, n: int, ids: Ints1d) -> Ints1d:
     [1, 2]
     """
     return np.lexsort((ids, -scores))[:n]
-
-
-def ration(order: Ints1d, is_rationed: Bools1d, n: int, share: float) -> Ints1d:
-    """The first n of `order` (positions), at most n·share of them rationed, though never fewer than one.
-
-    Fewer than n when only rationed ones are left. is_rationed (all,): by position.
-
-    >>> ration(np.array([4, 3, 2, 1, 0]), np.array([False, True, True, True, False]), 3, share=0.05).tolist()
-    [4, 3, 0]
-    """
-    rationed = is_rationed[order]
-    allowed = max(1, int(n * share))
-    return order[~rationed | (np.cumsum(rationed) <= allowed)][:n]

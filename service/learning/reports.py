@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
-from service.learning.uncertainty import margin
+from service.learning.uncertainty import in_scope, margin
 
 PRIOR = {
     "correction": 0.9,  # the user took the trouble to name the right intent
@@ -108,22 +108,23 @@ def _without(proba: Floats2d, answered: Ints1d) -> Floats2d:
     return np.asarray(np.divide(kept, mass, out=np.zeros(proba.shape), where=mass > 0))
 
 
-def reported_uncertainty(proba: Floats2d, answered: Ints1d, q: Floats1d) -> Floats1d:
-    """max(margin(p), 1 - p̃(c)), (n,) in [0, 1]; c = argmax p: the champion's expected error once reports are
-    believed.
+def reported_uncertainty(proba: Floats2d, answered: Ints1d, q: Floats1d, outside: Floats1d) -> Floats1d:
+    """max(margin(p), 1 - p̃(c)) · (1 - (1 - q)·g), (n,) in [0, 1]; c = argmax p: the champion's expected error once
+    reports are believed, of a turn that is in scope. g is `outside` (n,), the gate's probability; it counts as far as
+    nobody complained that the bot had no answer.
 
     Never falls as q grows. Where ŷ is c, p̃(c) falls with q; where it is not, 1 - p̃(c) <= 1 - p1 <= margin(p).
 
     >>> proba, answered = np.array([[0.8, 0.2], [0.8, 0.2]]), np.array([0, 1])
-    >>> reported_uncertainty(proba, answered, np.array([0.75, 0.75])).round(2).tolist()
+    >>> reported_uncertainty(proba, answered, np.array([0.75, 0.75]), np.array([0.0, 0.0])).round(2).tolist()
     [0.8, 0.4]
     """
     undecided = margin(proba)
-    if proba.shape[1] == 0:
-        return undecided
-    chosen = proba.argmax(axis=1)[:, None]
-    believed = np.take_along_axis(believe(proba, answered, q), chosen, axis=1)[:, 0]
-    return np.clip(np.maximum(undecided, 1 - believed), 0.0, 1.0)
+    if proba.shape[1]:
+        chosen = proba.argmax(axis=1)[:, None]
+        believed = np.take_along_axis(believe(proba, answered, q), chosen, axis=1)[:, 0]
+        undecided = np.clip(np.maximum(undecided, 1 - believed), 0.0, 1.0)
+    return in_scope(undecided, (1 - q) * outside)
 
 
 def kernel(cosines: Floats2d) -> Floats2d:

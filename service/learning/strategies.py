@@ -32,6 +32,7 @@ class Pool(NamedTuple):
     proba: Floats2d  # (n, k) calibrated probabilities
     known: Floats2d  # (m, d) vectors of the labelled turns, of unit length
     committee: Floats3d  # (c, n, k) probabilities of c heads fitted on resamples; c = 0 where nobody asked for one
+    outside: Floats1d  # (n,) the gate's probability that no intent is meant; 0 without a gate
 
 
 Strategy = Callable[[Pool, int, np.random.Generator], Ints1d]
@@ -44,9 +45,9 @@ def _by(score: Callable[[Pool], Floats1d]) -> Strategy:
 
 
 def default(pool: Pool, n: int, rng: np.random.Generator) -> Ints1d:
-    """What the ranking job does where nothing but margin speaks (no reports, entities or repeats): the most undecided,
-    and of these a batch in which no two ask the same."""
-    scores = uncertainty.margin(pool.proba)
+    """What the ranking job does where nothing but margin speaks (no reports, entities or repeats): the most undecided
+    of what is in scope, and of these a batch in which no two ask the same."""
+    scores = uncertainty.in_scope(uncertainty.margin(pool.proba), pool.outside)
     best = top(scores, diversity.SHORTLIST * n, pool.ids)
     return best[diversity.batch(pool.x[best], scores[best], pool.ids[best], n, rng)]
 
@@ -196,7 +197,9 @@ def _refuse_nan(pool: Pool) -> None:
 def _by_id(pool: Pool, order: Ints1d) -> Pool:
     if np.array_equal(order, np.arange(len(order))):  # the usual case needs no copy
         return pool
-    return Pool(pool.ids[order], pool.x[order], pool.proba[order], pool.known, pool.committee[:, order])
+    return Pool(
+        pool.ids[order], pool.x[order], pool.proba[order], pool.known, pool.committee[:, order], pool.outside[order]
+    )
 
 
 NEEDS_COMMITTEE = frozenset({"committee"})

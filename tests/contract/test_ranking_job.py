@@ -14,8 +14,8 @@ from service import database, tables
 from service.bots.store import get_bot
 from service.clock import now
 from service.learning.diversity import DUPLICATE
-from service.learning.ranking import Factors, Weights, priority, ration, recompute
-from service.reports.rules import ENOUGH, Evidence, evidence
+from service.learning.ranking import Factors, Weights, priority, recompute
+from service.reports.rules import Evidence, evidence
 from service.reviews import budget, candidates
 from tests.support.scored import AT, BOT, GIBBERISH, PHRASES, Shop, between, opened_shop
 from workers import ranking
@@ -261,8 +261,7 @@ def test_the_audit_rate_is_set_once_a_week_to_fill_its_share(shop: Shop) -> None
         assert budget.set_audit_rate(connection, get_bot(connection, BOT), later + timedelta(days=3)) == 0.25
 
 
-def test_turns_surely_out_of_scope_are_asked_rarely(shop: Shop) -> None:
-    shop.set(batch_size=5)
+def test_turns_surely_out_of_scope_are_asked_last(shop: Shop) -> None:
     gibberish = shop.encoder.encode(BOT, [GIBBERISH])[0]
     rng = np.random.default_rng(0)
     outside = []
@@ -274,9 +273,8 @@ def test_turns_surely_out_of_scope_are_asked_rarely(shop: Shop) -> None:
     ready(shop, gate=True)
     assert sum(value > 0.9 for (value,) in shop.rows(tables.prediction, "out_of_scope")) == 20
     shop.rank()
-    items = [turn_id for (turn_id,) in shop.rows(tables.ranking_item, "turn_id")]
-    assert set(inside) <= set(items)
-    assert len(set(outside) & set(items)) == 5  # a twentieth of twenty batches of five
+    items = [turn_id for (turn_id,) in shop.rows(tables.ranking_item, "turn_id", order="position")]
+    assert set(items[:8]) == set(inside)
 
 
 def test_a_complaint_about_a_turn_out_of_scope_is_heard(shop: Shop) -> None:
@@ -382,7 +380,7 @@ def test_a_forgotten_turn_is_not_asked(shop: Shop) -> None:
 
 
 def scatter(shop: Shop, count: int, seed: int) -> None:
-    """Candidates with factors at random, many equal; a third surely out of scope, some carded, audited or forgotten."""
+    """Candidates with factors at random, many equal; some carded, audited or forgotten."""
     rng = np.random.default_rng(seed)
     ids = [shop.say(f"turn {i}", vector=between(shop, "refund", "track_order", noise=i)) for i in range(count)]
     drawn = {
@@ -413,15 +411,13 @@ def plainly_best(shop: Shop, found: Evidence, n: int) -> list[int]:
     """The shortlist by the formula as it is written, over every row at once."""
     barred = {row[0] for row in shop.rows(tables.card, "turn_id")}
     barred |= {row[0] for row in shop.rows(tables.mark, "turn_id", kind="audit")}
-    outside = dict(shop.rows(tables.prediction, "turn_id", "out_of_scope"))
     columns = ("turn_id", "uncertainty", "structure", "pressure", "impact")
     rows = [row for row in shop.rows(tables.candidate, *columns, status="open") if row[0] not in barred]
     turn_ids, *factors = (np.array(column) for column in zip(*rows, strict=True))
     scores = priority(Factors(*factors), Weights())
     belief = dict(zip(found.turn_ids.tolist(), found.belief.tolist(), strict=True))
     order = sorted(range(len(rows)), key=lambda at: (-scores[at], -belief.get(turn_ids[at], 0.0), turn_ids[at]))
-    is_rationed = np.array([outside[one] >= 0.7 and belief.get(one, 0.0) < ENOUGH for one in turn_ids.tolist()])
-    return turn_ids[ration(np.array(order), is_rationed, n, 0.05)].tolist()
+    return turn_ids[order[:n]].tolist()
 
 
 @pytest.mark.parametrize("n", [1, 5, 20, 60, 500])

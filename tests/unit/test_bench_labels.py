@@ -95,7 +95,7 @@ def test_macro_recall_is_taken_where_three_in_four_out_of_scope_turns_are_held_b
     of = task([1, 1, 2, NONE, NONE, NONE, NONE])
     far = np.array([0.1, 0.6, 0.2, 0.3, 0.5, 0.7, 0.9])
     proba = np.array([[1, 0], [1, 0], [0, 1], *[[1, 0]] * 4])
-    view = View(of, lambda x: proba, lambda x: proba.argmax(axis=1) + 1, lambda x: far)
+    view = View(of, lambda x: proba, lambda x: proba.argmax(axis=1) + 1, lambda x: far, lambda x: far)
     scored = production.score(view)
     assert scored.scores == {"macro_recall": 0.75, "oos_recall": 0.75}
     assert scored.predictions.tolist() == [1, NONE, 2, 1, NONE, NONE, NONE]

@@ -26,7 +26,7 @@ def head(x: Floats2d) -> Floats2d:
 def some(*, n: int = 40, m: int = 8) -> tuple[Pool, Ints1d]:
     rng = np.random.default_rng(3)
     x, known = unit(rng.normal(size=(n, D))), unit(rng.normal(size=(m, D)))
-    return Pool(np.arange(n), x, head(x), known, np.zeros((0, n, K))), head(known).argmax(axis=1)
+    return Pool(np.arange(n), x, head(x), known, np.zeros((0, n, K)), np.zeros(n)), head(known).argmax(axis=1)
 
 
 def ask(name: str, n: int, *, seed: int = 0, of: tuple[Pool, Ints1d] | None = None) -> list[int]:
@@ -98,7 +98,7 @@ def test_dropquery_asks_the_head_about_turns_with_coordinates_dropped() -> None:
 
 def test_ranked_batch_prefers_what_is_far_from_the_labelled() -> None:
     x = unit(np.array([[1.0, 0.05], [0.0, 1.0]]))
-    pool = Pool(np.arange(2), x, np.full((2, 2), 0.5), np.array([[1.0, 0.0]]), np.zeros((0, 2, 2)))
+    pool = Pool(np.arange(2), x, np.full((2, 2), 0.5), np.array([[1.0, 0.0]]), np.zeros((0, 2, 2)), np.zeros(2))
     assert ask("modal:ranked_batch", 2, of=(pool, np.array([0]))) == [1, 0]
 
 

@@ -13,7 +13,6 @@ from service.learning.ranking import (
     precedence,
     priority,
     ranks,
-    ration,
     recompute,
     take_apart,
     top,
@@ -92,13 +91,6 @@ def test_structure_counts_for_nothing_without_entities() -> None:
 
 def test_ties_go_to_the_smaller_id() -> None:
     assert top(np.array([0.5, 0.9, 0.5]), 3, ids=np.array([8, 3, 7])).tolist() == [1, 2, 0]
-
-
-def test_a_ration_keeps_the_order_and_asks_the_rationed_rarely() -> None:
-    order, rationed = np.arange(40), np.arange(40) < 20
-    assert ration(order, rationed, 20, 0.1).tolist() == [0, 1, *range(20, 38)]
-    assert ration(order[:20], rationed, 20, 0.1).tolist() == [0, 1]
-    assert ration(order, rationed, 3, 0.1).tolist() == [0, 20, 21]
 
 
 @given(values)

@@ -24,7 +24,7 @@ from service.learning.reports import (
     reported_uncertainty,
 )
 from service.learning.types import Floats1d, Floats2d, Ints1d
-from service.learning.uncertainty import margin
+from service.learning.uncertainty import in_scope, margin
 from service.turns.schemas import ReportKind
 
 ROUNDING = 1e-12
@@ -42,6 +42,7 @@ class World(NamedTuple):
     proba: Floats2d
     x: Floats2d
     answered: Ints1d
+    outside: Floats1d
     reports: list[Report]
 
 
@@ -52,11 +53,13 @@ def worlds(draw: st.DrawFn) -> World:
     weights = np.array(draw(cells), dtype=np.float64)
     angles = np.array(draw(st.lists(st.floats(0, 1.5), min_size=n, max_size=n)))
     answered = draw(st.lists(st.integers(-1, k - 1), min_size=n, max_size=n))
+    outside = np.array(draw(st.lists(st.floats(0, 1), min_size=n, max_size=n)))
     reports = draw(st.lists(st.builds(Report, st.integers(0, n - 1), st.integers(0, 3), st.floats(0, 1)), max_size=14))
     return World(
         weights / weights.sum(axis=1, keepdims=True),
         np.stack([np.cos(angles), np.sin(angles)], axis=1),
         np.array(answered),
+        outside,
         reports,
     )
 
@@ -72,7 +75,7 @@ def priorities(world: World, reports: list[Report]) -> Floats1d:
     near = kernel(np.clip(world.x @ world.x.T, -1, 1))
     np.fill_diagonal(near, 1.0)
     e = pressure(sparse.csr_array(near), cells, near.sum(axis=1), base_rate(cells, n))
-    uncertainty = reported_uncertainty(world.proba, world.answered, combine(cells))
+    uncertainty = reported_uncertainty(world.proba, world.answered, combine(cells), world.outside)
     return priority(Factors(uncertainty, np.zeros(n), e, np.zeros(n)), Weights())
 
 
@@ -136,8 +139,14 @@ def test_known_beliefs(proba: list[float], answered: int, q: float, expected: li
 
 def test_a_believed_report_on_a_sure_turn_makes_it_uncertain() -> None:
     sure = np.array([[0.98, 0.02]])
-    assert reported_uncertainty(sure, np.array([0]), np.array([0.75])) == pytest.approx([0.755])
-    assert reported_uncertainty(sure, np.array([1]), np.array([0.75])) == pytest.approx(margin(sure))
+    assert reported_uncertainty(sure, np.array([0]), np.array([0.75]), np.zeros(1)) == pytest.approx([0.755])
+    assert reported_uncertainty(sure, np.array([1]), np.array([0.75]), np.zeros(1)) == pytest.approx(margin(sure))
+
+
+def test_out_of_scope_counts_as_far_as_nobody_complained() -> None:
+    torn, answered, outside = np.array([[0.5, 0.5]]), np.array([-1]), np.array([0.9])
+    for q, expected in ((0.0, 0.1), (0.5, 0.55), (1.0, 1.0)):
+        assert reported_uncertainty(torn, answered, np.array([q]), outside) == pytest.approx([expected])
 
 
 @given(worlds(), st.floats(0, 1), st.floats(0, 1))
@@ -148,10 +157,10 @@ def test_belief_stays_a_distribution_and_uncertainty_in_range(world: World, low:
     assert (believed >= 0).all()
     if k > 1:
         assert believed.sum(axis=1) == pytest.approx(np.ones(n))
-    less = reported_uncertainty(world.proba, world.answered, np.full(n, low))
-    more = reported_uncertainty(world.proba, world.answered, np.full(n, high))
+    less = reported_uncertainty(world.proba, world.answered, np.full(n, low), world.outside)
+    more = reported_uncertainty(world.proba, world.answered, np.full(n, high), world.outside)
     assert (more >= less - ROUNDING).all()
-    assert (margin(world.proba) <= less + ROUNDING).all()
+    assert (in_scope(margin(world.proba), world.outside) <= less + ROUNDING).all()
     assert (more <= 1).all()
 
 

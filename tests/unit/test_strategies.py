@@ -19,7 +19,7 @@ def random_pool(seed: int, *, n: int = 40, k: int = 3, m: int = 5, d: int = 16) 
     rng = np.random.default_rng(seed)
     x, known = unit(rng.normal(size=(n, d))), unit(rng.normal(size=(m, d)))
     committee = rng.dirichlet(np.ones(k), size=(3, n)) if k else np.zeros((3, n, 0))
-    return Pool(rng.permutation(1000)[:n], x, committee.mean(axis=0), known, committee)
+    return Pool(rng.permutation(1000)[:n], x, committee.mean(axis=0), known, committee, rng.random(n))
 
 
 def angles(*degrees: float) -> Floats2d:
@@ -40,6 +40,7 @@ def pool(x: Floats2d, proba: Floats2d, known: Floats2d | None = None, committee:
         proba,
         np.zeros((0, x.shape[1])) if known is None else known,
         np.stack([proba, proba[:, ::-1]]) if committee is None else committee,
+        np.zeros(len(x)),
     )
 
 
@@ -67,7 +68,7 @@ def test_answers_are_distinct_positions_and_the_same_again(
 @given(seed=st.integers(0, 99), order=st.permutations(range(40)))
 def test_the_order_of_the_pool_does_not_matter(strategy: Strategy, seed: int, order: list[int]) -> None:
     of = random_pool(seed)
-    moved = Pool(of.ids[order], of.x[order], of.proba[order], of.known, of.committee[:, order])
+    moved = Pool(of.ids[order], of.x[order], of.proba[order], of.known, of.committee[:, order], of.outside[order])
     assert moved.ids[ask(strategy, moved, 10)].tolist() == of.ids[ask(strategy, of, 10)].tolist()
 
 
@@ -109,7 +110,7 @@ def test_none_asked_none_answered(strategy: Strategy, n: int) -> None:
 
 @EACH
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("name", ["x", "proba", "known", "committee"])
+@pytest.mark.parametrize("name", ["x", "proba", "known", "committee", "outside"])
 def test_what_is_no_number_is_refused_by_name(strategy: Strategy, name: str, bad: float) -> None:
     of = random_pool(1)
     array = getattr(of, name).copy()
@@ -139,6 +140,7 @@ def test_of_equal_turns_the_smaller_ids_come_first(name: str, dtype: type, ids: 
         np.repeat(same.proba, 100, axis=0),
         same.known.astype(dtype),
         np.repeat(same.committee, 100, axis=1),
+        np.repeat(same.outside, 100),
     )
     asked = of.ids[ask(STRATEGIES[name], of, 7)].tolist()
     if name == "random":
@@ -152,7 +154,7 @@ def test_a_hundred_thousand_copies_of_one_turn_are_no_reason_to_fail(strategy: S
     """Nor does anything grow with the square of the pool: these would be 80 GB."""
     n = 100_000
     x, proba = np.repeat(np.eye(1, 8), n, axis=0), np.full((n, 2), 0.5)
-    of = Pool(np.arange(n), x, proba, np.eye(2, 8), np.repeat(proba[None], 2, axis=0))
+    of = Pool(np.arange(n), x, proba, np.eye(2, 8), np.repeat(proba[None], 2, axis=0), np.zeros(n))
     assert 0 < len(ask(strategy, of, 5)) <= 5
 
 
@@ -203,6 +205,11 @@ def test_density_weighs_the_margin_by_the_mean_cosine() -> None:
 
 def test_a_turn_opposite_to_the_others_has_no_density_rather_than_less_than_none() -> None:
     assert strategies.density(pool(angles(0, 0, 0, 180), sure(*[0.5] * 4))).tolist() == [0.5, 0.5, 0.5, 0.0]
+
+
+def test_default_asks_what_is_in_scope_before_what_is_not() -> None:
+    of = pool(angles(0, 45, 90), sure(0.5, 0.6, 0.7))._replace(outside=np.array([0.9, 0.5, 0.0]))
+    assert ask(STRATEGIES["default"], of, 3) == [2, 1, 0]  # .6, .8 · .5 and 1 · .1
 
 
 def test_core_set_walks_to_the_farthest_of_all_labelled_and_picked() -> None:

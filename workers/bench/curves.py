@@ -73,9 +73,9 @@ def draw(
 def ask(strategy: str, view: View, picked: Ints1d, n: int, rng: np.random.Generator) -> Ints1d:
     """Rows of the pool; what a strategy leaves open (it found only repeats) is filled at random."""
     pool, rest = view.task.pool, np.setdiff1d(np.arange(len(view.task.pool.y)), picked)
-    members = _committee(view.task, picked, pool.x[rest], rng) if strategy in NEEDS_COMMITTEE else None
-    proba = view.proba(pool.x[rest])
-    seen = Pool(rest, pool.x[rest], proba, pool.x[picked], _none(proba) if members is None else members)
+    x, proba = pool.x[rest], view.proba(pool.x[rest])
+    members = _committee(view.task, picked, x, rng) if strategy in NEEDS_COMMITTEE else np.zeros((0, *proba.shape))
+    seen = Pool(rest, x, proba, pool.x[picked], members, view.gate(x))
     if strategy in PEERS:
         inside = picked[pool.y[picked] != NONE]
         seen = seen._replace(known=pool.x[inside])
@@ -85,10 +85,6 @@ def ask(strategy: str, view: View, picked: Ints1d, n: int, rng: np.random.Genera
     left = np.setdiff1d(np.arange(len(rest)), rows)
     chosen: Ints1d = rest[np.concatenate([rows, rng.permutation(left)[: n - len(rows)]])]
     return chosen
-
-
-def _none(proba: Floats2d) -> Floats3d:
-    return np.zeros((0, *proba.shape))
 
 
 def _committee(task: Task, picked: Ints1d, x: Floats2d, rng: np.random.Generator) -> Floats3d:

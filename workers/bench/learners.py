@@ -34,6 +34,7 @@ class View(NamedTuple):
     proba: Callable[[Floats2d], Floats2d]  # (n, d) -> (n, k)
     decide: Callable[[Floats2d], Ints1d]  # (n, d) -> (n,) intent ids
     outside: Callable[[Floats2d], Floats1d]  # (n, d) -> (n,) how far out of scope, higher = farther
+    gate: Callable[[Floats2d], Floats1d]  # (n, d) -> (n,) probability of being out of scope; 0 without a gate
 
 
 class Learner(Protocol):
@@ -59,6 +60,7 @@ class Full:
             lambda x: head.probabilities(known, x),
             lambda x: head.decide(known, x),
             lambda x: _outside(known, x),
+            lambda x: head.out_of_scope(known, x),
         )
 
     def _fit(self, picked: Ints1d) -> Head:
@@ -114,7 +116,13 @@ class Plain:
             all_columns[:, found] = softmax(linear.of(x) / temperature, axis=1)
             return all_columns
 
-        return View(task, proba, lambda x: found[linear.of(x).argmax(axis=1)] + 1, lambda x: 1 - proba(x).max(axis=1))
+        return View(
+            task,
+            proba,
+            lambda x: found[linear.of(x).argmax(axis=1)] + 1,
+            lambda x: 1 - proba(x).max(axis=1),
+            lambda x: np.zeros(len(x)),
+        )
 
 
 @contextmanager
