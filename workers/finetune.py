@@ -30,14 +30,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import softmax
 
 from service.encoding import unit
 from service.errors import BadInput
-from service.learning.calibration import prior_temperature
 from service.learning.head import Head, logits, out_of_scope
 from service.learning.types import Floats1d, Floats2d, Ints1d
 from workers import encoder
+from workers.lessons import draws, sharpened, slope
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 CLIP = 1.0  # norm of the gradient
 DECAY = 0.01
-SURE = 0.95  # mean confidence of the log's guesses
 CHUNK = 8  # steps whose texts are sorted by length before they are dealt out: half of a mixed batch is padding
 
 
@@ -91,9 +89,7 @@ OnStep = Callable[[int, int, float], None]  # steps done, steps in all, the step
 
 def guess(head: Head, texts: Sequence[str], x: Floats2d) -> Guesses:
     """What the head makes of unlabelled texts with the vectors x, sharpened until it is sure of most of them."""
-    scores = logits(head, x)
-    proba = softmax(scores / prior_temperature(scores, SURE), axis=1)
-    return Guesses(texts, np.asarray(proba), 1 - out_of_scope(head, x))
+    return Guesses(texts, sharpened(logits(head, x)), 1 - out_of_scope(head, x))
 
 
 def fine_tune(
@@ -143,27 +139,16 @@ def _first_rows(model: "SentenceTransformer", said: Examples, k: int) -> Floats2
 def _lessons(said: Examples, k: int, guesses: Guesses | None, recipe: Recipe, rng: np.random.Generator) -> _Lessons:
     is_column = np.eye(k)[said.columns]
     if guesses is None or not guesses.weights.any():
-        draws = _draws(is_column, said.weights, recipe.steps, recipe.batch, rng)
-        return _Lessons(said.texts, is_column, draws)
+        drawn = draws(is_column, said.weights, recipe.steps, recipe.batch, rng)
+        return _Lessons(said.texts, is_column, drawn)
     known = recipe.batch // 2
-    of_said = _draws(is_column, said.weights, recipe.steps, known, rng)
-    of_log = _draws(np.sqrt(guesses.proba), guesses.weights, recipe.steps, recipe.batch - known, rng)
+    of_said = draws(is_column, said.weights, recipe.steps, known, rng)
+    of_log = draws(np.sqrt(guesses.proba), guesses.weights, recipe.steps, recipe.batch - known, rng)
     return _Lessons(
         [*said.texts, *guesses.texts],
         np.concatenate([is_column, guesses.proba]),
         np.concatenate([of_said, len(said.texts) + of_log], axis=1),
     )
-
-
-def _draws(shares: Floats2d, weights: Floats1d, steps: int, batch: int, rng: np.random.Generator) -> Ints1d:
-    """(steps, batch) places of texts: every intent about as often as any other, of its texts each by its weight.
-
-    Intents that the log speaks of are not all in it: with the square roots of their shares a rare one is drawn more
-    often than it is said, and a doubtful one still less often than a common one."""
-    totals = weights @ shares
-    chances = weights * (shares / np.where(totals > 0, totals, 1)).max(axis=1)
-    drawn: Ints1d = rng.choice(len(chances), (steps, batch), p=chances / chances.sum())
-    return drawn
 
 
 def _train(
@@ -176,7 +161,7 @@ def _train(
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [{"params": learning, "lr": recipe.rate}, {"params": [rows], "lr": recipe.row_rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _slope(step, recipe))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: slope(step, recipe.steps, recipe.warm_up))
     model.train()
     for done, drawn in enumerate(_by_length(lessons), start=1):
         optimizer.zero_grad()
@@ -214,12 +199,6 @@ def _by_length(lessons: _Lessons) -> Iterator[Ints1d]:
         flat = steps.ravel()
         dealt = flat[np.argsort(lengths[flat], kind="stable")].reshape(steps.shape)
         yield from order.permutation(dealt)
-
-
-def _slope(step: int, recipe: Recipe) -> float:
-    """Share of the full rate: up in a line, then down in a line."""
-    rising = max(1, round(recipe.warm_up * recipe.steps))
-    return min((step + 1) / rising, (recipe.steps - step) / max(1, recipe.steps - rising))
 
 
 def _loss(
