@@ -51,7 +51,7 @@ def calls(data: Path, seeds: int) -> dict[str, list[str]]:
     clinc = ["labels", "--data", str(data / "clinc150.jsonl.gz"), "--seeds", str(seeds)]
     banking = ["labels", "--data", str(data / "banking77.jsonl.gz"), "--seeds", str(seeds)]
     return {
-        "pool": [*bench, *clinc, "--strategies", "default", "--budget", "1700"],
+        "pool": [*bench, *clinc, "--strategies", "default"],
         "peers": [
             *bench,
             *clinc,
@@ -65,7 +65,7 @@ def calls(data: Path, seeds: int) -> dict[str, list[str]]:
         ],
         "product": [*bench, *clinc, "--strategies", "default", "--start", "one-each"],
         "production": [*bench, *clinc, "--strategies", "default", "--scenario", "production"],
-        "banking": [*bench, *banking, "--strategies", "default", "--budget", "2300"],
+        "banking": [*bench, *banking, "--strategies", "default", "--batch", "200", "--budget", "2200"],
         "entities": [*bench, "entities", "--data", str(data / "snips.jsonl.gz"), "--seeds", str(seeds)],
         "reports": [
             *bench,
