@@ -1,8 +1,9 @@
 """The ranking job: which candidates become cards.
 
 Priority orders the pool; a shortlist of twenty batches is looked at closely; from it a batch is picked in which no two
-cards ask the same; what says the same as a card is folded into it. The decision is written in one transaction, which
-first looks whether it is still wanted: a twin of the job, or a repeat, finds the ranking done and changes nothing.
+cards ask the same, and where the bot has a tagger, some that together show it contexts of entities it doubts. What says
+the same as a card is folded into it. The decision is written in one transaction, which first looks whether it is still
+wanted: a twin of the job, or a repeat, finds the ranking done and changes nothing.
 """
 
 import math
@@ -18,16 +19,18 @@ import structlog
 from service import clock, database
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
+from service.classifiers import store as classifiers
 from service.context import Context
 from service.encoding import NO_TURN, Encoder
-from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch
+from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch, spread
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, take_apart, top
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import Evidence, evidence
 from service.reviews import assessments, budget, candidates
-from service.reviews.candidates import Pool
-from workers import surroundings
+from service.reviews.candidates import Pool, Predicted
+from service.turns.store import texts_of
+from workers import surroundings, tagging
 
 log = structlog.get_logger()
 
@@ -42,6 +45,7 @@ class Shortlist(NamedTuple):
     turn_ids: Ints1d  # (m,)
     priority: Floats1d  # (m,)
     parts: Sequence[dict[str, float]]  # (m,) what each priority is made of
+    intent_ids: Ints1d  # (m,) the most probable
     x: Floats2d  # (m, d)
     neighbours: Ints2d  # (m, k)
     cosines: Floats2d  # (m, k)
@@ -126,7 +130,7 @@ def _plan(context: Context, encoder: Encoder, bot: Bot, n: int, room: int) -> Pl
     if shortlist is None:
         return None
     is_new, into = _set_repeats_aside(context, bot.name, n, shortlist)
-    picks = _pick(shortlist, is_new, room, seed)
+    picks = _pick(shortlist, is_new, _about_entities(context, bot.name, shortlist, is_new, room), room, seed)
     return Plan(n, seed, shortlist, picks, into | _folds(context, encoder, bot.name, shortlist, picks))
 
 
@@ -134,8 +138,8 @@ def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) ->
     """The best candidates by priority, their surroundings measured anew."""
     with database.reading(context.engine) as connection:
         pool = candidates.read_pool(connection, bot.name)
-        outside = _best(connection, pool, found, SHORTLIST * bot.batch_size)
-        turn_ids, x = candidates.vectors_of(connection, outside, encoder.identity(bot.name))
+        best = _best(connection, pool, found, SHORTLIST * bot.batch_size)
+        turn_ids, x = candidates.vectors_of(connection, best, encoder.identity(bot.name))
         if not len(turn_ids):
             return None
         around = surroundings.look(connection, encoder, bot.name, turn_ids, x, found)
@@ -146,10 +150,12 @@ def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) ->
     weights = fitting(Weights(), factors)
     scores = priority(factors, weights)[rows]
     order = top(scores, len(rows), precedence(_belief(found, turn_ids), turn_ids))
+    predicted = [best[turn_id] for turn_id in turn_ids[order].tolist()]
     return Shortlist(
         turn_ids=turn_ids[order],
         priority=scores[order],
-        parts=_parts(factors, rows[order], [outside[turn_id] for turn_id in turn_ids[order].tolist()]),
+        parts=_parts(factors, rows[order], [one.out_of_scope for one in predicted]),
+        intent_ids=np.array([one.intent_id for one in predicted]),
         x=x[order],
         neighbours=around.neighbours[order],
         cosines=around.cosines[order],
@@ -166,17 +172,17 @@ def _parts(factors: Factors, rows: Ints1d, outside: Sequence[float]) -> list[dic
     return [part | {"out_of_scope": one} for part, one in zip(take_apart(factors, rows), outside, strict=True)]
 
 
-def _best(connection: sa.Connection, pool: Pool, found: Evidence, n: int) -> dict[int, float]:
-    """The n best candidates that are not forgotten, best first, each with the gate's probability."""
+def _best(connection: sa.Connection, pool: Pool, found: Evidence, n: int) -> dict[int, Predicted]:
+    """The n best candidates that are not forgotten, best first."""
     factors = _factors(pool)
     scores = priority(factors, fitting(Weights(), factors))
     looked_at = n
     while True:
         turn_ids = pool.turn_ids[_leading(pool, found, scores, looked_at)].tolist()
-        outside = candidates.out_of_scope(connection, turn_ids)
-        known = [turn_id for turn_id in turn_ids if turn_id in outside][:n]
+        predicted = candidates.predicted(connection, turn_ids)
+        known = [turn_id for turn_id in turn_ids if turn_id in predicted][:n]
         if len(known) == n or looked_at >= len(scores):
-            return {turn_id: outside[turn_id] for turn_id in known}
+            return {turn_id: predicted[turn_id] for turn_id in known}
         looked_at *= 2
 
 
@@ -207,11 +213,29 @@ def _set_repeats_aside(context: Context, bot: str, n: int, shortlist: Shortlist)
     return np.logical_not(is_old), into
 
 
-def _pick(shortlist: Shortlist, is_new: Bools1d, room: int, seed: int) -> Ints1d:
-    """Rows of the shortlist for the next cards, best first."""
-    rows = np.flatnonzero(is_new)  # in the order of priority and precedence: of equals the first row wins
+def _about_entities(context: Context, bot: str, shortlist: Shortlist, is_new: Bools1d, room: int) -> Ints1d:
+    """Rows that are asked about for their entities, where the bot has a tagger: as much of the room as structure has of
+    the priority."""
+    weights, rows = shortlist.weights, np.flatnonzero(is_new)
+    n = int(room * weights.structure / (weights.uncertainty + weights.structure))
+    with database.reading(context.engine) as connection:
+        champion = classifiers.champion(connection, bot) if n else None
+        texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
+    if champion is None or champion.tagger is None:
+        return rows[:0]
+    ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
+    turns = [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
+    return spread(shortlist.x, rows[tagging.covering(champion.tagger.data, turns, n)], n)
+
+
+def _pick(shortlist: Shortlist, is_new: Bools1d, entities: Ints1d, room: int, seed: int) -> Ints1d:
+    """Rows of the shortlist for the next cards, best first: those picked for their entities, and a batch that asks
+    something else."""
+    is_near = (shortlist.x @ shortlist.x[entities].T >= DUPLICATE).any(axis=1)
+    rows = np.flatnonzero(is_new & ~is_near)  # in the order of priority and precedence: of equals the first row wins
     rng = np.random.default_rng(seed)
-    return rows[batch(shortlist.x[rows], shortlist.priority[rows], rows, room, rng)]
+    picks = rows[batch(shortlist.x[rows], shortlist.priority[rows], rows, room - len(entities), rng)]
+    return np.sort(np.concatenate([entities, picks]))
 
 
 def _folds(context: Context, encoder: Encoder, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, int]:

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from service import database
 from service.context import Context
 from service.encoding import Encoder
+from service.learning import coverage
 from service.learning.structure import entity_signature
 from service.learning.tagging import Span, Token, to_labels, to_spans
+from service.learning.types import Ints1d
 from service.reviews.schemas import TrainingLabel
 from service.turns.schemas import Entity
 from service.turns.store import texts_of
@@ -76,6 +80,17 @@ def look(model: bytes, intent_id: int, turn: TurnLike) -> Look:
     signature = entity_signature((span.start, span.type) for span in tagged.spans)
     theirs = [Span(entity.start, entity.end, entity.type) for entity in turn.entities if entity.type in found.types]
     return Look(signature, ambiguity, tagged.probability, differ(text.tokens, tagged.spans, theirs))
+
+
+def covering(model: bytes, turns: Sequence[tuple[str, int | None]], n: int) -> Ints1d:
+    """Up to n rows of the turns, each a text with what the classifier makes of it: together they show the tagger most
+    of the contexts it doubts (service/learning/coverage.py); none that it is sure of."""
+    found = opened(model)
+    texts = [found.prepare(text) for text, _ in turns]
+    tagged = [found.tag(text, intent_name(intent_id)) for text, (_, intent_id) in zip(texts, turns, strict=True)]
+    doubt = coverage.doubts((text.words, 1 - one.confidence) for text, one in zip(texts, tagged, strict=True))
+    picks = coverage.cover(doubt, n)
+    return picks[np.asarray(doubt[picks].sum(axis=1)).ravel() > 0]
 
 
 def differ(tokens: Sequence[Token], ours: Sequence[Span], theirs: Sequence[Span]) -> bool:

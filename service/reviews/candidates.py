@@ -71,16 +71,23 @@ def _chunks(cursor: DBAPICursor) -> Iterator[Sequence[Sequence[float]]]:
         yield rows
 
 
-def out_of_scope(connection: sa.Connection, turn_ids: Iterable[int]) -> dict[int, float]:
-    """The gate's probability, of the classifier behind the uncertainty, of those of the candidates that are not
-    forgotten."""
+class Predicted(NamedTuple):
+    """What the classifier behind the uncertainty makes of a turn."""
+
+    intent_id: int  # the most probable, whatever the gate says
+    out_of_scope: float  # the gate's probability
+
+
+def predicted(connection: sa.Connection, turn_ids: Iterable[int]) -> dict[int, Predicted]:
+    """Of those of the candidates that are not forgotten."""
     c = CANDIDATE.c
     query = (
-        sa.select(c.turn_id, PREDICTION.c.out_of_scope)
+        sa.select(c.turn_id, PREDICTION.c.best_id, PREDICTION.c.out_of_scope)
         .join(PREDICTION, (PREDICTION.c.turn_id == c.turn_id) & (PREDICTION.c.n == c.n))
         .join(CONTENT, CONTENT.c.turn_id == c.turn_id)
     )
-    return {row.turn_id: row.out_of_scope for row in _in_parts(connection, query, c.turn_id, turn_ids)}
+    rows = _in_parts(connection, query, c.turn_id, turn_ids)
+    return {row.turn_id: Predicted(row.best_id, row.out_of_scope) for row in rows}
 
 
 def _is_askable(bot: str) -> tuple[sa.ColumnElement[bool], ...]:

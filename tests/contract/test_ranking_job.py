@@ -277,6 +277,18 @@ def test_turns_surely_out_of_scope_are_asked_last(shop: Shop) -> None:
     assert set(items[:8]) == set(inside)
 
 
+def test_what_is_asked_for_its_entities_is_carded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.set(batch_size=5)
+    fill(shop, 8)
+    ready(shop)
+    last = np.array([6, 7])  # of eight, by priority
+    monkeypatch.setattr(ranking, "_about_entities", lambda *_: last)
+    shop.rank()
+    order = [turn_id for (turn_id,) in shop.rows(tables.ranking_item, "turn_id", order="position")]
+    assert len(shop.cards()) == 5
+    assert set(order[6:]) <= set(shop.cards())
+
+
 def test_a_complaint_about_a_turn_out_of_scope_is_heard(shop: Shop) -> None:
     gibberish = shop.encoder.encode(BOT, [GIBBERISH])[0]
     rng = np.random.default_rng(0)

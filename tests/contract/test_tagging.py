@@ -4,17 +4,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from service import database, tables
+from service.bots.store import get_bot
 from service.classifiers import store
 from service.classifiers.cache import Champions
 from service.classifiers.schemas import Classifier
+from service.reports.rules import evidence
 from service.reviews.assessments import RARE
 from service.reviews.labels import training_labels
-from tests.support.scored import AT, BOT, Shop, opened_shop
-from workers import tagging
+from tests.support.scored import AT, BOT, Shop, between, opened_shop
+from workers import ranking, tagging
 from workers.scoring import ENTITY_BOUNDARY
 from workers.training import train
 
@@ -159,3 +162,36 @@ def test_training_again_makes_the_same_tagger(shop: Shop) -> None:
         labels = training_labels(connection, BOT)
     one, two = (tagging.fit(shop.context, shop.encoder, BOT, labels, [], seed=3) for _ in range(2))
     assert one and one == two
+
+
+def test_a_part_of_each_batch_is_about_entities(shop: Shop) -> None:
+    """As much of it as structure has of the priority: .3 of 1.3."""
+    teach(shop)
+    for spans in ([[11, 17, "item"]], []) * 3:
+        label(shop, shop.say(DISPUTED), spans)
+    for i, item in enumerate(ITEMS):
+        shop.say(f"repair the {item}", vector=between(shop, "refund", "track_order", noise=i))
+    run(shop)
+    shop.rescore()
+    with database.reading(shop.engine) as connection:
+        bot, found = get_bot(connection, BOT), evidence(connection, BOT)
+    shortlist = ranking._shortlist(shop.context, shop.encoder, bot, found)
+    assert shortlist and len(shortlist.turn_ids) >= 5
+    is_new = np.ones(len(shortlist.turn_ids), np.bool_)
+    for room, wanted in ((4, 0), (5, 1), (10, 2)):
+        rows = ranking._about_entities(shop.context, BOT, shortlist, is_new, room)
+        assert len(set(rows.tolist())) == len(rows) == wanted
+    is_new[rows] = False
+    assert not set(rows.tolist()) & set(ranking._about_entities(shop.context, BOT, shortlist, is_new, 10).tolist())
+
+
+def test_what_the_tagger_doubts_covers_most_and_no_text_nothing(shop: Shop) -> None:
+    teach(shop)
+    for spans in ([[11, 17, "item"]], []) * 3:
+        label(shop, shop.say(DISPUTED), spans)
+    found = run(shop)
+    assert found.tagger
+    turns = [("", None), (SAID[0].format("sofa"), 1), (DISPUTED, 1)]
+    assert tagging.covering(found.tagger.data, turns, 1).tolist() == [2]
+    assert 0 not in tagging.covering(found.tagger.data, turns, 3)
+    assert tagging.covering(found.tagger.data, [], 4).tolist() == []

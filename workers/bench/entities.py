@@ -3,7 +3,7 @@
 Every strategy starts with the same random sentences, and has the product's tagger. The sentence's intent comes with its
 entities, as a reviewer's answer does; on sentences not asked yet the tagger is told what a classifier of the asked ones
 predicts. Words are clustered on the texts of the training part; test texts are only scored. `default` covers doubtful
-contexts (service/learning/coverage.py); the ranking job does not yet: there doubt about entities adds to the priority.
+contexts (service/learning/coverage.py), as the ranking job does with the part of each batch that is about entities.
 """
 
 from collections.abc import Callable, Mapping, Sequence
