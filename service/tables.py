@@ -75,6 +75,8 @@ bot = Table(
     Column("low_water", Integer, nullable=False, default=10),  # open cards below which a ranking is asked for
     Column("patterns", JSON, nullable=False, default=list),  # [{"name", "regex"}]: redacted besides the built-in kinds
     Column("slack_channel", Text, nullable=False, default=""),
+    Column("target", Float),  # share of right answers from which on the owner wants no more labels
+    Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
 )
 
 source = Table(

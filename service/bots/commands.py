@@ -24,6 +24,8 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--weekly-budget", type=int, help="Votes the owner grants per week."),
     click.option("--batch-size", type=int, help="Cards of one ranking."),
     click.option("--low-water", type=int, help="Open cards below which a ranking is asked for."),
+    click.option("--target", type=float, help="Share of right answers from which on you want no more labels."),
+    click.option("--minutes-per-error", type=float, help="What a wrong answer costs people, in minutes."),
     click.option("--slack-channel", help="The channel's id, like C0123456789."),
     click.option(
         "--pattern", "patterns", multiple=True, help="NAME=REGEX to redact; repeat it for more. Replaces all."

@@ -31,6 +31,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     low_water: int = 10
     patterns: tuple[Pattern, ...] = ()
     slack_channel: str = ""
+    target: float | None = None
+    minutes_per_error: float | None = None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     low_water: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
     patterns: Annotated[tuple[Pattern, ...], Meta(max_length=50)] | UnsetType = UNSET
     slack_channel: Annotated[str, Meta(max_length=40)] | UnsetType = UNSET
+    target: Annotated[float, Meta(gt=0, lt=1)] | UnsetType | None = UNSET
+    minutes_per_error: Annotated[float, Meta(gt=0, le=1_000)] | UnsetType | None = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,13 @@
 """`fencepost classifiers …`."""
 
+from collections.abc import Iterator
+
 import click
 
 from service.access.audit import at_terminal
 from service.access.commands import JSON
 from service.classifiers import operations
+from service.classifiers.advice import Advice, advise
 from service.classifiers.schemas import Version
 from service.clock import now
 from service.context import opened
@@ -76,4 +79,35 @@ def adapt(settings: Settings, bot: str) -> None:
     )
 
 
-COMMANDS = (classifiers_group, adapt)
+@click.command
+@click.argument("bot")
+@JSON
+@click.pass_obj
+def advice(settings: Settings, bot: str, is_json: bool) -> None:
+    """Whether labelling still pays, and what that rests on."""
+    with opened(settings) as context, reading(context.engine) as connection:
+        found = advise(connection, bot, now())
+    if is_json:
+        as_json(found)
+        return
+    click.echo(f"{WORDS[found.verdict]}: {found.reason}.")
+    table(("what it rests on", ""), list(_rests_on(found)))
+
+
+WORDS = {"stop": "Labelling may stop", "go_on": "Go on labelling", "too_early": "Too early to say"}
+
+
+def _rests_on(found: Advice) -> Iterator[tuple[str, str]]:
+    yield "answers drawn at random", str(found.answered)
+    if found.kappa is not None:
+        yield "agreement of the last two classifiers (κ)", f"{found.kappa:.3f}"
+    if found.gain is not None:
+        yield "gain of a hundred labels", "{:+.2%} ({:+.2%} to {:+.2%})".format(*found.gain)
+    if found.minutes_a_label is not None:
+        yield "minutes a label", f"{found.minutes_a_label:.2f}"
+    if found.payback_weeks is not None:
+        yield "a hundred labels pay back in", f"{found.payback_weeks:.1f} weeks"
+    yield "votes of the last seven days", f"{found.votes} of {found.weekly_budget}"
+
+
+COMMANDS = (classifiers_group, adapt, advice)

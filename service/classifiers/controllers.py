@@ -9,6 +9,7 @@ from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
 from service.classifiers import operations
+from service.classifiers.advice import Advice, advise
 from service.classifiers.operations import Adapting
 from service.classifiers.schemas import Version
 from service.clock import now
@@ -46,4 +47,11 @@ class ClassifiersController(Controller):
         return operations.roll_back(context, bot, n, now(), who=principal.name)
 
 
-CONTROLLERS = (ClassifiersController,)
+@get("/v1/bots/{bot:str}/advice", guards=[requires("reader")], tags=["classifiers"], sync_to_thread=True)
+def show_advice(context: Context, bot: BotName) -> Advice:
+    """Whether labelling still pays, and what that rests on."""
+    with reading(context.engine) as connection:
+        return advise(connection, bot, now())
+
+
+CONTROLLERS = (ClassifiersController, show_advice)

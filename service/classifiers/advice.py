@@ -1,0 +1,180 @@
+"""Whether labelling still pays, from what the bot's own reviewers answered.
+
+Three reasons to stop: the owner's target is reached for certain; the classifiers hardly change any more, and no gain is
+in sight; or the next hundred labels take longer to pay back, in minutes, than a year. How many minutes were saved
+against labelling at random is not said: nobody labelled at random, and another bot's figures are no measurement."""
+
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from service import tables
+from service.bots.schemas import Bot
+from service.bots.store import get_bot
+from service.classifiers import gates, rules, store
+from service.intents.store import merges
+from service.learning import stopping
+from service.learning.stopping import Estimate
+from service.learning.types import Ints1d
+from service.reviews.labels import test_answers
+
+CARD, MARK, PREDICTION, TURN, VOTE = tables.card, tables.mark, tables.prediction, tables.turn, tables.vote
+Verdict = Literal["stop", "go_on", "too_early"]
+
+ENOUGH = 30  # answers of the audit slice below which nothing is said
+SETTLED = 0.99  # κ from which on classifiers count as alike
+NO_GAIN = 0.002  # per hundred labels, at most
+COMPARED = 2_000  # newest turns on which classifiers are compared
+VOTES = 1_000  # newest votes whose pace is looked at
+WEEK = timedelta(days=7)
+YEAR_WEEKS = 52.0
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner is told, and what it rests on; None where too little is known."""
+
+    verdict: Verdict
+    reason: str
+    answered: int  # turns of the audit slice
+    accuracy: Estimate | None  # of the classifier in force, on turns drawn at random
+    target: float | None  # the owner's
+    kappa: float | None  # of the last two classifiers in force, on recent turns
+    gain: Estimate | None  # of right answers, by a hundred labels
+    minutes_a_label: float | None
+    payback_weeks: float | None  # until the next hundred labels have saved the minutes they take
+    votes: int  # of the last seven days
+    weekly_budget: int
+
+
+class _Audited(NamedTuple):
+    answered: int
+    accuracy: Estimate | None
+
+
+def advise(connection: sa.Connection, name: str, now: datetime) -> Advice:
+    """BotNotFound."""
+    bot = get_bot(connection, name)
+    audited, pace = _audited(connection, bot), _pace(connection, name)
+    gained, kappa = _gain(connection, name), _kappa(connection, bot)
+    weeks = _payback(bot, gained, pace, _turns_a_week(connection, name))
+    verdict, reason = decide(bot.target, audited.answered, audited.accuracy, kappa, gained, weeks)
+    votes = sa.select(sa.func.count()).where(VOTE.c.bot == name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")
+    return Advice(
+        verdict=verdict,
+        reason=reason,
+        answered=audited.answered,
+        accuracy=audited.accuracy,
+        target=bot.target,
+        kappa=kappa,
+        gain=gained,
+        minutes_a_label=pace,
+        payback_weeks=weeks,
+        votes=connection.scalar(votes) or 0,
+        weekly_budget=bot.weekly_budget,
+    )
+
+
+def decide(
+    target: float | None,
+    answered: int,
+    accuracy: Estimate | None,
+    kappa: float | None,
+    gain: Estimate | None,
+    payback_weeks: float | None,
+) -> tuple[Verdict, str]:
+    """The advice and its reason.
+
+    >>> decide(0.9, 200, Estimate(0.95, 0.91, 0.97), None, None, None)
+    ('stop', 'the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted')
+    """
+    if accuracy is None or answered < ENOUGH:
+        return "too_early", f"{answered} turns of the audit slice are answered; {ENOUGH} are needed to say anything"
+    words = f"{accuracy.estimate:.1%} ({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f})".replace("%", " %")
+    right = f"{words} of the turns are answered right"
+    if target is not None and accuracy.low >= target:
+        return "stop", f"the target is reached: {right}, {100 * target:.1f} % were wanted"
+    if kappa is not None and gain is not None and kappa >= SETTLED and gain.high <= NO_GAIN:
+        return "stop", f"new labels change nothing any more: the last two classifiers agree (κ {kappa:.3f}); {right}"
+    if payback_weeks is not None and payback_weeks > YEAR_WEEKS:
+        return "stop", f"the next hundred labels would take {payback_weeks:.0f} weeks to pay back; {right}"
+    wanted = "" if target is None else f"; the target is {100 * target:.1f} %"
+    return "go_on", f"{right}{wanted}"
+
+
+def _audited(connection: sa.Connection, bot: Bot) -> _Audited:
+    """The champion's answers to the audit slice."""
+    answers, into = test_answers(connection, bot.name), merges(connection, bot.name)
+    asked = (
+        sa.select(MARK.c.turn_id, MARK.c.rate, CARD.c.status, PREDICTION.c.intent_id)
+        .join(CARD, (CARD.c.turn_id == MARK.c.turn_id) & (CARD.c.purpose == "audit"))
+        .join(PREDICTION, (PREDICTION.c.turn_id == MARK.c.turn_id) & (PREDICTION.c.n == bot.champion))
+        .where(MARK.c.bot == bot.name, MARK.c.kind == "audit", MARK.c.rate > 0)
+    )
+    is_right, rates, undecided = [], [], []
+    for turn_id, rate, status, intent_id in connection.execute(asked):
+        if turn_id in answers:
+            is_right.append((None if intent_id is None else into.get(intent_id)) in answers[turn_id])
+            rates.append(rate)
+        elif status == "adjudicate":
+            undecided.append(rate)
+    found = stopping.accuracy(np.array(is_right, np.bool_), np.array(rates), np.array(undecided))
+    return _Audited(len(rates), found)
+
+
+def _gain(connection: sa.Connection, bot: str) -> Estimate | None:
+    """Of the promotions that blind answers decided."""
+    steps = []
+    for gate in gates.gates(connection, bot).values():
+        difference = rules.difference(gate) if gate.status == "promoted" else None
+        if difference:
+            labels = [store.manifest(connection, bot, n).labels for n in (gate.champion, gate.challenger)]
+            steps.append((labels[1] - labels[0], Estimate(difference.estimate, difference.low, difference.high)))
+    return stopping.gain(steps)
+
+
+def _kappa(connection: sa.Connection, bot: Bot) -> float | None:
+    """Of the champion and the one it replaced, on the newest turns both have seen."""
+    if bot.champion is None or (replaced := store.manifest(connection, bot.name, bot.champion).replaced) is None:
+        return None
+    before, after = PREDICTION.alias(), PREDICTION.alias()
+    both = (
+        sa.select(before.c.intent_id, after.c.intent_id)
+        .join(after, before.c.turn_id == after.c.turn_id)
+        .where(before.c.bot == bot.name, before.c.n == replaced, after.c.n == bot.champion)
+        .order_by(before.c.turn_id.desc())
+        .limit(COMPARED)
+    )
+    rows = connection.execute(both).all()
+    decided: Ints1d = np.array([[one or 0, other or 0] for one, other in rows], np.int64)
+    return stopping.kappa(*decided.T) if len(decided) else None
+
+
+def _pace(connection: sa.Connection, bot: str) -> float | None:
+    """Minutes a label, of whoever answered last and often enough."""
+    query = sa.select(VOTE.c.reviewer, VOTE.c.at).where(VOTE.c.bot == bot).order_by(VOTE.c.id.desc()).limit(VOTES)
+    minutes: dict[str, list[float]] = {}
+    for reviewer, at in connection.execute(query):
+        minutes.setdefault(reviewer, []).append(at.timestamp() / 60)
+    paces = [pace for times in minutes.values() if (pace := stopping.minutes_a_label(np.sort(times))) is not None]
+    return float(np.median(paces)) if paces else None
+
+
+def _turns_a_week(connection: sa.Connection, bot: str) -> int:
+    """Of event time, up to the newest turn."""
+    log = (TURN.c.bot == bot, TURN.c.source.not_in(("import", "gold")), TURN.c.is_slot_fill.is_(False))
+    newest = connection.scalar(sa.select(TURN.c.at).where(*log).order_by(TURN.c.at.desc()).limit(1))
+    if newest is None:
+        return 0
+    return connection.scalar(sa.select(sa.func.count()).where(*log, TURN.c.at > newest - WEEK)) or 0
+
+
+def _payback(bot: Bot, gain: Estimate | None, pace: float | None, turns: int) -> float | None:
+    """Weeks until a hundred labels have saved what they take; None where an error's minutes, the pace or a gain is
+    not known."""
+    if gain is None or pace is None or bot.minutes_per_error is None:
+        return None
+    saved = gain.estimate * turns * bot.minutes_per_error
+    return 100 * pace / saved if saved > 0 else None

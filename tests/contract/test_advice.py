@@ -1,0 +1,141 @@
+"""Stop advice from what is stored, on both databases, over HTTP and in a terminal."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from service import database, tables
+from service.classifiers.advice import Advice, advise
+from service.cli import cli
+from tests.support.scored import AT, BOT, PHRASES, Shop, opened_shop
+
+
+@pytest.fixture
+def shop(engine: sa.Engine, valkey: Path, tmp_path: Path) -> Iterator[Shop]:
+    with opened_shop(engine, valkey, tmp_path) as shop:
+        yield shop
+
+
+def insert(shop: Shop, table: sa.Table, **row: Any) -> None:
+    with database.writing(shop.engine) as connection:
+        connection.execute(table.insert(), {"bot": BOT, **row})
+
+
+def audited(shop: Shop, turn_id: int, intent_id: int | None, *, rate: float = 0.1) -> None:
+    """Draw a turn for the audit slice; answered, or given to an adjudicator when the intent is None."""
+    insert(shop, tables.mark, turn_id=turn_id, kind="audit", value=0.01, rate=rate, at=AT)
+    status = "adjudicate" if intent_id is None else "resolved"
+    card = {"id": f"c{turn_id}", "turn_id": turn_id, "purpose": "audit", "is_blind": True, "status": status}
+    insert(shop, tables.card, **card, created_at=AT)
+    if intent_id is not None:
+        answer = {"turn_id": turn_id, "use": "audit", "answer": "intent", "intent_id": intent_id, "origin": "vote"}
+        insert(shop, tables.label, **answer, at=AT)
+
+
+def advice(shop: Shop) -> Advice:
+    with database.reading(shop.engine) as connection:
+        return advise(connection, BOT, AT + timedelta(days=1))
+
+
+def say_and_audit(shop: Shop, n: int, wrong: int) -> None:
+    """n turns the champion says are `refund`; of the first few it is not what people say."""
+    ids = [shop.say(PHRASES["refund"], minute=i) for i in range(n)]
+    shop.train()
+    shop.rescore()
+    for i, turn_id in enumerate(ids):
+        audited(shop, turn_id, 2 if i < wrong else 1)
+
+
+def test_without_answers_it_is_too_early(shop: Shop) -> None:
+    found = advice(shop)
+    assert (found.verdict, found.answered, found.accuracy, found.kappa, found.gain) == (
+        "too_early",
+        0,
+        None,
+        None,
+        None,
+    )
+    assert (found.minutes_a_label, found.payback_weeks, found.votes) == (None, None, 0)
+
+
+def test_the_target_is_reached_when_the_lower_end_passes_it(shop: Shop) -> None:
+    say_and_audit(shop, 40, wrong=4)
+    assert advice(shop).verdict == "go_on"
+    shop.set(target=0.75)
+    found = advice(shop)
+    assert found.accuracy and found.accuracy.estimate == pytest.approx(0.9)
+    assert (found.verdict, found.answered, found.target) == ("stop", 40, 0.75)
+    shop.set(target=0.9)
+    assert advice(shop).verdict == "go_on"
+
+
+def test_what_an_adjudicator_still_has_widens_the_interval(shop: Shop) -> None:
+    say_and_audit(shop, 40, wrong=4)
+    before = advice(shop).accuracy
+    audited(shop, shop.say(PHRASES["refund"]), None)
+    shop.rescore()
+    after = advice(shop).accuracy
+    assert before and after
+    assert (before.estimate, after.low < before.low, after.high > before.high) == (after.estimate, True, True)
+
+
+def test_two_classifiers_that_decide_alike_have_kappa_one(shop: Shop) -> None:
+    for phrase in PHRASES.values():
+        shop.say(phrase)
+    shop.train()
+    shop.rescore()
+    shop.train()
+    with database.writing(shop.engine) as connection:
+        row = sa.select(tables.classifier.c.manifest).where(tables.classifier.c.n == 2)
+        manifest = {**connection.scalar(row), "replaced": 1}
+        connection.execute(sa.update(tables.classifier).where(tables.classifier.c.n == 2).values(manifest=manifest))
+    assert advice(shop).kappa is None
+    shop.rescore()
+    assert advice(shop).kappa == 1.0
+
+
+def test_a_gain_and_a_pace_say_when_labels_pay_back(shop: Shop) -> None:
+    say_and_audit(shop, 40, wrong=4)
+    first = shop.rows(tables.classifier, "n", order="n")
+    n = shop.train()
+    with database.writing(shop.engine) as connection:
+        for number, labels in ((first[0][0], 100), (n, 300)):
+            of = tables.classifier.c.n == number
+            manifest = connection.scalar(sa.select(tables.classifier.c.manifest).where(of))
+            connection.execute(sa.update(tables.classifier).where(of).values(manifest={**manifest, "labels": labels}))
+    shop.rescore()
+    trial = {"challenger": n, "champion": 1, "status": "promoted", "compared": 100, "disagreed": 20}
+    insert(shop, tables.gate, **trial, wins=12, losses=4, neither=4, opened_at=AT, decided_at=AT)
+    found = advice(shop)
+    assert found.gain and found.gain.estimate == pytest.approx(0.2 * 8 / 20 / 2)  # of 200 labels
+    for i in range(30):
+        vote = {"card_id": "c", "reviewer": "ann", "answer": "intent", "surface": "console", "click_id": str(i)}
+        insert(shop, tables.vote, **vote, at=AT + timedelta(seconds=15 * i))
+    shop.set(minutes_per_error=2.0)
+    found = advice(shop)
+    assert found.minutes_a_label == pytest.approx(0.25)
+    assert found.payback_weeks == pytest.approx(25 / (0.04 * 40 * 2))  # 40 turns a week
+    assert found.votes == 30
+
+
+def test_the_command_says_it_in_words(shop: Shop) -> None:
+    say_and_audit(shop, 40, wrong=4)
+    shop.set(target=0.75)
+    said = CliRunner().invoke(cli, ["advice", BOT], obj=shop.context.settings)
+    if shop.engine.dialect.name == "sqlite":  # the command opens the database of the settings
+        assert said.output.startswith("Labelling may stop: the target is reached: 90.0 % (")
+        found = CliRunner().invoke(cli, ["advice", BOT, "--json"], obj=shop.context.settings)
+        assert msgspec.json.decode(found.output)["verdict"] == "stop"
+
+
+@pytest.mark.parametrize(("name", "value"), [("target", 1.0), ("target", 0), ("minutes_per_error", -1)])
+def test_senseless_wishes_are_refused_by_name(shop: Shop, name: str, value: float) -> None:
+    with pytest.raises(Exception, match=r"Expected `float`") as refused:
+        shop.set(**{name: value})
+    assert refused.value.path == name  # type: ignore[attr-defined]  # BadInput
