@@ -106,6 +106,13 @@ def label_all(context: Context, n: int) -> None:
         connection.execute(tables.label.insert(), rows)
 
 
+def test_a_reader_sees_whether_labelling_still_pays(desk: Desk) -> None:
+    headers = {"authorization": f"Bearer {desk.keys['reader']}"}
+    shown = desk.client.get(f"/v1/bots/{BOT}/advice", headers=headers).json()
+    assert (shown["verdict"], shown["answered"], shown["target"]) == ("too_early", 0, None)
+    assert desk.client.get(f"/v1/bots/{BOT}/advice").status_code == 401
+
+
 def test_an_owner_asks_for_an_adapted_encoder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "ADAPT_LABELS", 6)
     label_all(desk.context, 6)
