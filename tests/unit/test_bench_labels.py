@@ -147,3 +147,14 @@ def test_an_unknown_strategy_is_named(log: Path) -> None:
     ran = CliRunner().invoke(cli, ["bench", "labels", "--data", str(log), "--strategies", "default,best"], obj=object())
     assert ran.exit_code == 1
     assert "'best'" in ran.output
+
+
+@pytest.mark.parametrize("command", ["labels", "entities", "reports"])
+def test_five_rows_are_too_few_and_said_so(tmp_path: Path, command: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": f"text {i}", "intent": "hello", "split": "test" if i == 4 else "train"} for i in range(5)
+    ]
+    found = CliRunner().invoke(cli, ["bench", command, "--data", str(write(tmp_path / "few.jsonl", rows))])
+    assert found.exit_code == 1
+    assert "few has" in found.output
+    assert "Traceback" not in found.output

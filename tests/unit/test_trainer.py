@@ -8,7 +8,7 @@ import pytest
 from service.encoding import unit
 from service.learning.head import NEVER, NONE, decide, probabilities
 from service.learning.types import Bools1d, Floats2d, Ints1d
-from workers import prototypes, trainer
+from workers import projection, prototypes, trainer
 from workers.trainer import Fitted, Labels, Tuning, fit
 
 D = 32
@@ -46,6 +46,10 @@ def train(world: World, labels: Labels | None = None, *, log: Floats2d | None = 
     ids = IDS[: len(world.names)]
     labels = trainer.no_labels(D) if labels is None else labels
     return fit(ids, world.names, labels, world.x if log is None else log, seed=0, **more)  # type: ignore[arg-type]
+
+
+def of(x: Floats2d, y: Ints1d) -> Labels:
+    return Labels(x, y, np.ones(len(y)), np.arange(len(y)))
 
 
 NO_LOG = np.zeros((0, D), np.float32)
@@ -211,3 +215,44 @@ def test_what_is_said_a_hundred_times_teaches_no_more_than_once() -> None:
     once, repeated = train(town), train(town, log=often)
     assert np.array_equal(once.head.prototypes, repeated.head.prototypes)
     assert np.array_equal(once.head.weights, repeated.head.weights)
+
+
+def test_contradictory_labels_for_one_text_leave_it_undecided() -> None:
+    x = np.repeat(unit(np.eye(3, 8, dtype=np.float32) + 0.1), 40, axis=0)
+    y = np.tile([1, 2], 60)  # every text half the one and half the other
+    fitted = fit(np.array([1, 2, 3]), unit(np.eye(8, dtype=np.float32)[5:8]), of(x, y), x[:0], seed=0)
+    proba = probabilities(fitted.head, x)
+    assert np.isfinite(proba).all()
+    assert proba[:, 0] == pytest.approx(proba[:, 1], abs=0.1)
+
+
+def test_a_hundred_thousand_copies_of_one_text_are_one_text() -> None:
+    hi = unit(np.ones((1, 8), np.float32))
+    log = np.repeat(hi, 100_000, axis=0)
+    fitted = fit(np.array([1, 2]), unit(np.eye(2, 8, dtype=np.float32)), trainer.no_labels(8), log, seed=0)
+    once = fit(np.array([1, 2]), unit(np.eye(2, 8, dtype=np.float32)), trainer.no_labels(8), hi, seed=0)
+    assert probabilities(fitted.head, hi) == pytest.approx(probabilities(once.head, hi))
+
+
+def test_a_map_that_helps_is_used_and_one_that_harms_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intents differ in four of forty directions; what is said varies more in all the others."""
+    rng = np.random.default_rng(0)
+
+    def speech(n: int) -> tuple[Floats2d, Ints1d]:
+        y = rng.integers(1, 5, n)
+        noise = rng.normal(size=(n, 40)) * np.where(np.arange(40) < 4, 0.4, 1.0)
+        return unit(noise + 1.2 * np.eye(4, 40)[y - 1]).astype(np.float32), y
+
+    (x, y), (log, _), (unseen, meant) = speech(120), speech(2_000), speech(2_000)
+    names = unit(np.eye(4, 40, dtype=np.float32))
+
+    def accuracy(telling: float, others: float) -> float:
+        found = np.diag(np.where(np.arange(40) < 4, telling, others)).astype(np.float32)
+        monkeypatch.setattr(projection, "learn", lambda *_: found)
+        return float((decide(fit(np.arange(1, 5), names, of(x, y), log, seed=0).head, unseen) == meant).mean())
+
+    monkeypatch.setattr(trainer, "MAPPED_TO", 0)
+    plain = accuracy(1.0, 1.0)
+    monkeypatch.setattr(trainer, "MAPPED_TO", 600)
+    assert accuracy(2.0, 0.2) > plain + 0.03
+    assert accuracy(0.01, 1.0) == plain
