@@ -184,8 +184,11 @@ def refresh_reports(context: Context, encoder: Encoder, bot: str) -> None:
     reported = found.turn_ids[found.belief >= ENOUGH]
     for part in _parts(reported):
         _believe(context, classifier, found, part, names)
-    with database.writing(context.engine) as connection:
-        assessments.drop_reported(connection, bot, set(reported.tolist()))
+    with database.reading(context.engine) as connection:
+        marked = np.array(assessments.marked_reported(connection, bot), np.int64)
+    for part in _parts(np.setdiff1d(marked, reported)):
+        with database.writing(context.engine) as connection:
+            assessments.drop_reported(connection, part.tolist())
     surroundings.refresh_pressure(context, encoder, bot, found, reported)
 
 

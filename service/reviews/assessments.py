@@ -347,15 +347,18 @@ def drawn_reported(connection: sa.Connection, bot: str) -> list[int]:
     )
 
 
-def drop_reported(connection: sa.Connection, bot: str, reported: set[int]) -> None:
-    """Undo the mark of waiting candidates that are reported no more: they are as uncertain as predicted, and
-    leave the queue when nothing else marks them."""
+def marked_reported(connection: sa.Connection, bot: str) -> list[int]:
+    """Waiting candidates with that mark, by id."""
     c = CANDIDATE.c
     marked = sa.select(c.turn_id).join(MARK, MARK.c.turn_id == c.turn_id)
     query = marked.where(c.bot == bot, c.status == "open", MARK.c.kind == "reported")
-    lapsed = sorted(_ids(connection, query) - reported)
-    if not lapsed:
-        return
+    return list(connection.scalars(query.order_by(c.turn_id)))
+
+
+def drop_reported(connection: sa.Connection, lapsed: Sequence[int]) -> None:
+    """Undo the mark of waiting candidates that are reported no more: they are as uncertain as predicted, and
+    leave the queue when nothing else marks them."""
+    c = CANDIDATE.c
     connection.execute(sa.delete(MARK).where(MARK.c.turn_id.in_(lapsed), MARK.c.kind == "reported"))
     plain = sa.select(PREDICTION.c.uncertainty).where(PREDICTION.c.turn_id == c.turn_id, PREDICTION.c.n == c.n)
     waiting = (c.turn_id.in_(lapsed), c.status == "open")
