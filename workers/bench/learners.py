@@ -43,7 +43,7 @@ class Learner(Protocol):
 
 
 class Full:
-    """The product: names, self-training, calibration, gate, and the encoder tuned when the labels have doubled."""
+    """The product: names, self-training, calibration, gate, mapped vectors, and the encoder tuned when it would be."""
 
     def __init__(self, task: Task, seed: int, home: Path) -> None:
         self._task, self._seed, self._home = task, seed, home
