@@ -97,10 +97,15 @@ def believe(proba: Floats2d, answered: Ints1d, q: Floats1d) -> Floats2d:
     >>> believe(np.array([[0.8, 0.1, 0.1]]), np.array([0]), np.array([0.5])).round(2).tolist()
     [[0.4, 0.3, 0.3]]
     """
-    return np.asarray((1 - q)[:, None] * proba + q[:, None] * _without(proba, answered))
+    return np.asarray((1 - q)[:, None] * proba + q[:, None] * without(proba, answered))
 
 
-def _without(proba: Floats2d, answered: Ints1d) -> Floats2d:
+def without(proba: Floats2d, answered: Ints1d) -> Floats2d:
+    """p₋ŷ, (n, k); the arguments as of `believe`.
+
+    >>> without(np.array([[0.5, 0.4, 0.1], [1.0, 0.0, 0.0]]), np.array([0, 0])).tolist()
+    [[0.0, 0.8, 0.2], [0.0, 0.5, 0.5]]
+    """
     others = np.arange(proba.shape[1]) != answered[:, None]
     kept = np.where(others, proba, 0.0)
     kept = np.where(kept.sum(axis=1, keepdims=True) > 0, kept, others)
