@@ -75,6 +75,7 @@ bot = Table(
     Column("low_water", Integer, nullable=False, default=10),  # open cards below which a ranking is asked for
     Column("patterns", JSON, nullable=False, default=list),  # [{"name", "regex"}]: redacted besides the built-in kinds
     Column("slack_channel", Text, nullable=False, default=""),
+    Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
 )
 
 source = Table(
@@ -286,6 +287,8 @@ prediction = Table(
     Column("p2", Float, nullable=False),
     Column("out_of_scope", Float, nullable=False, default=0.0),  # the gate's probability
     Column("uncertainty", Float, nullable=False),
+    Column("whose", String(12), nullable=False, default="ours"),  # uncertainty it is, as the bot's setting was
+    Column("confidence", Float),  # chance that the platform's intent is right; NULL: it named none that we know
     Index("prediction_by_classifier", "bot", "n", "turn_id"),
 )
 

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from service.learning.confidence import Whose
+
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
 
@@ -31,6 +33,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     low_water: int = 10
     patterns: tuple[Pattern, ...] = ()
     slack_channel: str = ""
+    uncertainty: Whose = "ours"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,6 +46,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     low_water: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
     patterns: Annotated[tuple[Pattern, ...], Meta(max_length=50)] | UnsetType = UNSET
     slack_channel: Annotated[str, Meta(max_length=40)] | UnsetType = UNSET
+    # A pattern and no Literal: its error lists the choices.
+    uncertainty: Annotated[str, Meta(pattern="^(ours|theirs|disagreement)$")] | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
