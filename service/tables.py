@@ -77,6 +77,7 @@ bot = Table(
     Column("slack_channel", Text, nullable=False, default=""),
     Column("target", Float),  # share of right answers from which on the owner wants no more labels
     Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
+    Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
 )
 
 source = Table(
@@ -288,6 +289,8 @@ prediction = Table(
     Column("p2", Float, nullable=False),
     Column("out_of_scope", Float, nullable=False, default=0.0),  # the gate's probability
     Column("uncertainty", Float, nullable=False),
+    Column("whose", String(12), nullable=False, default="ours"),  # uncertainty it is, as the bot's setting was
+    Column("confidence", Float),  # chance that the platform's intent is right; NULL: it named none that we know
     Index("prediction_by_classifier", "bot", "n", "turn_id"),
 )
 

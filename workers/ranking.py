@@ -34,7 +34,7 @@ from workers import surroundings, tagging
 
 log = structlog.get_logger()
 
-STRATEGY = f"margin+{BEST}"
+STRATEGIES = {"ours": f"margin+{BEST}", "theirs": f"theirs+{BEST}", "disagreement": f"disagreement+{BEST}"}
 REVIEWS_SHARE = 0.1  # of the room for cards: a bot with many reports still asks what it doubts most
 REPEATS = 256  # neighbours of a pick that may fold into its card
 
@@ -273,14 +273,14 @@ def _carry_out(context: Context, plan: Plan, bot: str, now: datetime) -> int:
         picks = plan.picks[: budget.rank_room(connection, record, now)]
         waiting = candidates.open_among(connection, bot, plan.shortlist.turn_ids[picks].tolist())
         picks = picks[np.isin(plan.shortlist.turn_ids[picks], list(waiting))]
-        made = _write(connection, plan, bot, picks, now) if len(picks) else 0
+        made = _write(connection, plan, record, picks, now) if len(picks) else 0
         asked = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
         candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in asked})
         return made
 
 
-def _write(connection: sa.Connection, plan: Plan, bot: str, picks: Ints1d, now: datetime) -> int:
-    shortlist = plan.shortlist
+def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, now: datetime) -> int:
+    shortlist, bot = plan.shortlist, record.name
     ranking_id = candidates.add_ranking(
         connection,
         bot,
@@ -288,7 +288,7 @@ def _write(connection: sa.Connection, plan: Plan, bot: str, picks: Ints1d, now: 
         at=now,
         n=plan.n,
         seed=plan.seed,
-        strategy=STRATEGY,
+        strategy=STRATEGIES[record.uncertainty],
         candidates=shortlist.candidates,
         weights=shortlist.weights._asdict(),
     )

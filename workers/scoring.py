@@ -17,22 +17,25 @@ from service.encoding import Encoder
 from service.intents.store import intent_ids
 from service.jobs import Job
 from service.keyring import Keyring
+from service.learning.confidence import Whose, doubted, uncertainty
 from service.learning.head import NONE, decide, familiarity, out_of_scope, probabilities
 from service.learning.reports import REVIEWED, reported_uncertainty
-from service.learning.types import Floats2d, Ints1d
-from service.learning.uncertainty import best_two, in_scope, margin
+from service.learning.types import Floats1d, Floats2d, Ints1d
+from service.learning.uncertainty import best_two, in_scope
 from service.reports.rules import ENOUGH, IMPORTED, Evidence, evidence
 from service.reviews import assessments, candidates
 from service.reviews.assessments import Assessment, Believed, Mark, ReportedTurn, store_assessments
 from service.turns.schemas import Entity, IntentScore
-from workers import surroundings, tagging
+from workers import platforms, surroundings, tagging
 from workers.tagging import Look
 
 __all__ = ("Assessment", "assess", "refresh_reports", "rescore", "store_assessments")
 
 log = structlog.get_logger()
 
-BOUNDARY = 0.5  # margin from which on a turn is on the fence
+# From which on a turn is on the fence, where two intents stand at three to one: their margin, the chance of an error,
+# and the chance that two who both see it so answer differently.
+BOUNDARY: Mapping[Whose, float] = {"ours": 0.5, "theirs": 0.25, "disagreement": 0.375}
 # Cosine with the nearest intent below which a turn is unlike anything taught: on CLINC150 an eighth of what is out of
 # scope, and one turn in a thousand that is not.
 UNLIKE = 0.2
@@ -70,8 +73,9 @@ def assess(
     found: list[Assessment | None] = [None] * len(turns)
     rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in IMPORTED]
     if rows and len(classifier.head.intent_ids):
-        for row, (plain, likeness) in zip(rows, _predict(classifier, vectors[rows]), strict=True):
-            turn = turns[row]
+        asked = [turns[row] for row in rows]
+        predicted = _predict(classifier, bot.uncertainty, vectors[rows], asked)
+        for row, turn, (plain, likeness) in zip(rows, asked, predicted, strict=True):
             seen = tagging.look(classifier.tagger.data, plain.best_id, turn) if classifier.tagger else None
             disagreement = _disagreement(classifier, plain, turn) or _entity_disagreement(seen)
             ours = (_boundary(plain), _unfamiliar(plain, likeness), disagreement, _entity_boundary(seen))
@@ -84,18 +88,23 @@ def _with_entities(plain: Assessment, seen: Look | None) -> Assessment:
     return plain._replace(ambiguity=seen.ambiguity, entity_signature=seen.signature) if seen else plain
 
 
-def _predict(classifier: Classifier, x: Floats2d) -> Iterator[tuple[Assessment, float]]:
-    """Of each row of x (n, d): what is predicted, without marks, and how like it is to what was taught."""
+def _predict(
+    classifier: Classifier, whose: Whose, x: Floats2d, turns: Sequence[TurnLike]
+) -> Iterator[tuple[Assessment, float]]:
+    """Of each turn, a row of x (n, d): what is predicted, without marks, and how like it is to what was taught."""
     head = classifier.head
     proba = probabilities(head, x)
+    platform = platforms.opinion(classifier, proba, turns)
+    undecided = uncertainty(whose, proba, platform.column, platform.confidence)
     columns, best = best_two(proba)
     ids = np.where(columns >= 0, head.intent_ids[columns], NONE)
     outside = out_of_scope(head, x)
-    arrays = (decide(head, x), ids, best, outside, in_scope(margin(proba), outside), familiarity(head, x))
-    rows = zip(*(array.tolist() for array in arrays), strict=True)
-    for decided, (first, second), (p1, p2), is_out, undecided, likeness in rows:
+    arrays = (decide(head, x), ids, best, outside, in_scope(undecided, outside), familiarity(head, x))
+    rows = zip(*(array.tolist() for array in arrays), platform.said, strict=True)
+    for decided, (first, second), (p1, p2), is_out, doubt, likeness, confidence in rows:
         intent_id = None if decided == NONE else decided
-        yield Assessment(intent_id, first, second or None, p1, p2, is_out, undecided), likeness
+        plain = Assessment(intent_id, first, second or None, p1, p2, is_out, doubt, whose=whose, confidence=confidence)
+        yield plain, likeness
 
 
 def _audit(bot: Bot, turn: TurnLike, keyring: Keyring) -> Mark | None:
@@ -105,7 +114,11 @@ def _audit(bot: Bot, turn: TurnLike, keyring: Keyring) -> Mark | None:
 
 
 def _boundary(plain: Assessment) -> Mark | None:
-    return Mark("boundary", plain.uncertainty) if plain.uncertainty >= BOUNDARY else None
+    """On the fence by the uncertainty that ranks, or by ours: a platform that is sure of everything shall not empty the
+    queue."""
+    ours = (1 - (plain.p1 - plain.p2)) * (1 - plain.out_of_scope)
+    on_fence = plain.uncertainty >= BOUNDARY[plain.whose] or ours >= BOUNDARY["ours"]
+    return Mark("boundary", plain.uncertainty) if on_fence else None
 
 
 def _unfamiliar(plain: Assessment, likeness: float) -> Mark | None:
@@ -118,11 +131,11 @@ def _unfamiliar(plain: Assessment, likeness: float) -> Mark | None:
 
 def _disagreement(classifier: Classifier, plain: Assessment, turn: TurnLike) -> Mark | None:
     """The platform says another intent than we do, and both are sure. An intent that we do not know says nothing."""
-    if not turn.intents:
+    if plain.confidence is None:
         return None
-    theirs, score = classifier.manifest.intents.get(turn.intents[0].name), turn.intents[0].score
-    certainty = min(score, plain.out_of_scope if plain.intent_id is None else plain.p1)
-    return Mark("disagreement", certainty) if theirs not in (None, plain.intent_id) and certainty >= CONFIDENT else None
+    theirs = platforms.intent_named(classifier.manifest, turn)
+    certainty = min(plain.confidence, plain.out_of_scope if plain.intent_id is None else plain.p1)
+    return Mark("disagreement", certainty) if theirs != plain.intent_id and certainty >= CONFIDENT else None
 
 
 def _entity_boundary(seen: Look | None) -> Mark | None:
@@ -136,7 +149,8 @@ def _entity_disagreement(seen: Look | None) -> Mark | None:
 
 
 def rescore(context: Context, encoder: Encoder, bot: str) -> None:
-    """Show the champion the turns it has not seen: those of the window, and the candidates that wait."""
+    """Show the champion the turns it has not assessed by the bot's choice of uncertainty: those of the window, and the
+    candidates that wait."""
     record, classifier, since = _read(context, bot)
     if classifier is None:
         return
@@ -156,17 +170,18 @@ def _read(context: Context, bot: str) -> tuple[Bot, Classifier | None, datetime 
 
 
 def _chunk(context: Context, bot: Bot, classifier: Classifier, *, after: int, since: datetime | None) -> list[int]:
-    """Assess and store the next turns; their ids, none when all are done or another champion is in force."""
+    """Assess and store the next turns; their ids, none when all are done, or another champion or choice is in force."""
     n = classifier.n
     with database.reading(context.engine) as connection:
         turns, vectors = assessments.unassessed(
-            connection, bot.name, n, classifier.encoder, after=after, since=since, limit=CHUNK
+            connection, bot.name, n, classifier.encoder, whose=bot.uncertainty, after=after, since=since, limit=CHUNK
         )
     assessed = dict(
         zip((turn.id for turn in turns), assess(classifier, bot, vectors, turns, context.keyring), strict=True)
     )
     with database.writing(context.engine) as connection:
-        if classifiers.champion_n(connection, bot.name) != n:
+        latest = get_bot(connection, bot.name)
+        if (latest.champion, latest.uncertainty) != (n, bot.uncertainty):
             return []
         kept = {turn_id: one for turn_id, one in assessed.items() if one}
         store_assessments(connection, bot.name, n, kept, clock.now())
@@ -176,14 +191,14 @@ def _chunk(context: Context, bot: Bot, classifier: Classifier, *, after: int, si
 def refresh_reports(context: Context, encoder: Encoder, bot: str) -> None:
     """Bring up to date what reports say: marks and uncertainty of reported turns, error pressure around them."""
     with database.reading(context.engine) as connection:
-        classifier = classifiers.champion(connection, bot)
+        whose, classifier = get_bot(connection, bot).uncertainty, classifiers.champion(connection, bot)
         if classifier is None:
             return
         found = evidence(connection, bot)
         names = intent_ids(connection, bot)
     reported = found.turn_ids[found.belief >= ENOUGH]
     for part in _parts(reported):
-        _believe(context, classifier, found, part, names)
+        _believe(context, classifier, whose, found, part, names)
     with database.reading(context.engine) as connection:
         marked = np.array(assessments.marked_reported(connection, bot), np.int64)
     for part in _parts(np.setdiff1d(marked, reported)):
@@ -197,7 +212,7 @@ def _parts(ids: Ints1d) -> Iterator[Ints1d]:
 
 
 def _believe(
-    context: Context, classifier: Classifier, found: Evidence, reported: Ints1d, names: Mapping[str, int]
+    context: Context, classifier: Classifier, whose: Whose, found: Evidence, reported: Ints1d, names: Mapping[str, int]
 ) -> None:
     bot = classifier.bot
     with database.reading(context.engine) as connection:
@@ -207,17 +222,26 @@ def _believe(
         return
     rows = np.searchsorted(found.turn_ids, turn_ids)
     answers = [(found.answered[row], turns[turn_id]) for row, turn_id in zip(rows, turn_ids.tolist(), strict=True)]
-    proba = probabilities(classifier.head, x)
     answered = np.array([_column(classifier, names, *answer) for answer in answers])
-    answered = np.where(answered == UNSAID, proba.argmax(axis=1), answered)
     q = found.belief[rows]
-    uncertainty = reported_uncertainty(proba, answered, q, out_of_scope(classifier.head, x))
+    uncertain = _uncertain(classifier, whose, x, [turn for _, turn in answers], answered, q)
     rates = [_review_rate(bot, turns[turn_id], context.keyring) for turn_id in turn_ids.tolist()]
-    believed = map(Believed, q.tolist(), uncertainty.tolist(), rates)
+    believed = map(Believed, q.tolist(), uncertain.tolist(), rates)
     with database.writing(context.engine) as connection:
         assessments.store_reported(
             connection, bot, classifier.n, dict(zip(turn_ids.tolist(), believed, strict=True)), clock.now()
         )
+
+
+def _uncertain(
+    classifier: Classifier, whose: Whose, x: Floats2d, turns: Sequence[ReportedTurn], answered: Ints1d, q: Floats1d
+) -> Floats1d:
+    """(n,) of reported turns, the reports believed."""
+    proba = probabilities(classifier.head, x)
+    platform = platforms.opinion(classifier, proba, turns)
+    doubt = (whose, proba, platform.column, platform.confidence)
+    answered = np.where(answered == UNSAID, proba.argmax(axis=1), answered)
+    return reported_uncertainty(uncertainty(*doubt), doubted(*doubt), answered, q, out_of_scope(classifier.head, x))
 
 
 def _review_rate(bot: str, turn: ReportedTurn, keyring: Keyring) -> float | None:

@@ -29,15 +29,17 @@ from service.classifiers.schemas import Adapted, Classifier, Gate, Manifest, Pha
 from service.context import Context
 from service.encoding import Encoder, EncoderChanged, unit, unpack
 from service.intents.schemas import Intent
-from service.intents.store import list_intents
+from service.intents.store import intent_ids, list_intents
 from service.jobs import Job
 from service.learning.head import NEVER, NONE, Head, decide
 from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.reviews.labels import training_labels
 from service.reviews.schemas import TrainingLabel
 from service.streams import Streams
-from service.turns.store import texts_of
-from workers import gating, prototypes, tagging, trainer
+from service.turns.schemas import IntentScore
+from service.turns.store import scores_of, texts_of
+from workers import gating, platforms, prototypes, tagging, trainer
+from workers.platforms import FittedScale
 from workers.tagging import FittedTagger
 
 log = structlog.get_logger()
@@ -56,7 +58,9 @@ class Snapshot(NamedTuple):
     encoder: str  # whose vectors `x` and `log` are: the one in force, or one that is tried out
     adapted: Adapted | None  # where `encoder` came from, if it was tuned
     intents: list[Intent]
+    names: dict[str, int]  # that these ever had -> id
     labels: list[TrainingLabel]  # those with a vector
+    said: dict[int, IntentScore]  # the platform's best intent, by labelled turn
     x: Floats2d  # (n, d) of the labels
     group: Ints1d  # (n,) labels of one group came of one card
     log_ids: list[int]  # recent turns without a label of any use, newest first
@@ -113,7 +117,8 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
     fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
     tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
-    manifest = _manifest(seen, fitted, tagger, seed, round(time.monotonic() - started, 3))
+    scored = platforms.fit_scale(seen.labels, seen.said, seen.names)
+    manifest = _manifest(seen, fitted, tagger, scored, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
     return outcome
@@ -141,12 +146,16 @@ def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
     labels, x = _with_vectors(connection, encoder, known)
     log_ids, recent = unlabelled(connection, bot, encoder)
     champion = store.champion(connection, bot)
+    intents = list_intents(connection, bot)
+    live = {intent.id for intent in intents}
     return Snapshot(
         live=encoder,
         encoder=encoder,
         adapted=champion.manifest.adapted if champion and champion.encoder == encoder else None,
-        intents=list_intents(connection, bot),
+        intents=intents,
+        names={name: found for name, found in intent_ids(connection, bot).items() if found in live},
         labels=labels,
+        said=scores_of(connection, [label.turn_id for label in labels]),
         x=x,
         group=_groups(connection, bot, labels),
         log_ids=log_ids,
@@ -231,13 +240,19 @@ def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
 
 
 def _manifest(
-    seen: Snapshot, fitted: trainer.Fitted, tagger: FittedTagger | None, seed: int, seconds: float
+    seen: Snapshot,
+    fitted: trainer.Fitted,
+    tagger: FittedTagger | None,
+    scored: FittedScale,
+    seed: int,
+    seconds: float,
 ) -> Manifest:
     head = fitted.head
     return Manifest(
         encoder=seen.encoder,
         dimensions=head.weights.shape[1],
         intents=seen.inputs.intents,
+        names=seen.names,
         labels=len(seen.labels),
         labels_by_origin=dict(Counter(label.origin for label in seen.labels)),
         labels_none=sum(label.intent_id is None for label in seen.labels),
@@ -258,6 +273,9 @@ def _manifest(
         adapted=seen.adapted,
         span_labels=tagger.labels if tagger else 0,
         entity_types=tagger.types if tagger else (),
+        score_slope=scored.scale.slope,
+        score_intercept=scored.scale.intercept,
+        score_labels=scored.labels,
     )
 
 

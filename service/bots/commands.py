@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from service.bots.schemas import Bot, Pattern
 from service.clock import now
 from service.context import opened
 from service.database import reading, writing
+from service.learning.confidence import Whose
 from service.printing import as_json, table
 from service.settings import Settings
 
@@ -27,6 +28,11 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--target", type=float, help="Share of right answers from which on you want no more labels."),
     click.option("--minutes-per-error", type=float, help="What a wrong answer costs people, in minutes."),
     click.option("--slack-channel", help="The channel's id, like C0123456789."),
+    click.option(
+        "--uncertainty",
+        type=click.Choice(get_args(Whose)),
+        help="What ranks turns: our doubt, the platform's, or how likely the two are to disagree.",
+    ),
     click.option(
         "--pattern", "patterns", multiple=True, help="NAME=REGEX to redact; repeat it for more. Replaces all."
     ),

@@ -23,7 +23,8 @@ def open_bot(context: Context, name: str, now: datetime, *, who: str = audit.SYS
 
 
 def change_bot(context: Context, name: str, now: datetime, *, who: str = audit.SYSTEM, **options: Any) -> Bot:
-    """Set options; a changed encoder asks for the vectors to be made anew."""
+    """Set options; a changed encoder asks for the vectors to be made anew, another uncertainty for the turns to be
+    assessed by it."""
     _check(options)
     with writing(context.engine) as connection:
         before = get_bot(connection, name)
@@ -31,6 +32,9 @@ def change_bot(context: Context, name: str, now: datetime, *, who: str = audit.S
     if bot.encoder != before.encoder:
         with redis_errors():
             jobs.enqueue(context.queue, Job.REEMBED, name)
+    if bot.uncertainty != before.uncertainty:
+        with redis_errors():
+            jobs.enqueue(context.queue, Job.RESCORE, name)
     return bot
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from service.learning.confidence import Whose
+
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
 
@@ -33,6 +35,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     slack_channel: str = ""
     target: float | None = None
     minutes_per_error: float | None = None
+    uncertainty: Whose = "ours"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -47,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     slack_channel: Annotated[str, Meta(max_length=40)] | UnsetType = UNSET
     target: Annotated[float, Meta(gt=0, lt=1)] | UnsetType | None = UNSET
     minutes_per_error: Annotated[float, Meta(gt=0, le=1_000)] | UnsetType | None = UNSET
+    # A pattern and no Literal: its error lists the choices.
+    uncertainty: Annotated[str, Meta(pattern="^(ours|theirs|disagreement)$")] | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

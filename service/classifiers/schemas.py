@@ -28,6 +28,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str  # the encoder's identity; vectors of another one mean nothing to this classifier
     dimensions: int
     intents: dict[str, int] = {}  # name at training time -> id
+    names: dict[str, int] = {}  # every name these intents ever had, for platforms go on sending it -> id
     labels: int = 0  # turns whose label trained it
     labels_by_origin: dict[str, int] = {}
     labels_none: int = 0
@@ -48,6 +49,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     adapted: Adapted | None = None  # None: the encoder is as its makers left it
     span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
     entity_types: tuple[str, ...] = ()  # that the tagger knows
+    score_slope: float = 1.0  # what the platform's scores mean: learning/confidence.py
+    score_intercept: float = 0.0
+    score_labels: int = 0  # labelled turns with a score that these were fitted on
 
 
 class Model(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
-from service.learning.uncertainty import in_scope, margin
+from service.learning.uncertainty import in_scope
 
 PRIOR = {
     "correction": 0.9,  # the user took the trouble to name the right intent
@@ -97,10 +97,15 @@ def believe(proba: Floats2d, answered: Ints1d, q: Floats1d) -> Floats2d:
     >>> believe(np.array([[0.8, 0.1, 0.1]]), np.array([0]), np.array([0.5])).round(2).tolist()
     [[0.4, 0.3, 0.3]]
     """
-    return np.asarray((1 - q)[:, None] * proba + q[:, None] * _without(proba, answered))
+    return np.asarray((1 - q)[:, None] * proba + q[:, None] * without(proba, answered))
 
 
-def _without(proba: Floats2d, answered: Ints1d) -> Floats2d:
+def without(proba: Floats2d, answered: Ints1d) -> Floats2d:
+    """p₋ŷ, (n, k); the arguments as of `believe`.
+
+    >>> without(np.array([[0.5, 0.4, 0.1], [1.0, 0.0, 0.0]]), np.array([0, 0])).tolist()
+    [[0.0, 0.8, 0.2], [0.0, 0.5, 0.5]]
+    """
     others = np.arange(proba.shape[1]) != answered[:, None]
     kept = np.where(others, proba, 0.0)
     kept = np.where(kept.sum(axis=1, keepdims=True) > 0, kept, others)
@@ -108,18 +113,21 @@ def _without(proba: Floats2d, answered: Ints1d) -> Floats2d:
     return np.asarray(np.divide(kept, mass, out=np.zeros(proba.shape), where=mass > 0))
 
 
-def reported_uncertainty(proba: Floats2d, answered: Ints1d, q: Floats1d, outside: Floats1d) -> Floats1d:
-    """max(margin(p), 1 - p̃(c)) · (1 - (1 - q)·g), (n,) in [0, 1]; c = argmax p: the champion's expected error once
-    reports are believed, of a turn that is in scope. g is `outside` (n,), the gate's probability; it counts as far as
-    nobody complained that the bot had no answer.
+def reported_uncertainty(
+    undecided: Floats1d, proba: Floats2d, answered: Ints1d, q: Floats1d, outside: Floats1d
+) -> Floats1d:
+    """max(u, 1 - p̃(c)) · (1 - (1 - q)·g), (n,) in [0, 1]; c = argmax p: the expected error of whom the owner doubts
+    once reports are believed, of a turn that is in scope. u is `undecided` (n,), at least 1 - p(c), and p `proba`
+    (n, k), as confidence.py gives them; g is `outside` (n,), the gate's probability; it counts as far as nobody
+    complained that the bot had no answer.
 
-    Never falls as q grows. Where ŷ is c, p̃(c) falls with q; where it is not, 1 - p̃(c) <= 1 - p1 <= margin(p).
+    Never falls as q grows. Where ŷ is c, p̃(c) falls with q; where it is not, 1 - p̃(c) <= 1 - p(c) <= u.
 
     >>> proba, answered = np.array([[0.8, 0.2], [0.8, 0.2]]), np.array([0, 1])
-    >>> reported_uncertainty(proba, answered, np.array([0.75, 0.75]), np.array([0.0, 0.0])).round(2).tolist()
+    >>> undecided, q, outside = np.array([0.4, 0.4]), np.array([0.75, 0.75]), np.zeros(2)
+    >>> reported_uncertainty(undecided, proba, answered, q, outside).round(2).tolist()
     [0.8, 0.4]
     """
-    undecided = margin(proba)
     if proba.shape[1]:
         chosen = proba.argmax(axis=1)[:, None]
         believed = np.take_along_axis(believe(proba, answered, q), chosen, axis=1)[:, 0]

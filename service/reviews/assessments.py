@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.encoding import unpack
+from service.learning.confidence import Whose
 from service.learning.structure import surprise
 from service.learning.types import Floats2d
 from service.turns.schemas import Entity, IntentScore
@@ -50,6 +51,8 @@ class Assessment(NamedTuple):
     marks: tuple[Mark, ...] = ()
     ambiguity: float = 0.0  # of the entities' boundaries, in [0, 1]
     entity_signature: str | None = None  # as the tagger sees it; None: there is none, the platform's counts
+    whose: Whose = "ours"  # `uncertainty` is
+    confidence: float | None = None  # chance that the platform's intent is right; None: it named none that we know
 
     @property
     def candidate(self) -> bool:
@@ -59,7 +62,7 @@ class Assessment(NamedTuple):
 
 
 class Unassessed(NamedTuple):
-    """A turn that a classifier has not seen; shaped like a delivered one where `assess` looks."""
+    """A turn that a classifier has yet to see; shaped like a delivered one where `assess` looks."""
 
     id: int
     source: str
@@ -73,7 +76,8 @@ class Unassessed(NamedTuple):
 def store_assessments(
     connection: sa.Connection, bot: str, n: int, assessed: Mapping[int, Assessment], now: datetime
 ) -> None:
-    """Store predictions of classifier n by turn id, with marks and candidates; a repeat changes nothing.
+    """Store predictions of classifier n by turn id, with marks and candidates; a repeat changes nothing, unless it is
+    by another uncertainty.
 
     A candidate that still waits gets the new uncertainty, and leaves the queue when no mark is left; one that was
     asked, folded or labelled is left alone. Whether a turn is in the audit slice is settled by its first assessment.
@@ -83,7 +87,7 @@ def store_assessments(
     turn_ids = sorted(assessed)
     seen = _ids(connection, sa.select(PREDICTION.c.turn_id).where(PREDICTION.c.turn_id.in_(turn_ids)))
     rows = [_prediction_row(bot, n, turn_id, assessed[turn_id]) for turn_id in turn_ids]
-    new = {row.turn_id for row in database.insert_new(connection, PREDICTION, rows)}
+    new = _put_predictions(connection, rows)
     surprises = _surprises(connection, bot, n, assessed, new)
     waiting = _without(turn_ids, _settled(connection, turn_ids))
     marks = {turn_id: _marks(assessed[turn_id], surprises.get(turn_id, 0.0), turn_id in seen) for turn_id in turn_ids}
@@ -96,6 +100,26 @@ def _prediction_row(bot: str, n: int, turn_id: int, assessment: Assessment) -> d
     for name in ("marks", "ambiguity", "entity_signature"):
         del fields[name]
     return {"bot": bot, "n": n, "turn_id": turn_id, **fields}
+
+
+def _put_predictions(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The turns that their classifier had not seen. Of the others the uncertainty is replaced where it is not whose it
+    should be."""
+    c = PREDICTION.c
+    new = {row.turn_id for row in database.insert_new(connection, PREDICTION, rows)}
+    update = (
+        sa.update(PREDICTION)
+        .where(c.turn_id == sa.bindparam("of_turn"), c.n == sa.bindparam("by"), c.whose != sa.bindparam("w"))
+        .values(whose=sa.bindparam("w"), confidence=sa.bindparam("c"), uncertainty=sa.bindparam("u"))
+    )
+    again = [
+        {"of_turn": row["turn_id"], "by": row["n"], "w": row["whose"], "c": row["confidence"], "u": row["uncertainty"]}
+        for row in rows
+        if row["turn_id"] not in new
+    ]
+    if again:
+        connection.execute(update, again)
+    return new
 
 
 def _ids(connection: sa.Connection, query: sa.Select[int]) -> set[int]:
@@ -236,12 +260,20 @@ def _put_candidates(connection: sa.Connection, bot: str, rows: Sequence[Mapping[
 
 
 def unassessed(
-    connection: sa.Connection, bot: str, n: int, encoder: str, *, after: int, since: datetime | None, limit: int
+    connection: sa.Connection,
+    bot: str,
+    n: int,
+    encoder: str,
+    *,
+    whose: Whose,
+    after: int,
+    since: datetime | None,
+    limit: int,
 ) -> tuple[list[Unassessed], Floats2d]:
-    """Turns of the log that classifier n has not seen, by id, with their vectors: those said since then, and those that
-    are waiting candidates."""
+    """Turns of the log that classifier n has not assessed by this uncertainty, by id, with their vectors: those said
+    since then, and those that are waiting candidates."""
     c = TURN.c
-    is_seen = sa.exists().where(PREDICTION.c.turn_id == c.id, PREDICTION.c.n == n)
+    is_seen = sa.exists().where(PREDICTION.c.turn_id == c.id, PREDICTION.c.n == n, PREDICTION.c.whose == whose)
     is_waiting = sa.exists().where(CANDIDATE.c.turn_id == c.id, CANDIDATE.c.status == "open")
     query = (
         sa.select(c.id, c.source, c.external_id, c.bot_intent, c.bot_score, VECTOR.c.data, CONTENT.c.text)
@@ -259,13 +291,14 @@ def unassessed(
 
 
 def _unassessed(row: sa.Row[Any]) -> Unassessed:
-    intents = _intents(row.bot_intent, row.bot_score)
+    intents = said(row.bot_intent, row.bot_score)
     entities = msgspec.convert(row.entities, tuple[Entity, ...])
     return Unassessed(row.id, row.source, row.external_id, intents, text=row.text, entities=entities)
 
 
-def _intents(name: str, score: float | None) -> tuple[IntentScore, ...]:
-    return (IntentScore(name, score or 0.0),) if name else ()
+def said(name: str, score: float | None) -> tuple[IntentScore, ...]:
+    """The platform's best intent; nothing where it gave none, or no score."""
+    return (IntentScore(name, score),) if name and score is not None else ()
 
 
 class Believed(NamedTuple):
@@ -324,9 +357,14 @@ class ReportedTurn(NamedTuple):
     """What the log says of a reported turn."""
 
     bot_intent: str
+    bot_score: float | None
     is_fallback: bool
     source: str
     external_id: str
+
+    @property
+    def intents(self) -> tuple[IntentScore, ...]:
+        return said(self.bot_intent, self.bot_score)
 
 
 def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, ReportedTurn]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from service.learning.confidence import Whose
+
 Purpose = Literal["rank", "audit", "flip"]
 CardStatus = Literal["open", "resolved", "adjudicate", "withdrawn"]
 Answer = Literal["intent", "none", "unsure", "two", "new", "undo"]
@@ -124,10 +126,12 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True):
-    """Why the card was dealt: the turn's marks, and the factors of its priority."""
+    """Why the card was dealt: the turn's marks, the factors of its priority, and the ranking's strategy, which says
+    whose uncertainty is among them."""
 
     marks: tuple[Mark, ...] = ()
     factors: dict[str, float] = {}
+    strategy: str = ""
 
 
 class Entity(msgspec.Struct, frozen=True):
@@ -194,7 +198,9 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     p1: float
     p2: float
     out_of_scope: float
+    confidence: float | None  # chance that the platform's intent is right; None: it named none that we know
     uncertainty: float
+    whose: Whose  # uncertainty that is; where the platform named no intent it is taken to answer as we do
 
 
 class ReportRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,7 +67,9 @@ def _predictions(connection: sa.Connection, turn_id: int, names: Names) -> tuple
             p1=row.p1,
             p2=row.p2,
             out_of_scope=row.out_of_scope,
+            confidence=row.confidence,
             uncertainty=row.uncertainty,
+            whose=row.whose,
         )
         for row in rows
     )

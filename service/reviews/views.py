@@ -167,10 +167,11 @@ def _examples(connection: sa.Connection, card: Card, intent_ids: Sequence[int]) 
 
 
 def _why(connection: sa.Connection, card: Card) -> Why:
-    mark, item = tables.mark, tables.ranking_item
+    mark, item, ranking = tables.mark, tables.ranking_item, tables.ranking
     marks = connection.execute(
         sa.select(mark.c.kind, mark.c.value).where(mark.c.turn_id == card.turn_id).order_by(mark.c.kind)
     )
+    query = sa.select(item.c.factors, ranking.c.strategy).join(ranking, ranking.c.id == item.c.ranking_id)
     where = (item.c.ranking_id == card.ranking_id, item.c.turn_id == card.turn_id)
-    factors = connection.scalar(sa.select(item.c.factors).where(*where)) if card.ranking_id else None
-    return Why(tuple(Mark(row.kind, row.value) for row in marks), factors or {})
+    ranked = connection.execute(query.where(*where)).one_or_none() if card.ranking_id else None
+    return Why(tuple(Mark(row.kind, row.value) for row in marks), *(ranked or ()))

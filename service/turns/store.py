@@ -337,6 +337,16 @@ def counts(connection: sa.Connection, bot: str) -> Counts:
     return Counts(*connection.execute(sa.select(*found)).one())
 
 
+def scores_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, IntentScore]:
+    """The platform's best intent, by turn; where it sent none there is none."""
+    scores: dict[int, IntentScore] = {}
+    for start in range(0, len(turn_ids), CHUNK):
+        here = (TURN.c.id.in_(turn_ids[start : start + CHUNK]), TURN.c.bot_intent != "", TURN.c.bot_score.is_not(None))
+        rows = connection.execute(sa.select(TURN.c.id, TURN.c.bot_intent, TURN.c.bot_score).where(*here))
+        scores |= {row.id: IntentScore(row.bot_intent, row.bot_score) for row in rows}
+    return scores
+
+
 def texts_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
     """By turn; a forgotten one has none."""
     texts: dict[int, str] = {}

@@ -53,6 +53,7 @@ def test_names_that_cannot_be_keys_are_refused(engine: sa.Engine, name: str) -> 
         ({"weekly_budget": -1}, "weekly_budget"),
         ({"batch_size": 0}, "batch_size"),
         ({"low_water": "many"}, "low_water"),
+        ({"uncertainty": "mine"}, "uncertainty"),
         ({"patterns": [{"name": "no spaces", "regex": "x"}]}, "patterns[0].name"),
         ({"patterns": [{"name": "X"}]}, "patterns[0]"),
         ({"champion": 3}, ""),

@@ -201,11 +201,23 @@ def test_settings_change_one_by_one_and_a_new_encoder_asks_for_vectors(edge: Edg
     assert (changed["encoder"], changed["low_water"], redis.exists(flag)) == ("some/model", 1, 1)
 
 
+def test_another_uncertainty_asks_for_the_turns_to_be_assessed_by_it(edge: Edge) -> None:
+    owner, redis = key_of(edge, "owner"), edge.context.redis
+    flag = PENDING.of("shop", job=Job.RESCORE.name.lower())
+    assert (
+        edge.client.patch("/v1/bots/shop", json={"uncertainty": "ours"}, headers=owner).json()["uncertainty"] == "ours"
+    )
+    assert not redis.exists(flag)
+    changed = edge.client.patch("/v1/bots/shop", json={"uncertainty": "theirs"}, headers=owner).json()
+    assert (changed["uncertainty"], redis.exists(flag)) == ("theirs", 1)
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [
         ({"audit_rate": 2}, "audit_rate"),
         ({"champion": 2}, "champion"),
+        ({"uncertainty": "mine"}, "ours|theirs|disagreement"),
         ({"patterns": [{"name": "X", "regex": "("}]}, "patterns[0].regex"),
         ({"patterns": [{"name": "X", "regex": "(a+)+b"}]}, "patterns[0].regex"),
     ],

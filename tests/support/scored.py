@@ -115,8 +115,11 @@ class Shop(NamedTuple):
             report_id = connection.execute(insert, row).scalar_one()
             connection.execute(tables.report_content.insert(), {"report_id": report_id, "person": person})
 
-    def train(self, phrases: dict[str, str] | None = None, *, sharpness: float = 6.0, gate: bool = False) -> int:
-        """Put a classifier in force that goes by likeness to one phrase per intent; its number."""
+    def train(
+        self, phrases: dict[str, str] | None = None, *, sharpness: float = 6.0, gate: bool = False, **more: Any
+    ) -> int:
+        """Put a classifier in force that goes by likeness to one phrase per intent; its number. `more`: of its
+        manifest."""
         said = PHRASES if phrases is None else phrases
         x = self.encoder.encode(BOT, list(said.values()))
         ids = list(range(1, len(said) + 1))
@@ -133,7 +136,7 @@ class Shop(NamedTuple):
             threshold=0.5 if gate else NEVER,
         )
         intents = dict(zip(said, ids, strict=True))
-        manifest = Manifest(encoder=self.encoder.identity(BOT), dimensions=x.shape[1], intents=intents)
+        manifest = Manifest(encoder=self.encoder.identity(BOT), dimensions=x.shape[1], intents=intents, **more)
         with database.writing(self.engine) as connection:
             compared = classifiers.champion_n(connection, BOT)
             n = classifiers.save(connection, BOT, head, manifest, "challenger", AT)

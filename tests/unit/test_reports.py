@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from service.learning.confidence import Whose, doubted, uncertainty
 from service.learning.ranking import Factors, Weights, priority
 from service.learning.reports import (
     MOST,
@@ -28,6 +29,7 @@ from service.learning.uncertainty import in_scope, margin
 from service.turns.schemas import ReportKind
 
 ROUNDING = 1e-12
+WHOSE: list[Whose] = list(get_args(Whose))
 
 
 class Report(NamedTuple):
@@ -37,13 +39,19 @@ class Report(NamedTuple):
 
 
 class World(NamedTuple):
-    """A small bot: turns with probabilities, vectors and answers, and the reports on them."""
+    """A small bot: turns with our probabilities, the platform's, vectors and answers, and the reports on them."""
 
     proba: Floats2d
+    column: Ints1d
+    confidence: Floats1d
     x: Floats2d
     answered: Ints1d
     outside: Floats1d
     reports: list[Report]
+
+    def reported(self, q: Floats1d, whose: Whose) -> Floats1d:
+        doubt = (whose, self.proba, self.column, self.confidence)
+        return reported_uncertainty(uncertainty(*doubt), doubted(*doubt), self.answered, q, self.outside)
 
 
 @st.composite
@@ -52,11 +60,15 @@ def worlds(draw: st.DrawFn) -> World:
     cells = st.lists(st.lists(st.integers(0, 9), min_size=k, max_size=k).filter(any), min_size=n, max_size=n)
     weights = np.array(draw(cells), dtype=np.float64)
     angles = np.array(draw(st.lists(st.floats(0, 1.5), min_size=n, max_size=n)))
+    column = np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n)))
+    confidence = np.array(draw(st.lists(st.floats(0, 1), min_size=n, max_size=n)))
     answered = draw(st.lists(st.integers(-1, k - 1), min_size=n, max_size=n))
     outside = np.array(draw(st.lists(st.floats(0, 1), min_size=n, max_size=n)))
     reports = draw(st.lists(st.builds(Report, st.integers(0, n - 1), st.integers(0, 3), st.floats(0, 1)), max_size=14))
     return World(
         weights / weights.sum(axis=1, keepdims=True),
+        column,
+        confidence,
         np.stack([np.cos(angles), np.sin(angles)], axis=1),
         np.array(answered),
         outside,
@@ -64,7 +76,7 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
-def priorities(world: World, reports: list[Report]) -> Floats1d:
+def priorities(world: World, reports: list[Report], whose: Whose) -> Floats1d:
     """Of all turns, as the ranking computes them from nothing."""
     n = len(world.x)
     turns, persons, q = (
@@ -75,28 +87,29 @@ def priorities(world: World, reports: list[Report]) -> Floats1d:
     near = kernel(np.clip(world.x @ world.x.T, -1, 1))
     np.fill_diagonal(near, 1.0)
     e = pressure(sparse.csr_array(near), cells, near.sum(axis=1), base_rate(cells, n))
-    uncertainty = reported_uncertainty(world.proba, world.answered, combine(cells), world.outside)
-    return priority(Factors(uncertainty, np.zeros(n), e, np.zeros(n)), Weights())
+    return priority(Factors(world.reported(combine(cells), whose), np.zeros(n), e, np.zeros(n)), Weights())
 
 
 @settings(max_examples=300, deadline=None)
-@given(worlds(), st.integers(0, 6), st.integers(0, 3), st.floats(0, 1))
-def test_another_report_never_lowers_its_turns_priority(world: World, turn: int, person: int, q: float) -> None:
+@given(worlds(), st.integers(0, 6), st.integers(0, 3), st.floats(0, 1), st.sampled_from(WHOSE))
+def test_another_report_never_lowers_its_turns_priority(
+    world: World, turn: int, person: int, q: float, whose: Whose
+) -> None:
     turn %= len(world.x)
-    before = priorities(world, world.reports)[turn]
-    after = priorities(world, [*world.reports, Report(turn, person, q)])[turn]
+    before = priorities(world, world.reports, whose)[turn]
+    after = priorities(world, [*world.reports, Report(turn, person, q)], whose)[turn]
     assert after >= before - ROUNDING
 
 
 @settings(max_examples=300, deadline=None)
-@given(worlds().filter(lambda world: world.reports), st.integers(0, 7), st.floats(0, 1))
-def test_a_stronger_report_never_lowers_its_turns_priority(world: World, which: int, q: float) -> None:
+@given(worlds().filter(lambda world: world.reports), st.integers(0, 7), st.floats(0, 1), st.sampled_from(WHOSE))
+def test_a_stronger_report_never_lowers_its_turns_priority(world: World, which: int, q: float, whose: Whose) -> None:
     which %= len(world.reports)
     old = world.reports[which]
     stronger = [*world.reports]
     stronger[which] = old._replace(q=max(q, old.q))
-    before = priorities(world, world.reports)[old.turn]
-    assert priorities(world, stronger)[old.turn] >= before - ROUNDING
+    before = priorities(world, world.reports, whose)[old.turn]
+    assert priorities(world, stronger, whose)[old.turn] >= before - ROUNDING
 
 
 def test_every_kind_of_report_has_a_prior() -> None:
@@ -137,30 +150,48 @@ def test_known_beliefs(proba: list[float], answered: int, q: float, expected: li
     assert believe(np.array([proba]), np.array([answered]), np.array([q]))[0] == pytest.approx(expected)
 
 
-def test_a_believed_report_on_a_sure_turn_makes_it_uncertain() -> None:
-    sure = np.array([[0.98, 0.02]])
-    assert reported_uncertainty(sure, np.array([0]), np.array([0.75]), np.zeros(1)) == pytest.approx([0.755])
-    assert reported_uncertainty(sure, np.array([1]), np.array([0.75]), np.zeros(1)) == pytest.approx(margin(sure))
+@pytest.mark.parametrize(
+    ("whose", "answered", "expected"),
+    [
+        ("ours", 0, 0.755),  # 1 - .25·.98
+        ("ours", 1, 0.04),  # the margin
+        ("theirs", 0, 0.25),  # nobody complained of what the platform says
+        ("theirs", 1, 1 - 0.25 * 0.75),
+        ("disagreement", 0, 0.755),
+        ("disagreement", 1, 1 - 0.98 * 0.25 - 0.02 * 0.75),  # they disagree anyway
+    ],
+)
+def test_a_believed_report_makes_the_one_it_speaks_against_uncertain(
+    whose: Whose, answered: int, expected: float
+) -> None:
+    doubt = (whose, np.array([[0.98, 0.02]]), np.array([1]), np.array([0.75]))
+    found = reported_uncertainty(
+        uncertainty(*doubt), doubted(*doubt), np.array([answered]), np.array([0.75]), np.zeros(1)
+    )
+    assert found == pytest.approx([expected])
 
 
 def test_out_of_scope_counts_as_far_as_nobody_complained() -> None:
     torn, answered, outside = np.array([[0.5, 0.5]]), np.array([-1]), np.array([0.9])
     for q, expected in ((0.0, 0.1), (0.5, 0.55), (1.0, 1.0)):
-        assert reported_uncertainty(torn, answered, np.array([q]), outside) == pytest.approx([expected])
+        found = reported_uncertainty(margin(torn), torn, answered, np.array([q]), outside)
+        assert found == pytest.approx([expected])
 
 
-@given(worlds(), st.floats(0, 1), st.floats(0, 1))
-def test_belief_stays_a_distribution_and_uncertainty_in_range(world: World, low: float, high: float) -> None:
+@given(worlds(), st.floats(0, 1), st.floats(0, 1), st.sampled_from(WHOSE))
+def test_belief_stays_a_distribution_and_uncertainty_in_range(
+    world: World, low: float, high: float, whose: Whose
+) -> None:
     n, k = world.proba.shape
     low, high = min(low, high), max(low, high)
     believed = believe(world.proba, world.answered, np.full(n, high))
     assert (believed >= 0).all()
     if k > 1:
         assert believed.sum(axis=1) == pytest.approx(np.ones(n))
-    less = reported_uncertainty(world.proba, world.answered, np.full(n, low), world.outside)
-    more = reported_uncertainty(world.proba, world.answered, np.full(n, high), world.outside)
+    less, more = (world.reported(np.full(n, q), whose) for q in (low, high))
     assert (more >= less - ROUNDING).all()
-    assert (in_scope(margin(world.proba), world.outside) <= less + ROUNDING).all()
+    plain = uncertainty(whose, world.proba, world.column, world.confidence)
+    assert (in_scope(plain, world.outside) <= less + ROUNDING).all()
     assert (more <= 1).all()
 
 

@@ -242,7 +242,7 @@ def measure(case: Case) -> ranking.Factors:
     near = kernel(around.cosines)
     e = pressure(_to_reported(around, near, said), found.by_person, (near * around.turns).sum(axis=1), found.base)
     repeats = (around.turns * (around.cosines >= DUPLICATE)).sum(axis=1)
-    uncertainty = reported_uncertainty(case.proba, world.answered, q, np.zeros(len(q)))
+    uncertainty = reported_uncertainty(margin(case.proba), case.proba, world.answered, q, np.zeros(len(q)))
     return ranking.Factors(uncertainty, np.zeros(len(q)), e, np.log(repeats))
 
 
