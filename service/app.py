@@ -23,6 +23,7 @@ from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
 from service.intents import controllers as intents
+from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
 from service.settings import Settings
 from service.turns import controllers as turns
@@ -31,7 +32,7 @@ from service.turns.parsing import Adapter, Verifier
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {

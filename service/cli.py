@@ -15,6 +15,7 @@ from service.classifiers import commands as classifiers
 from service.errors import FencepostError
 from service.intents import commands as intents
 from service.operations import commands as operations
+from service.proposals import commands as proposals
 from service.reviews import commands as reviews
 from service.settings import Settings
 from service.turns import commands as turns
@@ -108,7 +109,7 @@ def _features() -> Iterator[click.Command]:
     from integrations.slack.commands import COMMANDS as SLACK
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
     yield from SLACK

@@ -149,6 +149,20 @@ class ClassifierNotFound(NotFound):
         super().__init__(f"bot {bot!r} has no classifier {n}")
 
 
+class ProposalNotFound(NotFound):
+    type = "proposal-not-found"
+
+    def __init__(self, bot: str, proposal_id: int) -> None:
+        super().__init__(f"bot {bot!r} has no proposal {proposal_id}", hint="`fencepost proposals list` names them")
+
+
+class ProposalClosed(Conflict):
+    type = "proposal-closed"
+
+    def __init__(self, proposal_id: int, status: str) -> None:
+        super().__init__(f"proposal {proposal_id} is {status} already")
+
+
 class StreamFull(Unavailable):
     type = "stream-full"
 

@@ -510,3 +510,30 @@ flip = Table(
     Column("champion_intent_id", Integer),  # NULL: out of scope
     Column("challenger_intent_id", Integer),
 )
+
+# proposals
+
+proposal = Table(  # turns far from every label that mean one thing: an intent the bot may lack
+    "proposal",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("n", Integer, nullable=False),  # the classifier in force
+    Column("at", Instant, nullable=False),
+    Column("status", String(10), nullable=False, default="open"),  # open, accepted, dismissed, lapsed
+    Column("turns", Integer, nullable=False),  # of the log looked at, repeats of a text among them
+    Column("tightness", Float, nullable=False),
+    Column("phrases", JSON, nullable=False, default=list),  # each of them said by several turns
+    Column("intent_id", Integer),  # what it was accepted as
+    Column("decided_at", Instant),
+    Index("proposal_by_status", "bot", "status", "id"),
+)
+
+proposal_turn = Table(
+    "proposal_turn",
+    metadata,
+    Column("proposal_id", Id, primary_key=True, autoincrement=False),
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+    Column("position", Integer, nullable=False),  # 0: the medoid, then by distance from it
+    Index("proposal_by_turn", "turn_id"),
+)

@@ -56,6 +56,7 @@ def decide(context: Context, encoder: Encoder, bot: str) -> str | None:
         outcome = None if gate is None else _end(connection, bot, gate, winner)
     if outcome == "promoted":
         jobs.enqueue(context.queue, Job.RESCORE, bot)
+        jobs.enqueue(context.queue, Job.PROPOSE, bot)
     return outcome
 
 

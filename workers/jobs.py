@@ -92,6 +92,13 @@ def adapt(bot: str) -> None:
     _run(Job.ADAPT, bot, adapting.adapt)
 
 
+def propose(bot: str) -> None:
+    """Clusters of turns far from every label, as intents for the owner to accept."""
+    from workers import proposing
+
+    _run(Job.PROPOSE, bot, proposing.propose)
+
+
 class JobsWorker(Worker):
     """RQ's worker, quick to notice the dead and sure to take its child along."""
 

@@ -97,6 +97,7 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
     if outcome == "champion":
         jobs.enqueue(context.queue, Job.RESCORE, bot)
         jobs.enqueue(context.queue, Job.RANK, bot)
+        jobs.enqueue(context.queue, Job.PROPOSE, bot)
     return n
 
 

@@ -331,6 +331,19 @@ def store_reported(
     _update_uncertainty(connection, n, raised)
 
 
+def store_unfamiliar(connection: sa.Connection, bot: str, turn_ids: Sequence[int], now: datetime) -> list[int]:
+    """Mark turns as unfamiliar that a classifier has seen and nobody was asked about, and put them first in the queue:
+    what they mean is a new intent, of which no classifier knows anything yet. Those turns, in the order given."""
+    seen = sa.select(PREDICTION.c.turn_id, sa.func.max(PREDICTION.c.n)).where(PREDICTION.c.turn_id.in_(turn_ids))
+    newest = dict(connection.execute(seen.group_by(PREDICTION.c.turn_id)).all())
+    asked = _settled(connection, turn_ids)
+    waiting = [turn_id for turn_id in turn_ids if turn_id in newest and turn_id not in asked]
+    rows = [{"bot": bot, "turn_id": turn_id, "n": newest[turn_id]} for turn_id in waiting]
+    database.insert_new(connection, MARK, [{**row, "kind": "unfamiliar", "value": 1.0, "at": now} for row in rows])
+    _put_candidates(connection, bot, [{**row, "uncertainty": 1.0, "structure": 0.0} for row in rows], now)
+    return waiting
+
+
 def _mark_reported(
     connection: sa.Connection, bot: str, n: int, believed: Mapping[int, Believed], now: datetime
 ) -> None:

@@ -103,3 +103,14 @@ def reports(data: Path, head: Literal["plain", "full"], seeds: int, json_file: B
     from workers.bench import reports as measured
 
     measured.bench(data, kind=head, seeds=seeds, json_file=json_file)
+
+
+@bench.command
+@DATA
+@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True)
+@JSON
+def proposals(data: Path, seeds: int, json_file: BinaryIO | None) -> None:
+    """How many of ten intents that the bot lacks are proposed from its log."""
+    from workers.bench import proposals as measured
+
+    measured.bench(data, seeds=seeds, json_file=json_file)

@@ -1,0 +1,52 @@
+"""What an owner decides about a proposed intent.
+
+Accepting names the intent and has people asked about the cluster's typical turns. It labels nothing: what turns mean is
+for reviewers to say."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from service.access import audit
+from service.bots.store import live_bot
+from service.errors import ProposalClosed
+from service.intents.store import create_intents
+from service.proposals import store
+from service.proposals.schemas import Acceptance, Accepted, Proposal
+from service.reviews.assessments import store_unfamiliar
+
+
+def accept(
+    connection: sa.Connection, bot: str, proposal_id: int, wanted: Acceptance, now: datetime, *, who: str
+) -> Accepted:
+    """The new intent. ProposalClosed when it was decided before; BadInput and IntentNameTaken as for any new intent."""
+    proposal = _open(_locked(connection, bot, proposal_id))
+    intent = create_intents(connection, bot, {wanted.name: wanted.description}, now, who=who)[0]
+    store.close(connection, proposal_id, "accepted", now, intent_id=intent.id)
+    queued = store_unfamiliar(connection, bot, [turn.id for turn in proposal.typical if turn.text is not None], now)
+    audit.record(connection, bot, "proposal.accept", now, who, proposal=proposal_id, intent=intent.id)
+    return Accepted(intent=intent, queued=tuple(queued))
+
+
+def dismiss(connection: sa.Connection, bot: str, proposal_id: int, now: datetime, *, who: str) -> Proposal:
+    """It does not come back while it is mostly the same turns. A repeat changes nothing; ProposalClosed when it was
+    accepted, or has lapsed."""
+    proposal = _locked(connection, bot, proposal_id)
+    if proposal.status == "dismissed":
+        return proposal
+    _open(proposal)
+    store.close(connection, proposal_id, "dismissed", now)
+    audit.record(connection, bot, "proposal.dismiss", now, who, proposal=proposal_id)
+    return store.get_proposal(connection, bot, proposal_id)
+
+
+def _locked(connection: sa.Connection, bot: str, proposal_id: int) -> Proposal:
+    live_bot(connection, bot)
+    store.lock(connection, bot)
+    return store.get_proposal(connection, bot, proposal_id)
+
+
+def _open(proposal: Proposal) -> Proposal:
+    if proposal.status != "open":
+        raise ProposalClosed(proposal.id, proposal.status)
+    return proposal

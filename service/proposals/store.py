@@ -1,0 +1,127 @@
+"""Proposals in SQL. They hold turns by id: their texts are read where they stand, and go when they are forgotten."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from service import tables
+from service.errors import BadInput, ProposalNotFound
+from service.intents.store import list_intents
+from service.page import Page
+from service.proposals.schemas import NewProposal, Proposal, ProposalTurn, Status
+
+PROPOSAL, MEMBER, CONTENT = tables.proposal, tables.proposal_turn, tables.turn_content
+
+TYPICAL = 6  # turns shown and asked about: the medoid and up to five more
+SAME = 0.5  # of a cluster's turns in one proposal, from which on it is that proposal again
+
+
+def lock(connection: sa.Connection, bot: str) -> None:
+    """Serialise changes to the bot's proposals. SQLite's writers are alone anyway; Postgres locks the bot's row."""
+    connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
+
+
+def replace_open(connection: sa.Connection, bot: str, n: int, found: Sequence[NewProposal], now: datetime) -> list[int]:
+    """Bring the open proposals up to date with what was found: new ones are added, open ones that were not found again
+    lapse, and what was accepted or dismissed does not come back while it is mostly the same turns. The new ones' ids; a
+    repeat adds none."""
+    again = [_known_as(connection, bot, new.turn_ids) for new in found]
+    is_open = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open")
+    kept = [proposal_id for proposal_id in again if proposal_id is not None]
+    lapse = sa.update(PROPOSAL).where(*is_open, PROPOSAL.c.id.not_in(kept))
+    connection.execute(lapse.values(status="lapsed", decided_at=now))
+    return [_add(connection, bot, n, new, now) for new, known in zip(found, again, strict=True) if known is None]
+
+
+def _known_as(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> int | None:
+    """The proposal that has at least half of the turns; one that lapsed counts for nothing."""
+    live = sa.select(MEMBER.c.proposal_id).join(PROPOSAL, PROPOSAL.c.id == MEMBER.c.proposal_id)
+    where = (PROPOSAL.c.bot == bot, PROPOSAL.c.status != "lapsed", MEMBER.c.turn_id.in_(turn_ids))
+    counts = Counter(connection.scalars(live.where(*where)))
+    known, shared = min(counts.items(), key=lambda item: (-item[1], item[0]), default=(None, 0))
+    return known if shared >= SAME * len(turn_ids) else None
+
+
+def _add(connection: sa.Connection, bot: str, n: int, new: NewProposal, now: datetime) -> int:
+    row = {"bot": bot, "n": n, "at": now, "turns": new.turns, "tightness": new.tightness, "phrases": list(new.phrases)}
+    proposal_id: int = connection.execute(PROPOSAL.insert().returning(PROPOSAL.c.id), row).scalar_one()
+    members = [
+        {"proposal_id": proposal_id, "turn_id": turn_id, "position": position}
+        for position, turn_id in enumerate(new.turn_ids)
+    ]
+    connection.execute(MEMBER.insert(), members)
+    return proposal_id
+
+
+def list_proposals(
+    connection: sa.Connection, bot: str, status: Status | None, cursor: str | None, limit: int
+) -> Page[Proposal]:
+    """Newest first."""
+    query = sa.select(PROPOSAL).where(PROPOSAL.c.bot == bot).order_by(PROPOSAL.c.id.desc()).limit(limit + 1)
+    if status is not None:
+        query = query.where(PROPOSAL.c.status == status)
+    if cursor is not None:
+        query = query.where(PROPOSAL.c.id < _cursor(cursor))
+    rows = connection.execute(query).all()
+    next_cursor = str(rows[limit - 1].id) if len(rows) > limit else None
+    return Page(_proposals(connection, bot, rows[:limit]), next_cursor)
+
+
+def _cursor(cursor: str) -> int:
+    try:
+        return int(cursor)
+    except ValueError as error:
+        hint = "take `next` of the page before"
+        raise BadInput("this is no cursor of this list", path="cursor", hint=hint) from error
+
+
+def get_proposal(connection: sa.Connection, bot: str, proposal_id: int) -> Proposal:
+    """ProposalNotFound also for another bot's."""
+    query = sa.select(PROPOSAL).where(PROPOSAL.c.bot == bot, PROPOSAL.c.id == proposal_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise ProposalNotFound(bot, proposal_id)
+    return _proposals(connection, bot, [row])[0]
+
+
+def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]]) -> list[Proposal]:
+    typical = _typical(connection, [row.id for row in rows])
+    names = {intent.id: intent.name for intent in list_intents(connection, bot, archived=True)}
+    return [
+        Proposal(
+            id=row.id,
+            n=row.n,
+            at=row.at,
+            status=row.status,
+            turns=row.turns,
+            tightness=row.tightness,
+            phrases=tuple(row.phrases),
+            typical=tuple(typical[row.id]),
+            intent=names.get(row.intent_id),
+            decided_at=row.decided_at,
+        )
+        for row in rows
+    ]
+
+
+def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultdict[int, list[ProposalTurn]]:
+    query = (
+        sa.select(MEMBER.c.proposal_id, MEMBER.c.turn_id, CONTENT.c.text)
+        .outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
+        .where(MEMBER.c.proposal_id.in_(list(proposal_ids)), MEMBER.c.position < TYPICAL)
+        .order_by(MEMBER.c.proposal_id, MEMBER.c.position)
+    )
+    found: defaultdict[int, list[ProposalTurn]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.proposal_id].append(ProposalTurn(row.turn_id, row.text))
+    return found
+
+
+def close(
+    connection: sa.Connection, proposal_id: int, status: Status, now: datetime, *, intent_id: int | None = None
+) -> None:
+    update = sa.update(PROPOSAL).where(PROPOSAL.c.id == proposal_id)
+    connection.execute(update.values(status=status, decided_at=now, intent_id=intent_id))

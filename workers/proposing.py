@@ -1,0 +1,73 @@
+"""The job PROPOSE: what people say again and again that no intent covers becomes a proposal for its owner.
+
+Looked at are the newest turns without a label, at most `trainer.LOG_LIMIT` of them, as the head in force sees them. The
+outcome is written in one transaction, which first looks whether that head is still in force; a twin of the job, or a
+repeat, finds the same clusters known and changes nothing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+
+from service import clock, database
+from service.classifiers.store import champion_n
+from service.context import Context
+from service.encoding import Encoder
+from service.learning.head import Head, probabilities
+from service.learning.types import Floats2d
+from service.proposals import store
+from service.proposals.schemas import NewProposal
+from service.turns.store import texts_of
+from workers import clusters, training
+from workers.clusters import Cluster, Known
+from workers.training import Snapshot
+
+log = structlog.get_logger()
+
+MEMBERS = 100  # turns of a proposal that are kept, the nearest to its middle
+
+
+def propose(context: Context, encoder: Encoder, bot: str) -> list[int] | None:
+    """The new proposals' ids; None while no classifier is in force that reads the vectors of now."""
+    seen = training.look(context, encoder, bot)
+    champion = seen.champion
+    if champion is None or champion.encoder != seen.live or not len(champion.head.intent_ids):
+        return None
+    found = cluster(champion.head, _taught(seen), seen.log)
+    proposals = _described(context, seen, found)
+    with database.writing(context.engine) as connection:
+        store.lock(connection, bot)
+        if champion_n(connection, bot) != champion.n:
+            return None  # the promotion has asked for another look
+        new = store.replace_open(connection, bot, champion.n, proposals, clock.now())
+    log.info("intents.proposed", bot=bot, n=champion.n, found=len(found), new=len(new))
+    return new
+
+
+def cluster(head: Head, taught: Known, turns: Floats2d) -> list[Cluster]:
+    """Clusters of the turns (m, d) that are far from what the head was taught. Without a label there are none: all
+    turns would be."""
+    if not len(turns) or not len(taught.x):
+        return []
+    known = Known(np.vstack([taught.x, head.center + head.prototypes]), np.append(taught.y, head.intent_ids))
+    return clusters.find(turns, 1 - probabilities(head, turns).max(axis=1), known, head.center)
+
+
+def _taught(seen: Snapshot) -> Known:
+    """Turns labelled `none` are far from every intent, whatever else they are."""
+    rows = [row for row, label in enumerate(seen.labels) if label.intent_id is not None]
+    y = np.array([seen.labels[row].intent_id for row in rows], np.int64)
+    return Known(seen.x[rows], y)
+
+
+def _described(context: Context, seen: Snapshot, found: Sequence[Cluster]) -> list[NewProposal]:
+    """With key phrases, from the texts as they are stored: redacted."""
+    with database.reading(context.engine) as connection:
+        texts = texts_of(connection, seen.log_ids) if found else {}
+    turn_ids = [[seen.log_ids[row] for row in one.rows.tolist()] for one in found]
+    said = [[texts[turn_id] for turn_id in ids if turn_id in texts] for ids in turn_ids]
+    phrases = clusters.key_phrases(said, list(texts.values()))
+    return [
+        NewProposal(turn_ids=tuple(ids[:MEMBERS]), turns=one.turns, tightness=round(one.tightness, 3), phrases=marking)
+        for one, ids, marking in zip(found, turn_ids, phrases, strict=True)
+    ]
