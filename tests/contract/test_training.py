@@ -117,7 +117,7 @@ def test_the_first_classifier_is_put_in_force_at_once(shop: Shop) -> None:
     assert found.manifest.intents == {"refund": 1, "cancel_order": 2, "track_order": 3}
     assert (found.manifest.labels, found.manifest.log_turns, found.manifest.pseudo_labels) == (0, 36, 36)
     assert found.encoder == shop.encoder.identity(BOT)
-    assert asked(shop) == ["rescore", "rank"]
+    assert asked(shop) == ["rescore", "rank", "propose"]
     x = shop.encoder.encode(BOT, ["cancel order"])
     assert decide(found.head, x).tolist() == [2]
     assert flip_cards(shop, 1, "turn_id") == []
@@ -201,7 +201,7 @@ def test_a_challenger_that_wins_is_put_in_force(shop: Shop) -> None:
     answer(shop, n, "challenger")
     asked(shop)
     assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
-    assert asked(shop) == ["rescore"]
+    assert asked(shop) == ["rescore", "propose"]
     gate = gate_of(shop, n)
     assert (champion(shop).n, gate.status, gate.losses) == (n, "promoted", 0)
     assert gate.wins == gate.disagreed
