@@ -31,6 +31,7 @@ from service.learning.head import NONE, Head, logits, nearest
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from service.learning.uncertainty import margin
 from workers import projection, prototypes
+from workers.hints import Examples, Hints, Judged, Known, heed, in_columns, no_examples
 from workers.lessons import sharpened
 from workers.regression import Linear, fit_logistic
 
@@ -74,6 +75,8 @@ class Fitted(NamedTuple):
     pseudo: int  # turns of the log that drew the prototypes; 0 where that was not measured to help
     accuracy: float | None  # out of fold, over labels with an intent; None with too few to tell
     accuracy_named: float | None  # the same, the log left to intents without labels
+    weak: int = 0  # weak examples that drew the prototypes; 0 where they were not measured to help
+    judged: Judged | None = None  # of each labelling function; None without any
 
 
 class _Data(NamedTuple):
@@ -85,6 +88,7 @@ class _Data(NamedTuple):
     column: Ints1d
     weight: Floats1d
     log: Floats2d
+    weak: Examples  # beside the labels, for prototypes only
 
     def rows(self, keep: Bools1d) -> "_Data":
         return self._replace(x=self.x[keep], column=self.column[keep], weight=self.weight[keep])
@@ -132,18 +136,26 @@ def no_labels(d: int) -> Labels:
 
 
 def fit(
-    intent_ids: Ints1d, names: Floats2d, labels: Labels, log: Floats2d, *, seed: int, tuning: Tuning | None = None
+    intent_ids: Ints1d,
+    names: Floats2d,
+    labels: Labels,
+    log: Floats2d,
+    *,
+    seed: int,
+    tuning: Tuning | None = None,
+    hints: Hints | None = None,
 ) -> Fitted:
     """A head for k ≥ 1 intents. `names` (k, d) are the vectors of their names and descriptions, `log` (m, d) unlabelled
-    turns; labels of other intents are left out. Nothing, one label, or one intent never raise."""
+    turns, `hints` what labelling functions say; labels of other intents are left out. Nothing, one label, or one intent
+    never raise."""
     rng = np.random.default_rng(seed)
-    labels = _known(labels, intent_ids)
+    keep = _are_known(labels, intent_ids)
+    labels = Labels(*(of[keep] for of in labels))
     log = _some(log, LOG_LIMIT, rng)
     said = _distinct(log)
     center = prototypes.center(np.vstack([said, labels.x]))
-    data = _Data(
-        intent_ids, names - center, labels.x - center, _columns(labels.y, intent_ids), labels.weight, said - center
-    )
+    column, nothing = _columns(labels.y, intent_ids), no_examples(len(center))
+    data = _Data(intent_ids, names - center, labels.x - center, column, labels.weight, said - center, nothing)
     member = _members(labels.group, rng)
     tuning = _tuned(data, member, tuning, rng)
     checked, folds = _folds(data, member, rng)
@@ -151,6 +163,11 @@ def fit(
     named = _trial(checked, [fold._replace(prototypes=_spare(fold.seen)) for fold in folds], tuning.c, drawn)
     pays = drawn is None or named is None or _pays(checked, drawn, named)
     draw, trial = (_draw, drawn) if pays else (_spare, named)
+    heard = _hear(hints.labels(keep), labels, data, member, len(folds), center) if hints else None
+    if heard:
+        tried = _with_weak(checked, trial, draw, heard, tuning.c)
+        if trial is None or tried is None or _gains(checked, tried, trial):
+            data, trial = data._replace(weak=heard.examples), tried
     used = draw(data)
     linear = _regress(data, used, tuning.c, TOLERANCE, trial.linear[0] if trial else None)
     mapped = _mapped_trial(checked, trial, draw, tuning.c, rng) if trial and _is_few(data) else None
@@ -159,12 +176,13 @@ def fit(
     head = _head(data, used, center, linear)
     pseudo = len(log) if used.is_drawn.any() else 0
     head = _calibrated(head, labels, log, checked, trial)
-    return Fitted(head, tuning, pseudo, _accuracy(checked, drawn), _accuracy(checked, named))
+    judged = heard.judged if heard else None
+    return Fitted(head, tuning, pseudo, _accuracy(checked, drawn), _accuracy(checked, named), len(data.weak.x), judged)
 
 
-def _known(labels: Labels, intent_ids: Ints1d) -> Labels:
-    keep = np.isin(labels.y, np.append(intent_ids, NONE)) & (labels.weight > 0)
-    return Labels(labels.x[keep], labels.y[keep], labels.weight[keep], labels.group[keep])
+def _are_known(labels: Labels, intent_ids: Ints1d) -> Bools1d:
+    known: Bools1d = np.isin(labels.y, np.append(intent_ids, NONE)) & (labels.weight > 0)
+    return known
 
 
 def _columns(y: Ints1d, intent_ids: Ints1d) -> Ints1d:
@@ -253,6 +271,39 @@ def _pays(data: _Data, drawn: _Trial, named: _Trial) -> bool:
     return bool(mean > -np.sqrt(spread / len(gains)))
 
 
+class _Heard(NamedTuple):
+    """What labelling functions teach, seen from the center."""
+
+    examples: Examples
+    judged: Judged
+    of_folds: list[Examples]  # without the labels that the fold holds out
+
+
+def _hear(hints: Hints, labels: Labels, data: _Data, member: Ints1d, folds: int, center: Floats1d) -> _Heard:
+    heard, known = in_columns(hints, data.ids), Known(labels.x, data.column, labels.group)
+    found = []
+    for fold in (-1, *range(folds)):
+        seen = member != fold
+        examples, judged = heed(heard.labels(seen), known.rows(seen), len(data.ids))
+        found.append((examples._replace(x=examples.x - center), judged))
+    (examples, judged), *others = found
+    return _Heard(examples, judged, [of_fold for of_fold, _ in others])
+
+
+def _with_weak(data: _Data, trial: _Trial | None, draw: _Draw, heard: _Heard, c: float) -> _Trial | None:
+    """The trial again, with weak examples in every fold; `data`: the labels that are held out."""
+    if trial is None:
+        return None
+    taught = [fold.seen._replace(weak=of_fold) for fold, of_fold in zip(trial.folds, heard.of_folds, strict=True)]
+    folds = [fold._replace(seen=seen, prototypes=draw(seen)) for fold, seen in zip(trial.folds, taught, strict=True)]
+    return _trial(data, folds, c, trial)
+
+
+def _gains(data: _Data, tried: _Trial, trial: _Trial) -> bool:
+    """Whether weak examples lower the loss of the labels held out; functions that nobody has tried have no credit."""
+    return _loss(data, tried) < _loss(data, trial)
+
+
 def _accuracy(data: _Data, trial: _Trial | None) -> float | None:
     inside = data.column >= 0
     if trial is None or not inside.any():
@@ -275,8 +326,9 @@ def _tuned(data: _Data, member: Ints1d, tuning: Tuning | None, rng: np.random.Ge
 
 def _draw(data: _Data) -> _Prototypes:
     """Prototypes of names, labels and log."""
-    inside = data.column >= 0
-    rows = prototypes.refine(data.names, data.log, data.x[inside], data.column[inside], data.weight[inside])
+    inside, weak = data.column >= 0, data.weak
+    x, columns = np.vstack([data.x[inside], weak.x]), np.append(data.column[inside], weak.column)
+    rows = prototypes.refine(data.names, data.log, x, columns, np.append(data.weight[inside], weak.weight))
     return _Prototypes(rows, np.full(len(rows), len(data.log) > 0))
 
 
@@ -359,7 +411,8 @@ def _mapped(data: _Data, linear: Linear, draw: _Draw, c: float, rng: np.random.G
     weights = np.append(data.weight[inside], np.ones(k))
     guesses = sharpened(linear.of(data.log)) if len(data.log) else np.zeros((0, k))
     map_ = projection.learn(x, columns, weights, data.log, guesses, rng)
-    moved = data._replace(names=data.names @ map_, x=data.x @ map_, log=data.log @ map_)
+    weak = data.weak._replace(x=data.weak.x @ map_)
+    moved = data._replace(names=data.names @ map_, x=data.x @ map_, log=data.log @ map_, weak=weak)
     found = _regress(moved, draw(moved), c, TOLERANCE, linear)
     return found._replace(weights=found.weights @ map_.T)
 

@@ -25,7 +25,7 @@ from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.gates import Flip
 from service.classifiers.rules import Inputs
-from service.classifiers.schemas import Adapted, Classifier, Gate, Manifest, Phase, Status
+from service.classifiers.schemas import Adapted, Classifier, Found, Gate, Manifest, Phase, Status
 from service.context import Context
 from service.encoding import Encoder, EncoderChanged, unit, unpack
 from service.intents.schemas import Intent
@@ -38,6 +38,8 @@ from service.reviews.schemas import TrainingLabel
 from service.streams import Streams
 from service.turns.store import texts_of
 from workers import gating, prototypes, tagging, trainer
+from workers.hints import Hints
+from workers.listening import Said, listen
 from workers.tagging import FittedTagger
 
 log = structlog.get_logger()
@@ -68,11 +70,13 @@ class Snapshot(NamedTuple):
     newest_n: int  # of all
     champion: Classifier | None
     trying: Manifest | None  # of the challenger whose gate is open
+    said: Said | None = None  # by the bot's labelling functions
 
     @property
     def inputs(self) -> Inputs:
         intents = {intent.name: intent.id for intent in self.intents}
-        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids))
+        set_id = self.said.set_id if self.said else None
+        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), set_id)
 
 
 def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = PATIENCE_S) -> int | None:
@@ -104,7 +108,14 @@ def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:
         seen = _read(connection, bot, identity)
     if encoder.identity(bot) != identity:
         raise EncoderChanged(f"the encoder of bot {bot!r} has just changed")
-    return seen
+    return heard(context, bot, seen)
+
+
+def heard(context: Context, bot: str, seen: Snapshot) -> Snapshot:
+    """The snapshot with what the bot's labelling functions say about its turns."""
+    return seen._replace(
+        said=listen(context, bot, [label.turn_id for label in seen.labels], seen.log_ids, seen.intents)
+    )
 
 
 def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning: trainer.Tuning | None) -> str:
@@ -121,7 +132,8 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
 
 def learn(encoder: Encoder, bot: str, seen: Snapshot, *, seed: int, tuning: trainer.Tuning | None) -> trainer.Fitted:
     """A head on what the snapshot holds; nothing is stored. `encoder` is that of its vectors."""
-    return trainer.fit(*_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=tuning)
+    arrays = _arrays(seen, name_vectors(encoder, bot, seen.intents))
+    return trainer.fit(*arrays, seed=seed, tuning=tuning, hints=_hints(seen))
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
@@ -226,6 +238,11 @@ def _arrays(seen: Snapshot, names: Floats2d) -> tuple[Ints1d, Floats2d, trainer.
     return np.array([intent.id for intent in seen.intents]), names, labels, seen.log.reshape(-1, d)
 
 
+def _hints(seen: Snapshot) -> Hints | None:
+    said = seen.said
+    return Hints(seen.log[said.rows], said.on_log, said.on_labels, said.least_cosine) if said else None
+
+
 def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
@@ -256,8 +273,21 @@ def _manifest(
         replaced=None if seen.champion is None else seen.champion.n,
         seconds=seconds,
         adapted=seen.adapted,
+        function_set=seen.inputs.function_set,
+        weak_examples=fitted.weak,
+        functions=_found(seen, fitted),
         span_labels=tagger.labels if tagger else 0,
         entity_types=tagger.types if tagger else (),
+    )
+
+
+def _found(seen: Snapshot, fitted: trainer.Fitted) -> tuple[Found, ...]:
+    if seen.said is None or fitted.judged is None:
+        return ()
+    rows = zip(seen.said.functions, *(of.tolist() for of in fitted.judged), strict=True)
+    return tuple(
+        Found(name=one.name, coverage=coverage, conflict=conflict, accuracy=accuracy, labels=labels)
+        for one, coverage, conflict, accuracy, labels in rows
     )
 
 
