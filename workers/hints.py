@@ -4,6 +4,7 @@ A function that looks at the nearest label must not see one that is held out: it
 votes are counted anew for the labels that may be seen.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.learning.weak import ABSTAINS
 
 SHARE = 0.3  # of a label, that a weak example of full confidence counts for
-LEAST = 0.5  # confidence
+LEAST = 0.4  # confidence
+LOOKED_AT = 5_000  # turns with a vote that say how right the functions are
 CHUNK = 1_000  # turns whose cosines are looked at together
 NOWHERE = np.inf  # least cosine of a function that looks at no neighbour
 
@@ -48,6 +50,9 @@ class Examples(NamedTuple):
     weight: Floats1d  # (m,)
 
 
+Guess = Callable[[Floats2d], Floats2d]  # (m, d) -> (m, k), > 0: what a turn means to somebody who knows no function
+
+
 class Judged(NamedTuple):
     """What became known of each of f functions."""
 
@@ -70,15 +75,18 @@ def _columns(votes: Ints2d, intent_ids: Ints1d) -> Ints2d:
     return np.where(np.isin(votes, intent_ids), np.searchsorted(intent_ids, votes), ABSTAINS)
 
 
-def heed(hints: Hints, known: Known, k: int) -> tuple[Examples, Judged]:
+def heed(hints: Hints, known: Known, guess: Guess, k: int) -> tuple[Examples, Judged]:
     """Weak examples of k intents and what is known of the functions, `hints` being in columns, `known` all of its
-    labels or those that may be seen."""
+    labels or those that may be seen. `guess` helps to tell which functions are right, and no more: examples that it
+    had a say in would teach the head what it thinks already."""
     votes, on_labels = _with_neighbours(hints, known)
     right, said = weak.tally(on_labels, known.column)
-    accuracy = weak.accuracy(votes, k, right, said)
-    column, confidence = weak.winners(votes, k, accuracy)
+    spoke = np.flatnonzero((votes != ABSTAINS).any(axis=1))
+    some = spoke[:LOOKED_AT]
+    accuracy = weak.accuracy(votes[some], guess(hints.x[some]), right, said)
+    column, confidence = weak.winners(votes[spoke], k, accuracy)
     sure = confidence >= LEAST
-    examples = Examples(hints.x[sure], column[sure], SHARE * confidence[sure])
+    examples = Examples(hints.x[spoke[sure]], column[sure], SHARE * confidence[sure])
     return examples, Judged(weak.coverage(votes), weak.conflict(votes), accuracy, said)
 
 

@@ -18,14 +18,16 @@ alone from nothing, with the same accuracy on the validation part (.960) and no 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
+from service.encoding import unit
 from service.learning import calibration
 from service.learning.head import NONE, Head, logits, nearest
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
@@ -46,6 +48,8 @@ DRAWN_WEIGHT = 8.0  # of a prototype's row, in labels
 NAME_WEIGHT = 2.0  # of a name's row
 CHECKED_FROM = 20  # labels below which nothing can be checked
 DOUBTED_FROM = 50  # labels with an intent, below which the log is used unchecked
+LEAST_GUESS = 1e-3  # probability
+DOUBT = 2.0  # standard errors by which weak examples may seem to cost
 CONFIDENCE = 0.7  # mean probability of the best intent before labels say better
 GATE_FROM = 10  # labels `none` that the gate needs, and labels that are not
 GATE_C = 10.0
@@ -163,11 +167,17 @@ def fit(
     named = _trial(checked, [fold._replace(prototypes=_spare(fold.seen)) for fold in folds], tuning.c, drawn)
     pays = drawn is None or named is None or _pays(checked, drawn, named)
     draw, trial = (_draw, drawn) if pays else (_spare, named)
-    heard = _hear(hints.labels(keep), labels, data, member, len(folds), center) if hints else None
-    if heard:
-        tried = _with_weak(checked, trial, draw, heard, tuning.c)
-        if trial is None or tried is None or _gains(checked, tried, trial):
-            data, trial = data._replace(weak=heard.examples), tried
+    judged = None
+    if hints:
+        known = Known(labels.x, data.column, labels.group)
+        lessons = _lessons(
+            in_columns(hints.labels(keep), intent_ids), known, member, [draw(data), *_drawn(trial)], center
+        )
+        examples, judged = lessons[0]
+        if len(examples.x):
+            tried = _with_weak(checked, trial, draw, [of_fold for of_fold, _ in lessons[1:]], tuning.c)
+            if not (trial and tried and _costs(checked, tried, trial)):
+                data, trial = data._replace(weak=examples), tried
     used = draw(data)
     linear = _regress(data, used, tuning.c, TOLERANCE, trial.linear[0] if trial else None)
     mapped = _mapped_trial(checked, trial, draw, tuning.c, rng) if trial and _is_few(data) else None
@@ -176,7 +186,6 @@ def fit(
     head = _head(data, used, center, linear)
     pseudo = len(log) if used.is_drawn.any() else 0
     head = _calibrated(head, labels, log, checked, trial)
-    judged = heard.judged if heard else None
     return Fitted(head, tuning, pseudo, _accuracy(checked, drawn), _accuracy(checked, named), len(data.weak.x), judged)
 
 
@@ -262,46 +271,58 @@ def _loss(data: _Data, trial: _Trial) -> float:
 def _pays(data: _Data, drawn: _Trial, named: _Trial) -> bool:
     """Whether the log helps: it did on the public logs, and a few labels shall not gainsay that by chance. So it is
     left aside when it raises the loss of enough labels by more than a standard error."""
-    inside = data.column >= 0
-    if np.count_nonzero(inside) < DOUBTED_FROM:
+    if np.count_nonzero(data.column >= 0) < DOUBTED_FROM:
         return True
-    gains, weights = (named.losses - drawn.losses)[inside], data.weight[inside]
+    mean, error = _gain(data, drawn, named)
+    return mean > -error
+
+
+def _gain(data: _Data, tried: _Trial, trial: _Trial) -> tuple[float, float]:
+    """By how much the loss is lower in the first trial than in the second, and the standard error of that."""
+    inside = data.column >= 0
+    gains, weights = (trial.losses - tried.losses)[inside], data.weight[inside]
     mean = float(np.average(gains, weights=weights))
     spread = float(np.average((gains - mean) ** 2, weights=weights))
-    return bool(mean > -np.sqrt(spread / len(gains)))
+    return mean, float(np.sqrt(spread / len(gains)))
 
 
-class _Heard(NamedTuple):
-    """What labelling functions teach, seen from the center."""
-
-    examples: Examples
-    judged: Judged
-    of_folds: list[Examples]  # without the labels that the fold holds out
+def _drawn(trial: _Trial | None) -> list[_Prototypes]:
+    return [fold.prototypes for fold in trial.folds] if trial else []
 
 
-def _hear(hints: Hints, labels: Labels, data: _Data, member: Ints1d, folds: int, center: Floats1d) -> _Heard:
-    heard, known = in_columns(hints, data.ids), Known(labels.x, data.column, labels.group)
+def _lessons(
+    hints: Hints, known: Known, member: Ints1d, drawn: Sequence[_Prototypes], center: Floats1d
+) -> list[tuple[Examples, Judged]]:
+    """What labelling functions teach, seen from the center: with all labels, then without those of each fold; `drawn`
+    are the prototypes of these."""
     found = []
-    for fold in (-1, *range(folds)):
-        seen = member != fold
-        examples, judged = heed(heard.labels(seen), known.rows(seen), len(data.ids))
+    for fold, of_fold in enumerate(drawn, -1):
+        seen, k = member != fold, len(of_fold.rows)
+        examples, judged = heed(hints.labels(seen), known.rows(seen), partial(_guess, of_fold, center), k)
         found.append((examples._replace(x=examples.x - center), judged))
-    (examples, judged), *others = found
-    return _Heard(examples, judged, [of_fold for of_fold, _ in others])
+    return found
 
 
-def _with_weak(data: _Data, trial: _Trial | None, draw: _Draw, heard: _Heard, c: float) -> _Trial | None:
+def _guess(drawn: _Prototypes, center: Floats1d, x: Floats2d) -> Floats2d:
+    """(n, k) > 0: what prototypes make of turns."""
+    return np.maximum(prototypes.memberships(unit(x - center), drawn.rows), LEAST_GUESS).astype(np.float64)
+
+
+def _with_weak(data: _Data, trial: _Trial | None, draw: _Draw, weak: Sequence[Examples], c: float) -> _Trial | None:
     """The trial again, with weak examples in every fold; `data`: the labels that are held out."""
     if trial is None:
         return None
-    taught = [fold.seen._replace(weak=of_fold) for fold, of_fold in zip(trial.folds, heard.of_folds, strict=True)]
-    folds = [fold._replace(seen=seen, prototypes=draw(seen)) for fold, seen in zip(trial.folds, taught, strict=True)]
+    seen = [fold.seen._replace(weak=of_fold) for fold, of_fold in zip(trial.folds, weak, strict=True)]
+    folds = [fold._replace(seen=one, prototypes=draw(one)) for fold, one in zip(trial.folds, seen, strict=True)]
     return _trial(data, folds, c, trial)
 
 
-def _gains(data: _Data, tried: _Trial, trial: _Trial) -> bool:
-    """Whether weak examples lower the loss of the labels held out; functions that nobody has tried have no credit."""
-    return _loss(data, tried) < _loss(data, trial)
+def _costs(data: _Data, tried: _Trial, trial: _Trial) -> bool:
+    """Whether weak examples raise the loss of the labels held out beyond doubt, by two standard errors: PLACE."""
+    if not (data.column >= 0).any():
+        return False
+    mean, error = _gain(data, tried, trial)
+    return mean < -DOUBT * error
 
 
 def _accuracy(data: _Data, trial: _Trial | None) -> float | None:

@@ -9,8 +9,8 @@ from service.learning.types import Floats1d, Floats2d, Ints1d, Ints2d
 
 ABSTAINS = -1  # instead of a class's column
 TRUST = np.array([2.0, 1.0])  # right and wrong votes that a function begins with
-UNLABELLED = 0.1  # labels that a vote beside another one on an unlabelled turn counts for
-ROUNDS = 20
+UNLABELLED, MOST_UNLABELLED = 0.1, 4.0  # labels that an unlabelled vote counts for, and all of a function's together
+ROUNDS = 10
 
 
 def tally(votes: Ints2d, truth: Ints1d) -> tuple[Ints1d, Ints1d]:
@@ -25,47 +25,51 @@ def tally(votes: Ints2d, truth: Ints1d) -> tuple[Ints1d, Ints1d]:
     return (is_vote & (votes == truth[:, None])).sum(axis=0), is_vote.sum(axis=0)
 
 
-def accuracy(votes: Ints2d, k: int, right: Ints1d, said: Ints1d) -> Floats1d:
+def accuracy(votes: Ints2d, prior: Floats2d, right: Ints1d, said: Ints1d) -> Floats1d:
     """(f,) share of each function's votes that are right, in (0, 1): the mean of a Beta posterior over the labelled
-    turns and, by expectation maximisation, over the unlabelled ones (m, f) on which it is not alone. k classes.
+    turns and, by expectation maximisation, over unlabelled ones (m, f), for which the other functions speak and
+    somebody who knows no function: prior (m, k), > 0.
 
-    >>> agreed = np.array([[0, 0, 1]] * 50)
-    >>> accuracy(agreed, 3, np.zeros(3, int), np.zeros(3, int)).round(2).tolist()
-    [0.87, 0.87, 0.25]
+    >>> prior = np.array([[0.8, 0.1, 0.1]] * 100)
+    >>> accuracy(np.array([[0, 1]] * 100), prior, np.zeros(2, int), np.zeros(2, int)).round(2).tolist()
+    [0.86, 0.26]
     """
-    together = votes[(votes != ABSTAINS).sum(axis=1) > 1]
-    heard = UNLABELLED * (together != ABSTAINS).sum(axis=0)
+    heard = np.minimum(UNLABELLED * (votes != ABSTAINS).sum(axis=0), MOST_UNLABELLED)
     found = (TRUST[0] + right) / (TRUST.sum() + said)
     for _ in range(ROUNDS):
-        agreed = UNLABELLED * _agreement(together, posterior(together, k, found))
+        agreed = heard * _agreement(votes, posterior(votes, prior, found))
         found = (TRUST[0] + right + agreed) / (TRUST.sum() + said + heard)
     return np.asarray(found)
 
 
 def _agreement(votes: Ints2d, believed: Floats2d) -> Floats1d:
-    """(f,) the believed number of right votes."""
+    """(f,) the believed share of right votes; 0 without a vote."""
     rows, functions = np.nonzero(votes != ABSTAINS)
-    return np.bincount(functions, weights=believed[rows, votes[rows, functions]], minlength=votes.shape[1])
+    f = votes.shape[1]
+    right = np.bincount(functions, weights=believed[rows, votes[rows, functions]], minlength=f)
+    return np.asarray(right / np.maximum(np.bincount(functions, minlength=f), 1))
 
 
-def posterior(votes: Ints2d, k: int, accuracies: Floats1d) -> Floats2d:
-    """(m, k) probability of each class after the votes (m, f) on a turn; rows sum to 1. Alone, a function that is right
-    with chance a gives its class a, and the others the rest in equal parts; without a vote all are alike.
+def posterior(votes: Ints2d, prior: Floats2d, accuracies: Floats1d) -> Floats2d:
+    """(m, k) probability of each class after the votes (m, f) on turns whose classes were as probable as prior (m, k)
+    says; rows sum to 1. Where all classes were alike, a function that is right with chance a gives its class a, if it
+    is alone, and the others the rest in equal parts.
 
-    >>> posterior(np.array([[0, 0], [0, 1], [-1, -1]]), 4, np.array([0.7, 0.5])).round(2).tolist()
+    >>> votes = np.array([[0, 0], [0, 1], [-1, -1]])
+    >>> posterior(votes, np.full((3, 4), 0.25), np.array([0.7, 0.5])).round(2).tolist()
     [[0.87, 0.04, 0.04, 0.04], [0.58, 0.25, 0.08, 0.08], [0.25, 0.25, 0.25, 0.25]]
     """
-    evidence = np.zeros((len(votes), k))
+    evidence = np.log(prior)
     rows, functions = np.nonzero(votes != ABSTAINS)
-    chance = accuracies[functions]
-    np.add.at(evidence, (rows, votes[rows, functions]), np.log(chance * max(k - 1, 1)) - np.log1p(-chance))
-    odds = np.exp(evidence - evidence.max(axis=1, keepdims=True, initial=0.0))
+    chance, others = accuracies[functions], max(prior.shape[1] - 1, 1)
+    np.add.at(evidence, (rows, votes[rows, functions]), np.log(chance * others) - np.log1p(-chance))
+    odds = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def winners(votes: Ints2d, k: int, accuracies: Floats1d) -> tuple[Ints1d, Floats1d]:
-    """(m,) the most probable class of each turn and its probability; 0 without a vote."""
-    believed = posterior(votes, k, accuracies)
+    """(m,) the class that the votes alone make most probable, of k, and its probability; 0 without a vote."""
+    believed = posterior(votes, np.full((len(votes), k), 1 / k), accuracies)
     spoke = (votes != ABSTAINS).any(axis=1)
     return believed.argmax(axis=1), np.where(spoke, believed.max(axis=1), 0.0)
 

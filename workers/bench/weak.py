@@ -37,6 +37,7 @@ SAMPLE = 20  # texts of an intent that its terms are taken from
 OTHERS = 2_000  # texts of the log that say how common a term is
 TYPICAL = 40.0  # times more often in the sample than in the log
 TERMS = 4
+AS_FIRST = trainer.Tuning(trainer.FIRST_C, 1_000_000)  # C is not searched: that takes minutes, and serves both alike
 RIGHT = 0.75  # of the votes of a function that is not made wrong, at least, where the terms allow
 WRONG_FROM, WRONG_TO = 0.3, 0.6  # share of the votes of one that is
 
@@ -155,28 +156,24 @@ def run(task: Task, sizes: Sequence[int], seed: int, advance: Callable[[int], No
     ids = dict(zip(task.intents, task.ids.tolist(), strict=True))
     said = votes(functions, [Heard(text) for text in task.pool.texts], ids)
     concerned = np.isin(task.test.y, [ids[one.intent] for one in functions])
-    order, tuning = rng.permutation(len(task.pool.y)), None
+    order = rng.permutation(len(task.pool.y))
     taught, alone = [], []
     for n in sizes:
-        plain = _fit(task, order[:n], order[n:], None, seed, tuning)
-        alone.append(_score(task, plain, n, concerned))
+        alone.append(_score(task, _fit(task, order[:n], order[n:], None, seed), n, concerned))
         advance(1)
-        tuning = plain.tuning  # as a training keeps it: functions do not change the search for C
-        fitted = _fit(task, order[:n], order[n:], said, seed, tuning)
+        fitted = _fit(task, order[:n], order[n:], said, seed)
         taught.append(_score(task, fitted, n, concerned))
         advance(1)
     return Run(taught, alone, _judged(functions, fitted, said, task.pool.y))
 
 
-def _fit(
-    task: Task, labelled: Ints1d, log: Ints1d, said: Ints2d | None, seed: int, tuning: trainer.Tuning | None
-) -> trainer.Fitted:
+def _fit(task: Task, labelled: Ints1d, log: Ints1d, said: Ints2d | None, seed: int) -> trainer.Fitted:
     pool = task.pool
     labels = trainer.Labels(pool.x[labelled], pool.y[labelled], np.ones(len(labelled)), labelled)
     hints = None
     if said is not None:
         hints = Hints(pool.x[log], said[log], said[labelled], np.full(said.shape[1], NOWHERE))
-    return trainer.fit(task.ids, task.names, labels, pool.x[log], seed=seed, tuning=tuning, hints=hints)
+    return trainer.fit(task.ids, task.names, labels, pool.x[log], seed=seed, tuning=AS_FIRST, hints=hints)
 
 
 def _score(task: Task, fitted: trainer.Fitted, labels: int, concerned: Bools1d) -> Point:
