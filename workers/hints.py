@@ -2,6 +2,11 @@
 
 A function that looks at the nearest label must not see one that is held out: its vote would give the label away. So
 votes are counted anew for the labels that may be seen.
+
+These examples have nothing to do with labels of the origin `weak`, which are turns folded into a card for being alike;
+they are remade at each fit and never stored. They draw prototypes and are no rows of the regression: measured on
+CLINC150's validation part before the first label, as rows they bring the intents they are about from .69 to .86 and
+take .032 from all, for these intents take in their neighbours; as prototypes .69 to .80, and .006 more for all.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,11 @@
 """Labelling functions' votes made into labels: how often each function is right, and what they say together.
 
-FIGURES
+A function has one number, how often it is right: labels are few, and it mostly says one intent. Measured on CLINC150's
+train part before the first label (three draws of ten functions, `fencepost bench weak`; 527 to 867 of 15,000 texts have
+a vote): of these the majority names .662, .637, .649 right, the posterior here .664, .637, .653, for functions seldom
+meet; Dawid and Skene's model with a whole confusion matrix for each function .10, .11, .08, for it invents classes that
+fit. What it is for is to know the functions: their accuracy is off by .07, .09, .14 on average, the prior alone by
+.16, .19, .23, and functions that are always wrong fall silent.
 """
 
 import numpy as np
@@ -76,7 +81,7 @@ def winners(votes: Ints2d, k: int, accuracies: Floats1d) -> tuple[Ints1d, Floats
 
 def coverage(votes: Ints2d) -> Floats1d:
     """(f,) share of the turns (m, f) that each function votes on."""
-    return (votes != ABSTAINS).sum(axis=0) / max(len(votes), 1)
+    return np.asarray((votes != ABSTAINS).sum(axis=0) / max(len(votes), 1))
 
 
 def conflict(votes: Ints2d) -> Floats1d:

@@ -6,7 +6,7 @@ and right on most of the texts to learn from. Four of the ten are made wrong: te
 to 60 % of their votes are wrong. The texts that test are never looked at.
 
 Labels are drawn at random, and the same ones train with the functions and without. The head is the product's on frozen
-vectors. FIGURES
+vectors.
 """
 
 import re
