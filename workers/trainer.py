@@ -155,7 +155,7 @@ def fit(
     never raise."""
     rng = np.random.default_rng(seed)
     keep = _are_known(labels, intent_ids)
-    labels = Labels(*(of[keep] for of in labels))
+    labels = Labels(labels.x[keep], labels.y[keep], labels.weight[keep], labels.group[keep])
     log = _some(log, LOG_LIMIT, rng)
     said = _distinct(log)
     center = prototypes.center(np.vstack([said, labels.x]))
