@@ -80,7 +80,7 @@ def _function(item: Any, number: int) -> AnyFunction:
     name = item.get("name") if isinstance(item, dict) else None
     where = name if isinstance(name, str) and name else f"function {number}"
     try:
-        return msgspec.convert(item, AnyFunction, strict=False)  # type: ignore[no-any-return]  # a union is a type
+        return msgspec.convert(item, AnyFunction, strict=False)  # type: ignore[no-any-return]  # the union of all kinds
     except msgspec.ValidationError as error:
         message, _, field = str(error).partition(" - at `$")
         path = f"{where}{field.rstrip('`')}"
