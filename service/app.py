@@ -29,10 +29,11 @@ from service.settings import Settings
 from service.turns import controllers as turns
 from service.turns.intake import BODY_LIMIT, Intake
 from service.turns.parsing import Adapter, Verifier
+from service.weak import controllers as weak
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {

@@ -19,6 +19,7 @@ from service.proposals import commands as proposals
 from service.reviews import commands as reviews
 from service.settings import Settings
 from service.turns import commands as turns
+from service.weak import commands as weak
 
 
 class Failure(click.ClickException):
@@ -109,7 +110,7 @@ def _features() -> Iterator[click.Command]:
     from integrations.slack.commands import COMMANDS as SLACK
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers, proposals):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
     yield from SLACK

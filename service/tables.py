@@ -454,6 +454,17 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_card", "card_id"),
 )
 
+function_set = Table(  # labelling functions, append-only: a bot's newest row counts
+    "function_set",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("text", Text, nullable=False),  # YAML
+    Index("function_set_by_bot", "bot", "id"),
+)
+
 # classifiers
 
 classifier = Table(

@@ -131,7 +131,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
         texts = texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
     _make(context, encoder, bot, seen, adapted, texts, tune)
     own = encoder.named(adapted.folder)
-    tried = _through(own, bot, seen, texts)._replace(adapted=adapted)
+    tried = training.heard(context, bot, _through(own, bot, seen, texts)._replace(adapted=adapted))
     outcome = training.fit(context, own, bot, tried, tuning=None)
     log.info("adapt.finished", bot=bot, encoder=tried.encoder, outcome=outcome)
     if outcome == "stale":  # a training came in between; the folder is there already

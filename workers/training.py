@@ -25,7 +25,7 @@ from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.gates import Flip
 from service.classifiers.rules import Inputs
-from service.classifiers.schemas import Adapted, Classifier, Gate, Manifest, Phase, Status
+from service.classifiers.schemas import Adapted, Classifier, Found, Gate, Manifest, Phase, Status
 from service.context import Context
 from service.encoding import Encoder, EncoderChanged, unit, unpack
 from service.intents.schemas import Intent
@@ -39,6 +39,8 @@ from service.streams import Streams
 from service.turns.schemas import IntentScore
 from service.turns.store import scores_of, texts_of
 from workers import gating, platforms, prototypes, tagging, trainer
+from workers.hints import Hints
+from workers.listening import Said, listen
 from workers.platforms import FittedScale
 from workers.tagging import FittedTagger
 
@@ -60,7 +62,7 @@ class Snapshot(NamedTuple):
     intents: list[Intent]
     names: dict[str, int]  # that these ever had -> id
     labels: list[TrainingLabel]  # those with a vector
-    said: dict[int, IntentScore]  # the platform's best intent, by labelled turn
+    scores: dict[int, IntentScore]  # the platform's best intent, by labelled turn
     x: Floats2d  # (n, d) of the labels
     group: Ints1d  # (n,) labels of one group came of one card
     log_ids: list[int]  # recent turns without a label of any use, newest first
@@ -72,11 +74,13 @@ class Snapshot(NamedTuple):
     newest_n: int  # of all
     champion: Classifier | None
     trying: Manifest | None  # of the challenger whose gate is open
+    said: Said | None = None  # by the bot's labelling functions
 
     @property
     def inputs(self) -> Inputs:
         intents = {intent.name: intent.id for intent in self.intents}
-        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids))
+        set_id = self.said.set_id if self.said else None
+        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), set_id)
 
 
 def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = PATIENCE_S) -> int | None:
@@ -109,7 +113,14 @@ def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:
         seen = _read(connection, bot, identity)
     if encoder.identity(bot) != identity:
         raise EncoderChanged(f"the encoder of bot {bot!r} has just changed")
-    return seen
+    return heard(context, bot, seen)
+
+
+def heard(context: Context, bot: str, seen: Snapshot) -> Snapshot:
+    """The snapshot with what the bot's labelling functions say about its turns."""
+    return seen._replace(
+        said=listen(context, bot, [label.turn_id for label in seen.labels], seen.log_ids, seen.intents)
+    )
 
 
 def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning: trainer.Tuning | None) -> str:
@@ -118,7 +129,7 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
     fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
     tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
-    scored = platforms.fit_scale(seen.labels, seen.said, seen.names)
+    scored = platforms.fit_scale(seen.labels, seen.scores, seen.names)
     manifest = _manifest(seen, fitted, tagger, scored, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
@@ -127,7 +138,8 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
 
 def learn(encoder: Encoder, bot: str, seen: Snapshot, *, seed: int, tuning: trainer.Tuning | None) -> trainer.Fitted:
     """A head on what the snapshot holds; nothing is stored. `encoder` is that of its vectors."""
-    return trainer.fit(*_arrays(seen, name_vectors(encoder, bot, seen.intents)), seed=seed, tuning=tuning)
+    arrays = _arrays(seen, name_vectors(encoder, bot, seen.intents))
+    return trainer.fit(*arrays, seed=seed, tuning=tuning, hints=_hints(seen))
 
 
 def _await_examples(context: Context, bot: str, patience_s: float) -> None:
@@ -156,7 +168,7 @@ def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
         intents=intents,
         names={name: found for name, found in intent_ids(connection, bot).items() if found in live},
         labels=labels,
-        said=scores_of(connection, [label.turn_id for label in labels]),
+        scores=scores_of(connection, [label.turn_id for label in labels]),
         x=x,
         group=_groups(connection, bot, labels),
         log_ids=log_ids,
@@ -236,6 +248,11 @@ def _arrays(seen: Snapshot, names: Floats2d) -> tuple[Ints1d, Floats2d, trainer.
     return np.array([intent.id for intent in seen.intents]), names, labels, seen.log.reshape(-1, d)
 
 
+def _hints(seen: Snapshot) -> Hints | None:
+    said = seen.said
+    return Hints(seen.log[said.rows], said.on_log, said.on_labels, said.least_cosine) if said else None
+
+
 def tuning_of(newest: Manifest | None) -> trainer.Tuning | None:
     return None if newest is None else trainer.Tuning(newest.c, newest.c_searched_at)
 
@@ -272,11 +289,24 @@ def _manifest(
         replaced=None if seen.champion is None else seen.champion.n,
         seconds=seconds,
         adapted=seen.adapted,
+        function_set=seen.inputs.function_set,
+        weak_examples=fitted.weak,
+        functions=_found(seen, fitted),
         span_labels=tagger.labels if tagger else 0,
         entity_types=tagger.types if tagger else (),
         score_slope=scored.scale.slope,
         score_intercept=scored.scale.intercept,
         score_labels=scored.labels,
+    )
+
+
+def _found(seen: Snapshot, fitted: trainer.Fitted) -> tuple[Found, ...]:
+    if seen.said is None or fitted.judged is None:
+        return ()
+    rows = zip(seen.said.functions, *(of.tolist() for of in fitted.judged), strict=True)
+    return tuple(
+        Found(name=one.name, coverage=coverage, conflict=conflict, accuracy=accuracy, labels=labels)
+        for one, coverage, conflict, accuracy, labels in rows
     )
 
 

@@ -63,6 +63,7 @@ class Inputs(NamedTuple):
     labels: int
     last_label_id: int | None
     log_turns: int
+    function_set: int | None = None
 
 
 def lead_needed(answered: int) -> int:
@@ -148,7 +149,8 @@ def wants_training(newest: Manifest | None, inputs: Inputs, *, trying: Manifest 
     if trying is not None:
         return inputs.labels >= GROWTH * max(trying.labels, 1)
     has_grown = inputs.log_turns >= max(LOG_FROM, LOG_GROWTH * newest.log_turns)
-    return has_grown or inputs.last_label_id != newest.last_label_id
+    has_changed = (inputs.last_label_id, inputs.function_set) != (newest.last_label_id, newest.function_set)
+    return has_grown or has_changed
 
 
 def unfit(labels: Mapping[int | None, int]) -> str:

@@ -22,6 +22,16 @@ class Adapted(msgspec.Struct, frozen=True, kw_only=True):
     labels: int  # it was tuned on
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training found out about a labelling function."""
+
+    name: str
+    coverage: float  # share of the recent unlabelled turns that it votes on
+    conflict: float  # share of these votes that another function contradicts
+    accuracy: float  # share of its votes that are believed to be right
+    labels: int  # labelled turns it votes on: what is known of that
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a classifier was trained on, in ids and numbers. Fields may be added, with defaults; none is renamed."""
 
@@ -47,6 +57,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
     adapted: Adapted | None = None  # None: the encoder is as its makers left it
+    function_set: int | None = None  # id of the labelling functions there were
+    weak_examples: int = 0  # turns that they labelled and it learnt from; 0 where these were not measured to help
+    functions: tuple[Found, ...] = ()
     span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
     entity_types: tuple[str, ...] = ()  # that the tagger knows
     score_slope: float = 1.0  # what the platform's scores mean: learning/confidence.py

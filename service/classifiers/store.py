@@ -127,6 +127,13 @@ def newest_of(connection: sa.Connection, bot: str, encoder: str) -> Manifest | N
     return None if n is None else manifest(connection, bot, n)
 
 
+def newest_with_functions(connection: sa.Connection, bot: str, function_set: int) -> tuple[int, Manifest] | None:
+    """Number and manifest of the newest version that was trained with this set of labelling functions."""
+    used = CLASSIFIER.c.manifest["function_set"].as_integer() == function_set
+    n = connection.scalar(sa.select(sa.func.max(CLASSIFIER.c.n)).where(CLASSIFIER.c.bot == bot, used))
+    return None if n is None else (n, manifest(connection, bot, n))
+
+
 def labels_adapted(connection: sa.Connection, bot: str) -> int:
     """Labels there were when the bot's encoder was last adapted, in force or not; 0 before the first time."""
     labels = CLASSIFIER.c.manifest["adapted"]["labels"].as_integer()

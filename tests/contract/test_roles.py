@@ -44,6 +44,7 @@ LEAST: dict[tuple[str, str], Role] = {
     ("POST", "/v1/bots/{bot}/sources/{source}/rotate"): "owner",
     ("POST", "/v1/bots/{bot}/intents/import"): "owner",
     ("POST", "/v1/bots/{bot}/gold/import"): "owner",
+    ("PUT", "/v1/bots/{bot}/labelling-functions"): "owner",
     ("POST", "/v1/bots/{bot}/turns"): "ingest",
     ("POST", "/v1/keys"): "operator",
     ("GET", "/v1/keys"): "operator",

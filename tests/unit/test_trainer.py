@@ -8,7 +8,10 @@ import pytest
 from service.encoding import unit
 from service.learning.head import NEVER, NONE, decide, probabilities
 from service.learning.types import Bools1d, Floats2d, Ints1d
+from service.learning.weak import ABSTAINS
+from workers import hints as hints_module
 from workers import projection, prototypes, trainer
+from workers.hints import NOWHERE, Hints
 from workers.trainer import Fitted, Labels, Tuning, fit
 
 D = 32
@@ -256,3 +259,65 @@ def test_a_map_that_helps_is_used_and_one_that_harms_is_not(monkeypatch: pytest.
     monkeypatch.setattr(trainer, "MAPPED_TO", 600)
     assert accuracy(2.0, 0.2) > plain + 0.03
     assert accuracy(0.01, 1.0) == plain
+
+
+def said(town: World, rights: list[float], known: int = 0) -> Hints:
+    """Functions that each vote for an intent of its own on half of the turns that it could vote on and be right; as
+    many of their votes are wrong as it says. The first `known` turns are labelled."""
+    rng = np.random.default_rng(0)
+    votes = np.full((len(town.y), len(rights)), ABSTAINS)
+    for place, right in enumerate(rights):
+        mine = np.flatnonzero(town.y == IDS[place])
+        mine = rng.choice(mine, len(mine) // 2, replace=False)
+        others = rng.choice(np.flatnonzero(town.y == IDS[-1 - place]), len(mine), replace=False)
+        heard = np.where(rng.random(len(mine)) < right, mine, others)
+        votes[heard, place] = IDS[place]
+    return Hints(town.x[known:], votes[known:], votes[:known], np.full(len(rights), NOWHERE))
+
+
+def test_before_the_first_label_functions_draw_names_to_what_people_say() -> None:
+    town = world(0)
+    alone, taught = train(town, log=NO_LOG), train(town, log=NO_LOG, hints=said(town, [0.9] * 4))
+    assert town.accuracy(taught) > town.accuracy(alone) + 0.05
+    assert (alone.weak, alone.judged) == (0, None)
+    assert taught.weak == (said(town, [0.9] * 4).votes != ABSTAINS).any(axis=1).sum()
+
+
+def test_functions_that_labels_contradict_fall_silent() -> None:
+    town = world(0)
+    hints = said(town, [0.9, 0.1], 200)
+    taught = train(town, town.labels(200), log=town.x[200:], hints=hints)
+    assert taught.judged is not None
+    good, bad = taught.judged.accuracy
+    assert good > 0.7 and bad < 0.4
+    assert 0 < taught.weak <= (hints.votes[:, 0] != ABSTAINS).sum()
+
+
+def test_functions_that_cost_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They speak up however seldom they are right, and teach as much as a label: the labels held out must tell."""
+    monkeypatch.setattr(hints_module, "LEAST", 0.0)
+    monkeypatch.setattr(hints_module, "SHARE", 5.0)
+    town = world(1)
+    hints = said(town, [0.0] * K, 80)
+    labels, log = town.labels(80), town.x[80:]
+    taught, alone = train(town, labels, log=log, hints=hints), train(town, labels, log=log)
+    assert taught.weak == 0
+    assert np.array_equal(taught.head.weights, alone.head.weights)
+    monkeypatch.setattr(trainer, "DOUBT", np.inf)
+    forced = train(town, labels, log=log, hints=hints)
+    assert forced.weak > 0
+    assert town.accuracy(forced) < town.accuracy(alone)
+
+
+@pytest.mark.parametrize("labels", [0, 1, 19, 60])
+@pytest.mark.parametrize("functions", [0, 1])
+@pytest.mark.parametrize("k", [1, K])
+def test_few_functions_never_raise(labels: int, functions: int, k: int) -> None:
+    town = world(0, k=k)
+    nothing = np.full((len(town.x), functions), ABSTAINS)
+    for votes in (nothing, nothing + 1 + IDS[0]):
+        hints = Hints(town.x[labels:], votes[labels:], votes[:labels], np.full(functions, 0.5))
+        fitted = train(town, town.labels(labels), log=town.x[labels:], hints=hints)
+        assert np.isfinite(probabilities(fitted.head, town.x)).all()
+    empty = Hints(town.x[:0], nothing[:0], nothing[:labels], np.full(functions, NOWHERE))
+    assert train(town, town.labels(labels), hints=empty).weak == 0

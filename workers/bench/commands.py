@@ -95,6 +95,17 @@ def entities(data: Path, seeds: int, json_file: BinaryIO | None) -> None:
 
 @bench.command
 @DATA
+@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True)
+@JSON
+def weak(data: Path, seeds: int, json_file: BinaryIO | None) -> None:
+    """What ten noisy labelling functions are worth beside 0 to 1,000 labels."""
+    from workers.bench import weak as measured
+
+    measured.bench(data, seeds=seeds, json_file=json_file)
+
+
+@bench.command
+@DATA
 @click.option("--head", type=click.Choice(["plain", "full"]), default="plain", show_default=True)
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True)
 @JSON
