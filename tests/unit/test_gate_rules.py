@@ -170,7 +170,7 @@ def test_what_an_encoder_can_be_tuned_on(labels: dict[int | None, int], says: st
 
 
 @pytest.mark.parametrize(
-    ("labels", "at_last", "wants"), [(299, 0, False), (300, 0, True), (499, 250, False), (500, 250, True)]
+    ("labels", "at_last", "wants"), [(299, 0, False), (300, 0, True), (524, 300, False), (525, 300, True)]
 )
 def test_when_adapting_may_pay(labels: int, at_last: int, wants: bool) -> None:
     assert wants_adapting(labels, at_last) is wants

@@ -28,7 +28,7 @@ def test_functions_that_agree_with_others_are_believed_more() -> None:
     y = np.random.default_rng(1).integers(6, size=3000)
     votes = noisy(y, [0.9, 0.8, 0.7, 0.3], 6)
     found = accuracy(votes, even(3000, 6), NOBODY, NOBODY)
-    assert found == pytest.approx([0.9, 0.8, 0.7, 0.3], abs=0.12)  # ten labels' worth of them is believed
+    assert found == pytest.approx([0.9, 0.8, 0.7, 0.3], abs=0.2)  # four labels' worth of them is believed
     assert found.argsort().tolist() == [3, 2, 1, 0]
 
 
@@ -54,8 +54,8 @@ def test_somebody_who_knows_no_function_tells_which_is_right() -> None:
     votes = np.array([[0, ABSTAINS], [ABSTAINS, 1]] * 100)
     prior = np.tile([0.8, 0.1, 0.1], (200, 1))
     good, bad = accuracy(votes, prior, NOBODY[:2], NOBODY[:2])
-    assert good > 0.85
-    assert bad < 0.35
+    assert good > 0.8
+    assert bad < 0.4
 
 
 def test_out_of_scope_is_no_functions_intent() -> None:
