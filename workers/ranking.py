@@ -219,13 +219,13 @@ def _about_entities(context: Context, bot: str, shortlist: Shortlist, is_new: Bo
     weights, rows = shortlist.weights, np.flatnonzero(is_new)
     n = int(room * weights.structure / (weights.uncertainty + weights.structure))
     with database.reading(context.engine) as connection:
-        champion = classifiers.champion(connection, bot) if n else None
+        model = classifiers.usable_tagger(connection, bot) if n else None
         texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
-    if champion is None or champion.tagger is None:
+    if model is None:
         return rows[:0]
     ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
     turns = [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
-    return spread(shortlist.x, rows[tagging.covering(champion.tagger.data, turns, n)], n)
+    return spread(shortlist.x, rows[tagging.covering(model.data, turns, n)], n)
 
 
 def _pick(shortlist: Shortlist, is_new: Bools1d, entities: Ints1d, room: int, seed: int) -> Ints1d:

@@ -172,12 +172,17 @@ def champion(connection: sa.Connection, bot: str) -> Classifier | None:
     n = champion_n(connection, bot)
     if n is None:
         return None
-    found = load(connection, bot, n)
+    return msgspec.structs.replace(load(connection, bot, n), tagger=usable_tagger(connection, bot))
+
+
+def usable_tagger(connection: sa.Connection, bot: str) -> Model | None:
+    """The bot's newest tagger; None when there is none, or it is damaged: it only says what is worth asking, and the
+    bot goes on without."""
     try:
-        return msgspec.structs.replace(found, tagger=tagger(connection, bot))
-    except ClassifierDamaged as error:  # a tagger only says what is worth asking: the bot goes on without
+        return tagger(connection, bot)
+    except ClassifierDamaged as error:
         log.error("tagger.damaged", bot=bot, reason=error.detail)
-        return found
+        return None
 
 
 def tagger_n(connection: sa.Connection, bot: str) -> int | None:

@@ -2,7 +2,7 @@
 
 The old bot is logistic regression on ten examples per intent. Its traffic follows Zipf's law over the other texts, in
 an order drawn by the seed: what is said most is said again and again, as in real logs. The unseen turns are the next
-ones of the same traffic; one in six says something that the log does not hold. 5 % of the old bot's errors are
+ones of the same traffic; some say what the log does not hold. 5 % of the old bot's errors are
 reported, and .5 % of what it got right, by people who report twice on average. Everybody asks about 300 different
 texts, chosen at once; a label trains beside the old bot's examples. *Fixed* are the old bot's errors on unseen turns
 that the new champion gets right.
@@ -12,7 +12,13 @@ turns around each. The *liar* is one person who files as many reports as everybo
 the most frequent intent, where they would do most harm. `errors_known` is no strategy but a bound: it reads which
 answers were wrong, and asks about the most frequent of them.
 
-FIGURES
+Measured with five seeds and the plain head, errors fixed per 100 labels on CLINC150: default 70, without reports 69,
+margin 63 (on the turns as they stand 30; it also breaks 42 right answers where default breaks 6), random 46, whoever
+knows the errors 87; the liar's cost .011. So reports add 2 % to what doubt and frequency find, and 27 % is all that
+anybody could add. Tried, with texts of train and validation part and two seeds: frequency to the power 1 instead of
+1/2: -1 to -4 %; frequency within the whole log instead of the 64 nearest turns: +1 %; reports and their absence as
+odds (how much likelier such reports are around an error than around a right answer): +1 to +2 %. With Zipf's law over
+intents instead of texts, where hardly a text repeats: default 108, without reports 110, margin 92.
 
 The plain head is compared by default, for then a difference is the labels' doing. What the product has and this leaves
 out: weights learnt from reviews, decay (all reports are of today), folding, and batches of twenty instead of one of
