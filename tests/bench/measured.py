@@ -7,6 +7,7 @@ the making of the data not.
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,8 +52,9 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def _in_child(product: Callable[[Path], object], data: Path) -> _Run:
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (product, data))
+    # An error that cannot be sent back breaks this pool; multiprocessing's own would wait for it for ever.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_measure, product, data).result()
 
 
 def _measure(product: Callable[[Path], Any], data: Path) -> _Run:
