@@ -65,7 +65,7 @@ def calls(data: Path, seeds: int) -> dict[str, list[str]]:
         ],
         "product": [*bench, *clinc, "--strategies", "default", "--start", "one-each"],
         "production": [*bench, *clinc, "--strategies", "default", "--scenario", "production"],
-        "banking": [*bench, *banking, "--strategies", "default", "--batch", "200", "--budget", "2200"],
+        "banking": [*bench, *banking, "--strategies", "default", "--batch", "200", "--budget", "1800"],
         "entities": [*bench, "entities", "--data", str(data / "snips.jsonl.gz"), "--seeds", str(seeds)],
         "reports": [
             *bench,
