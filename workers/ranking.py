@@ -220,9 +220,9 @@ def _about_entities(context: Context, bot: str, shortlist: Shortlist, is_new: Bo
     n = int(room * weights.structure / (weights.uncertainty + weights.structure))
     with database.reading(context.engine) as connection:
         model = classifiers.usable_tagger(connection, bot) if n else None
+        if model is None:
+            return rows[:0]
         texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
-    if model is None:
-        return rows[:0]
     ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
     turns = [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
     return spread(shortlist.x, rows[tagging.covering(model.data, turns, n)], n)
