@@ -149,6 +149,7 @@ def test_an_unknown_strategy_is_named(log: Path) -> None:
     assert "'best'" in ran.output
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("command", ["labels", "entities", "reports"])
 def test_five_rows_are_too_few_and_said_so(tmp_path: Path, command: str) -> None:
     rows: list[dict[str, object]] = [
