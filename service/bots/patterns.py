@@ -35,7 +35,9 @@ class Match(NamedTuple):
 def check(pattern: Pattern, path: str) -> None:
     """BadInput for a pattern that does not compile, matches the empty text, or is slow on texts made to provoke it."""
     try:
-        matches_nothing = _compiled(pattern.regex).search("", timeout=PROBE_S)
+        if _compiled(pattern.regex).search("", timeout=PROBE_S):
+            hint = "ask for a character: + for *"
+            raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint=hint)
         for probe in _probes(pattern.regex):
             _exhaust(pattern, probe, PROBE_S)
     except regex.error as error:
@@ -43,8 +45,6 @@ def check(pattern: Pattern, path: str) -> None:
     except TimeoutError as error:
         hint = "a repeat within a repeat, such as (a+)+, can take for ever"
         raise BadInput(f"pattern {pattern.name} takes too long on some texts", path=path, hint=hint) from error
-    if matches_nothing:
-        raise BadInput(f"pattern {pattern.name} matches the empty text", path=path, hint="ask for a character: + for *")
 
 
 def find(pattern: Pattern, text: str) -> list[Match]:
