@@ -33,6 +33,7 @@ from sklearn.cluster import HDBSCAN
 
 from service.encoding import unit
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
+from workers.distinct import distinct
 
 FAR = 0.5  # share of the different texts that cores are looked for in
 SHRINKAGE = 0.3  # of the whitening, in mean variances
@@ -74,7 +75,7 @@ class _Seen(NamedTuple):
 def find(log: Floats2d, doubt: Floats1d, known: Known, center: Floats1d) -> list[Cluster]:
     """Clusters of log (m, d), the largest and tightest first; `doubt` (m,) is higher where no known intent is likely.
     Nothing known, one text again and again, or nothing said give none."""
-    rows, repeats = _different(log)
+    rows, repeats = distinct(log)
     if not len(known.x) or len(rows) * FAR < 2 * SMALLEST:
         return []
     seen = _seen(log[rows] - center, known._replace(x=known.x - center))
@@ -85,16 +86,6 @@ def find(log: Floats2d, doubt: Floats1d, known: Known, center: Floats1d) -> list
         if len(members) >= SMALLEST and _known_share(seen, members) <= KNOWN
     ]
     return sorted(found, key=lambda one: (-one.turns * one.tightness, one.rows[0]))[:MOST]
-
-
-def _different(log: Floats2d) -> tuple[Ints1d, Ints1d]:
-    """Rows of the vectors that differ, each where it first stands, and how often each is there."""
-    if not len(log):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    whole = np.ascontiguousarray(log).view(np.dtype((np.void, log.dtype.itemsize * log.shape[1])))[:, 0]
-    _, first, repeats = np.unique(whole, return_index=True, return_counts=True)
-    order = np.argsort(first)
-    return first[order], repeats[order]
 
 
 def _seen(log: Floats2d, known: Known) -> _Seen:

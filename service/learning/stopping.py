@@ -10,6 +10,7 @@ import numpy as np
 from service.learning.types import Bools1d, Floats1d, Ints1d
 
 Z = 1.96  # of a 95 % interval
+BREAK = 5.0  # minutes between two answers from which on somebody did something else
 
 
 class Estimate(NamedTuple):
@@ -75,13 +76,13 @@ def gain(steps: Sequence[tuple[int, Estimate]]) -> Estimate | None:
     return Estimate(*(100 * value / labels for value in (total, total - below, total + above)))
 
 
-def minutes_a_label(times: Floats1d, longest: float = 5.0) -> float | None:
-    """Median minutes between one person's answers, (m,) times in minutes, ascending; longer gaps are breaks. None with
+def minutes_a_label(times: Floats1d) -> float | None:
+    """Median minutes between one person's answers, (m,) times in minutes, ascending; breaks left out. None with
     fewer than 20 gaps.
 
     >>> minutes_a_label(np.arange(0, 11, 0.25)), minutes_a_label(np.arange(5.0))
     (0.25, None)
     """
     gaps = np.diff(times)
-    gaps = gaps[(gaps > 0) & (gaps <= longest)]
+    gaps = gaps[(gaps > 0) & (gaps <= BREAK)]
     return float(np.median(gaps)) if len(gaps) >= 20 else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.encoding import unit
-from workers import clusters
+from workers import clusters, distinct
 from workers.clusters import SMALLEST, Known, find, key_phrases
 
 D, EACH, THEMES = 24, 60, 6
@@ -96,4 +96,4 @@ def test_texts_without_words_have_no_key_phrases() -> None:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(clusters).failed == 0
+    assert doctest.testmod(clusters).failed == doctest.testmod(distinct).failed == 0
