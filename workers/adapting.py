@@ -42,7 +42,7 @@ from service.turns.store import texts_of
 from workers import encoder as encoders
 from workers import finetune, gating, prototypes, training
 from workers.finetune import Examples, Guesses, OnStep
-from workers.training import Snapshot
+from workers.snapshot import Snapshot, heard, look
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
     gating.decide(context, encoder, bot)
     with database.reading(context.engine) as connection:
         setting = live_bot(connection, bot).encoder
-    seen = training.look(context, encoder, bot)
+    seen = look(context, encoder, bot)
     adapted = _planned(seen, setting, home, bot)
     if reason := _refusal(seen) or _known(context, bot, adapted.folder):
         log.warning("adapt.refused", bot=bot, reason=reason)
@@ -131,7 +131,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
         texts = texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
     _make(context, encoder, bot, seen, adapted, texts, tune)
     own = encoder.named(adapted.folder)
-    tried = training.heard(context, bot, _through(own, bot, seen, texts)._replace(adapted=adapted))
+    tried = heard(context, bot, _through(own, bot, seen, texts)._replace(adapted=adapted))
     outcome = training.fit(context, own, bot, tried, tuning=None)
     log.info("adapt.finished", bot=bot, encoder=tried.encoder, outcome=outcome)
     if outcome == "stale":  # a training came in between; the folder is there already

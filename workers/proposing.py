@@ -18,9 +18,9 @@ from service.learning.types import Floats2d
 from service.proposals import store
 from service.proposals.schemas import NewProposal
 from service.turns.store import texts_of
-from workers import clusters, training
+from workers import clusters
 from workers.clusters import Cluster, Known
-from workers.training import Snapshot
+from workers.snapshot import Snapshot, look
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ MEMBERS = 100  # turns of a proposal that are kept, the nearest to its middle
 
 def propose(context: Context, encoder: Encoder, bot: str) -> list[int] | None:
     """The new proposals' ids; None while no classifier is in force that reads the vectors of now."""
-    seen = training.look(context, encoder, bot)
+    seen = look(context, encoder, bot)
     champion = seen.champion
     if champion is None or champion.encoder != seen.live or not len(champion.head.intent_ids):
         return None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.classifiers.rules import Tally, Verdict, verdict
-from workers.training import draw
+from workers.trials import draw
 
 POINTS = (-3, -1, 0, 1, 3)
 DISAGREEMENT = 8  # points

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.bench.gate import FEW_TURNS, TURNS, answers, measure
-from workers.training import draw
+from workers.trials import draw
 
 
 @pytest.mark.parametrize(

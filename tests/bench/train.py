@@ -21,6 +21,8 @@ from service.learning.types import Floats2d, Ints1d
 from tests.bench.measured import beside
 from workers import prototypes, trainer
 from workers.bench.data import read
+from workers.heads import TOLERANCE
+from workers.held_out import Tuning
 
 INTENTS, DIMENSIONS, LABELS = 150, 384, 15_000
 C = 30.0  # what a search on 3,000 of CLINC150's labels finds
@@ -50,12 +52,12 @@ def product(path: Path) -> Callable[[], trainer.Fitted]:
     n = len(task.x)
     labels = trainer.Labels(task.x, task.y, np.ones(n), np.arange(n))
     ids = np.arange(1, len(task.names) + 1)
-    return partial(trainer.fit, ids, task.names, labels, task.log, seed=SEED, tuning=trainer.Tuning(C, n))
+    return partial(trainer.fit, ids, task.names, labels, task.log, seed=SEED, tuning=Tuning(C, n))
 
 
 def bare(x: Floats2d, y: Ints1d) -> None:
     """The reference: one regression to the product's tolerance, in the vectors' own precision."""
-    LogisticRegression(C=C, tol=trainer.TOLERANCE, max_iter=1_000).fit(x, y)
+    LogisticRegression(C=C, tol=TOLERANCE, max_iter=1_000).fit(x, y)
 
 
 def _task() -> tuple[str, Task]:

@@ -27,7 +27,8 @@ from workers import finetune, gating
 from workers.adapting import Base, adapt
 from workers.finetune import Examples, Guesses
 from workers.reembed import reembed
-from workers.training import look, train
+from workers.snapshot import look
+from workers.training import train
 
 SAID = {
     "refund": "i want my money back for this",

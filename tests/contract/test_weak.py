@@ -14,7 +14,7 @@ from service.classifiers.store import newest_n
 from service.weak import rules, store
 from tests.contract.test_training import SAID, label, run, say_all
 from tests.support.scored import AT, BOT, Shop, opened_shop
-from workers import trainer
+from workers import held_out
 
 YAML = """
 - {name: money, kind: keywords, intent: refund, words: [money]}
@@ -126,7 +126,7 @@ def test_the_functions_of_an_archived_intent_fall_silent(shop: Shop) -> None:
 
 
 def test_without_a_gain_the_manifest_says_none_were_used(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_costs", lambda *_: True)
+    monkeypatch.setattr(held_out, "costs", lambda *_: True)
     for intent, ids in say_all(shop, 30).items():
         for turn_id in ids[:10]:
             label(shop, turn_id, intent)

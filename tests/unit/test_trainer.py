@@ -9,10 +9,11 @@ from service.encoding import unit
 from service.learning.head import NEVER, NONE, decide, probabilities
 from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.learning.weak import ABSTAINS
+from workers import heads, held_out, projection, prototypes, trainer
 from workers import hints as hints_module
-from workers import projection, prototypes, trainer
+from workers.held_out import Tuning
 from workers.hints import NOWHERE, Hints
-from workers.trainer import Fitted, Labels, Tuning, fit
+from workers.trainer import Fitted, Labels, fit
 
 D = 32
 K = 8
@@ -152,7 +153,7 @@ def test_c_is_kept_until_the_labels_have_doubled() -> None:
     assert train(town, town.labels(100), tuning=Tuning(7.5, 60)).tuning == Tuning(7.5, 60)
     searched = train(town, town.labels(120), tuning=Tuning(7.5, 60)).tuning
     assert searched.searched_at == 120
-    assert searched.c in trainer.CS
+    assert searched.c in held_out.CS
 
 
 def test_confidence_is_about_how_often_it_is_right() -> None:
@@ -163,7 +164,7 @@ def test_confidence_is_about_how_often_it_is_right() -> None:
 
 
 def test_weights_of_balanced_labels_make_intents_equal() -> None:
-    weights = trainer._balanced(np.array([0, 0, 0, 2]), np.ones(4))
+    weights = heads._balanced(np.array([0, 0, 0, 2]), np.ones(4))
     assert weights.tolist() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2.0])
 
 
@@ -194,7 +195,7 @@ def log_loss(town: World, fitted: Fitted) -> float:
 def test_of_many_labels_some_are_enough_to_check_on(monkeypatch: pytest.MonkeyPatch, checked: int) -> None:
     town = world(2, none=0.2)
     every = train(town, town.labels(800))
-    monkeypatch.setattr(trainer, "CHECKED", checked)
+    monkeypatch.setattr(held_out, "CHECKED", checked)
     some = train(town, town.labels(800), tuning=every.tuning)
     assert town.accuracy(some) == pytest.approx(town.accuracy(every), abs=0.01)
     assert some.accuracy == pytest.approx(every.accuracy, abs=0.05)
@@ -205,7 +206,7 @@ def test_of_many_labels_some_are_enough_to_check_on(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("only_none", [False, True])
 def test_one_card_for_most_labels_never_raises(monkeypatch: pytest.MonkeyPatch, *, only_none: bool) -> None:
     """What is held out may be everything but a few, or nothing with an intent."""
-    monkeypatch.setattr(trainer, "CHECKED", 10)
+    monkeypatch.setattr(held_out, "CHECKED", 10)
     town = world(3, none=0.5)
     labels = town.labels(100)
     group = np.where(labels.y == NONE, 0, np.arange(100) + 1) if only_none else np.zeros(100, np.int64)
@@ -303,7 +304,7 @@ def test_functions_that_cost_are_not_used(monkeypatch: pytest.MonkeyPatch) -> No
     taught, alone = train(town, labels, log=log, hints=hints), train(town, labels, log=log)
     assert taught.weak == 0
     assert np.array_equal(taught.head.weights, alone.head.weights)
-    monkeypatch.setattr(trainer, "DOUBT", np.inf)
+    monkeypatch.setattr(held_out, "DOUBT", np.inf)
     forced = train(town, labels, log=log, hints=hints)
     assert forced.weak > 0
     assert town.accuracy(forced) < town.accuracy(alone)

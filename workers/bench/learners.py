@@ -20,6 +20,7 @@ from service.learning.types import Floats1d, Floats2d, Ints1d
 from workers import finetune, prototypes, trainer
 from workers.bench.turns import Task, reencode
 from workers.finetune import Examples
+from workers.held_out import CONFIDENCE, Tuning
 from workers.regression import fit_logistic
 
 PLAIN_C = 10.0  # chosen on CLINC150's validation part
@@ -48,7 +49,7 @@ class Full:
     def __init__(self, task: Task, seed: int, home: Path) -> None:
         self._task, self._seed, self._home = task, seed, home
         self._seen = task
-        self._tuning: trainer.Tuning | None = None
+        self._tuning: Tuning | None = None
         self._adapted_at = 0
 
     def fit(self, picked: Ints1d) -> View:
@@ -108,7 +109,7 @@ class Plain:
             weights = np.append(weights, np.full(len(task.names), PLAIN_NAME_WEIGHT))
         found, of_column = np.unique(columns, return_inverse=True)
         linear = fit_logistic(x, of_column, weights, len(found), PLAIN_C, tolerance=PLAIN_TOLERANCE)
-        temperature = calibration.prior_temperature(linear.of(task.pool.x), trainer.CONFIDENCE)
+        temperature = calibration.prior_temperature(linear.of(task.pool.x), CONFIDENCE)
 
         def proba(x: Floats2d) -> Floats2d:
             """An intent without a label has none."""

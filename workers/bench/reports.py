@@ -47,6 +47,7 @@ from service.reports.store import TurnReport
 from service.turns.schemas import ReportKind
 from workers import encoder, prototypes, trainer
 from workers.bench.data import Data, Row, read
+from workers.held_out import Tuning
 from workers.progress import Progress
 from workers.surroundings import NEAREST
 
@@ -300,10 +301,10 @@ STRATEGIES = {
 class Champion(NamedTuple):
     proba: Callable[[Floats2d], Floats2d]
     predict: Callable[[Floats2d], Ints1d]
-    tuning: trainer.Tuning | None = None
+    tuning: Tuning | None = None
 
 
-def train(world: World, asked: Ints1d, kind: HeadKind, tuning: trainer.Tuning | None) -> Champion:
+def train(world: World, asked: Ints1d, kind: HeadKind, tuning: Tuning | None) -> Champion:
     """From the examples and the labels of these rows; `full` is the product's head, which reads the log too."""
     known = Texts(np.vstack([world.examples.x, world.log.x[asked]]), np.append(world.examples.y, world.log.y[asked]))
     if kind == "plain":

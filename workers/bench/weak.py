@@ -28,6 +28,7 @@ from service.weak.schemas import Heard, Keywords, Regex
 from workers import encoder, trainer
 from workers.bench.data import read
 from workers.bench.turns import Task, encode
+from workers.held_out import FIRST_C, Tuning
 from workers.hints import NOWHERE, Hints
 from workers.progress import Progress
 
@@ -37,7 +38,7 @@ SAMPLE = 20  # texts of an intent that its terms are taken from
 OTHERS = 2_000  # texts of the log that say how common a term is
 TYPICAL = 40.0  # times more often in the sample than in the log
 TERMS = 4
-AS_FIRST = trainer.Tuning(trainer.FIRST_C, 1_000_000)  # C is not searched: that takes minutes, and serves both alike
+AS_FIRST = Tuning(FIRST_C, 1_000_000)  # C is not searched: that takes minutes, and serves both alike
 RIGHT = 0.75  # of the votes of a function that is not made wrong, at least, where the terms allow
 WRONG_FROM, WRONG_TO = 0.3, 0.6  # share of the votes of one that is
 

@@ -22,9 +22,10 @@ from service.learning.types import Floats2d, Ints1d
 from service.reviews.labels import training_labels
 from service.tables import turn, vector
 from service.turns.logs import NONE, Conversation
-from workers import trainer, training
+from workers import snapshot, trainer, training
 from workers.demo.control import Control, Labelled, accuracy, random_control
 from workers.demo.reviewer import Habits
+from workers.held_out import Tuning
 from workers.progress import Progress
 from workers.redaction import Redactor
 
@@ -50,7 +51,7 @@ class Inputs(NamedTuple):
     names: Floats2d
     examples: Labelled
     log: Floats2d
-    tuning: trainer.Tuning
+    tuning: Tuning
 
 
 def champion_n(context: Context, bot: str) -> int:
@@ -145,7 +146,7 @@ def _inputs(context: Context, bot: str, champion: Classifier) -> Inputs:
     with database.reading(context.engine) as connection:
         intents = list_intents(connection, bot)
         labels = training_labels(connection, bot)
-        _, log = training.unlabelled(connection, bot, champion.encoder)
+        _, log = snapshot.unlabelled(connection, bot, champion.encoder)
     examples = {label.turn_id: label.intent_id or NONE_ID for label in labels if label.origin == IMPORT}
     found = _stored(context, champion.encoder, examples)
     d = champion.manifest.dimensions
@@ -155,5 +156,5 @@ def _inputs(context: Context, bot: str, champion: Classifier) -> Inputs:
         examples=Labelled(found.x.reshape(-1, d), found.y),
         log=log,
         # Searched at more labels than there are: the control keeps the champion's C.
-        tuning=trainer.Tuning(champion.manifest.c, champion.manifest.labels),
+        tuning=Tuning(champion.manifest.c, champion.manifest.labels),
     )
