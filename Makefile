@@ -27,7 +27,7 @@ demo: setup  ## run the main job on the shipped log (DATA=path: your own; ARGS=-
 	$(BIN)/python -m service demo $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 test: setup  ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 	$(BIN)/python -m tests.support.newest_python
 
 SEEDS ?= 3

