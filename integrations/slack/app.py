@@ -10,8 +10,9 @@ from slack_sdk import WebClient
 
 from integrations.slack import listeners
 from integrations.slack.blocks import ANSWER, OTHER
-from integrations.slack.client import TIMEOUT_S, answering
+from integrations.slack.client import TIMEOUT_S, answering, posting
 from integrations.slack.listeners import Desk
+from integrations.slack.redrawing import Redrawer
 from service.context import Context
 
 THREADS = 64  # Bolt's own few make a hundred clicks at once wait for seconds
@@ -32,7 +33,8 @@ def create_bolt(context: Context) -> App:
         token_verification_enabled=False,
         listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
-    register(app, Desk(context, answering(settings)))
+    redrawer = Redrawer(posting(settings, context.engine))
+    register(app, Desk(context, answering(settings, context.engine), redrawer))
     return app
 
 

@@ -4,7 +4,6 @@ A click that is not acked shows the person an error and is never sent again by S
 stored is not acked, and the person clicks again."""
 
 from collections.abc import Mapping
-from http.client import HTTPException
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,10 +12,10 @@ from rapidfuzz import fuzz, process, utils
 from redis.exceptions import RedisError
 from slack_bolt import Ack
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from integrations.slack import blocks, cards
+from integrations.slack import blocks, messages
 from integrations.slack.blocks import OTHER, SLACK_USER, Block, Place, place_of
+from integrations.slack.redrawing import Redrawer
 from service import clock, database
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, FencepostError, Gone, NotFound
@@ -38,6 +37,7 @@ class Desk(NamedTuple):
 
     context: Context
     client: WebClient
+    redrawer: Redrawer
 
 
 class Click(NamedTuple):
@@ -146,13 +146,11 @@ def _reason(refusal: FencepostError) -> str:
 
 
 def _show(desk: Desk, click: Click) -> None:
-    """Slack being away does not matter here: the vote is stored, and the next dispatch draws the card."""
-    try:
-        cards.redraw(desk.context.engine, desk.client, click.place, click.channel, click.ts)
-    except SlackApiError as error:
-        log.warning("slack.redraw_failed", card=click.place.card, error=str(error.response.get("error")))
-    except (OSError, HTTPException) as error:
-        log.warning("slack.redraw_failed", card=click.place.card, error=type(error).__name__)
+    """Slack being away does not matter here: the vote is stored, and the message is drawn when it is back."""
+    with database.reading(desk.context.engine) as connection:
+        message_id = messages.of_card(connection, click.place.card)
+    if message_id is not None:
+        desk.redrawer.redraw(message_id, click.ts)
 
 
 def on_options(ack: Ack, body: dict[str, Any], desk: Desk) -> None:

@@ -16,7 +16,7 @@ from litestar.params import Body
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from service import problems
+from service import problems, slack_trouble
 from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
@@ -26,9 +26,8 @@ from service.context import Context
 from service.database import reading
 from service.errors import CardClosed
 from service.intents.store import views
-from service.reviews import store
+from service.reviews import dealing, store
 from service.reviews.controllers import CardId
-from service.reviews.dealing import next_cards
 from service.reviews.schemas import CardView, Vote
 from service.reviews.views import numbered_choices
 from service.reviews.voting import cast, reviewer_of
@@ -103,13 +102,17 @@ class ConsoleController(Controller):
     def show_bots(self, context: Context, principal: Principal) -> Response[str]:
         with reading(context.engine) as connection:
             bots = [bot for bot in overview.bots(connection) if allows(principal, "reader", bot.name)]
+            refused = slack_trouble.troubles(connection)
         reviewed = {bot.name for bot in bots if allows(principal, "reviewer", bot.name)}
-        return page("bots.html", principal=principal, bots=bots, reviewed=reviewed)
+        has_slack = bool(context.settings.slack_bot_token)
+        return page(
+            "bots.html", principal=principal, bots=bots, reviewed=reviewed, refused=refused, has_slack=has_slack
+        )
 
     @get("/bots/{bot:str}/review", guards=[requires("reviewer")], sync_to_thread=True)
     def review(self, context: Context, principal: Principal, bot: BotName, closed: bool = False) -> Response[str]:
         """One card at a time, claimed for ten minutes."""
-        cards = next_cards(context.engine, bot, reviewer_of(principal, bot))
+        cards = dealing.next_cards(context.engine, bot, reviewer_of(principal, bot))
         return _review_page(context, principal, bot, cards[0] if cards else None, closed=closed)
 
     @post("/bots/{bot:str}/review/{card:str}", guards=[requires("reviewer")], status_code=303, sync_to_thread=True)
@@ -138,6 +141,7 @@ def _review_page(
             "today": store.count_votes(connection, bot, principal.name, at.replace(hour=0, minute=0, second=0)),
             "open": store.count_open(connection, bot),
             "last": overview.last_vote(connection, bot, principal.name, at - UNDO_WITHIN),
+            "enough": dealing.enough_today(connection, bot, principal.name, at),
         }
     numbered = numbered_choices(card) if card else ()
     return page("review.html", principal=principal, bot=bot, card=card, numbered=numbered, closed=closed, **fields)
