@@ -18,6 +18,7 @@ Surface = Literal["console", "slack", "terminal", "api"]
 
 USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
 NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+WHY_LIMIT = 1_000  # characters of a reviewer's reason
 
 
 class Span(NamedTuple):

@@ -9,6 +9,7 @@ ANSWER = "answer"  # answer:0, answer:none, …
 OTHER = "other"
 MORE = "more"
 SKIP = "skip"
+BACK = "back"  # its value is the card whose answer is taken back
 AGAIN = "again"  # look for cards once more, the skipped ones too
 TYPED = "typed"
 
