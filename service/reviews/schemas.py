@@ -18,6 +18,8 @@ Surface = Literal["console", "slack", "terminal", "api"]
 
 USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
 NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+TYPE_LIMIT = 100  # characters of an entity's type
+SPANS_LIMIT = 100  # entities of one answer
 
 
 class Span(NamedTuple):
@@ -25,7 +27,7 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    type: Annotated[str, Meta(min_length=1, max_length=TYPE_LIMIT)]
 
 
 class Reviewer(NamedTuple):
@@ -35,7 +37,7 @@ class Reviewer(NamedTuple):
     adjudicates: bool = False
 
 
-Spans = Annotated[tuple[Span, ...], Meta(max_length=100)] | None  # None: entities were not looked at
+Spans = Annotated[tuple[Span, ...], Meta(max_length=SPANS_LIMIT)] | None  # None: entities were not looked at
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
