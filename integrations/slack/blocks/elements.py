@@ -47,7 +47,8 @@ def context(text: str) -> Block:
 
 def rich(elements: Sequence[Block], block_id: str = "") -> Block:
     """Sections and quotes of rich text."""
-    return {"type": "rich_text", "elements": list(elements)} | ({"block_id": block_id} if block_id else {})
+    made: Block = {"type": "rich_text", "elements": list(elements)}
+    return made | ({"block_id": block_id} if block_id else {})
 
 
 def section(*elements: Block) -> Block:
