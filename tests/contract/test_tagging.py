@@ -13,6 +13,7 @@ from service.bots.store import get_bot
 from service.classifiers import store
 from service.classifiers.cache import Champions
 from service.classifiers.schemas import Classifier
+from service.console.entities import known_types
 from service.reports.rules import evidence
 from service.reviews.assessments import RARE
 from service.reviews.labels import training_labels
@@ -215,3 +216,5 @@ def test_a_card_keeps_what_the_tagger_saw_when_it_was_made(shop: Shop) -> None:
     kept = dict(shop.rows(tables.card, "turn_id", "tagged", purpose="rank"))
     assert kept[waiting] is None  # there was no tagger
     assert [kept[turn_id] for turn_id in tagged] == [[[29, 33, "item"]], []]
+    with database.reading(shop.engine) as connection:
+        assert known_types(connection, BOT) == ("item",)
