@@ -30,6 +30,7 @@ from service.intents.store import views
 from service.reviews import store
 from service.reviews.controllers import CardId
 from service.reviews.dealing import next_cards
+from service.reviews.reasons import MARKS
 from service.reviews.schemas import CardView, Span, Vote
 from service.reviews.views import numbered_choices
 from service.reviews.voting import cast, reviewer_of
@@ -38,16 +39,6 @@ FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 YEAR_S = 31_536_000
 UNDO_WITHIN = timedelta(hours=12)
-
-# What a mark says to somebody who never read how turns are chosen.
-MARKS = {
-    "boundary": "between two intents",
-    "entity_structure": "unusual entities",
-    "entity_boundary": "unclear where an entity ends",
-    "unfamiliar": "unlike what was seen so far",
-    "disagreement": "classifiers disagree",
-    "reported": "reported by a user",
-}
 
 _templates = Environment(
     loader=FileSystemLoader(FOLDER / "templates"),

@@ -18,6 +18,7 @@ Surface = Literal["console", "slack", "terminal", "api"]
 
 USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
 NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+WHY_LIMIT = 1_000  # characters of a reviewer's reason
 TYPE_LIMIT = 100  # characters of an entity's type
 SPANS_LIMIT = 100  # entities of one answer
 
@@ -48,6 +49,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None = None  # of "intent" and "two"
     second: str | None = None  # of "two"
     proposed: Annotated[str, Meta(max_length=NAME_LIMIT)] | None = None  # of "new"
+    why: Annotated[str, Meta(max_length=WHY_LIMIT)] = ""  # of "new": for the owner
     spans: Spans = None
 
 
@@ -224,6 +226,7 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None
     second: str | None
     proposed: str
+    why: str
     spans: Spans
     surface: Surface
     at: datetime

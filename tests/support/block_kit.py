@@ -32,6 +32,7 @@ FIELDS = {
 }
 ELEMENT_FIELDS = {
     "button": {"type", "action_id", "text", "value", "url", "style", "confirm", "accessibility_label"},
+    "overflow": {"type", "action_id", "options", "confirm"},
     "external_select": {"type", "action_id", "placeholder", "initial_option", "min_query_length", "confirm"},
     "static_select": {"type", "action_id", "placeholder", "options", "option_groups", "initial_option", "confirm"},
 }
