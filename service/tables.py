@@ -385,6 +385,7 @@ card = Table(
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
+    Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card

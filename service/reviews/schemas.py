@@ -159,6 +159,7 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
     context: Around
     choices: tuple[Choice, ...]  # the nine likeliest, best first; blind or before the first classifier: all, by name
     entities: tuple[Entity, ...] = ()  # the platform's
+    tagged: Spans = None  # the tagger's, as it was when the card was made; None: blind, or there was no tagger
     why: Why | None = None
 
 
