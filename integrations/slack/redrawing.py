@@ -40,7 +40,14 @@ class Redrawer:
         self._waiting: set[str] = set()  # messages that a timer will redraw
         self._lock = threading.Lock()
 
-    def redraw(self, message_id: str, ts: str = "") -> None:
+    def redraw_card(self, card_id: str, ts: str) -> None:
+        """The message that the card stands on; `ts` as in `redraw`."""
+        with database.reading(self._client.engine) as connection:
+            message_id = messages.of_card(connection, card_id)
+        if message_id is not None:
+            self._redraw(message_id, ts)
+
+    def _redraw(self, message_id: str, ts: str) -> None:
         if wait := redraw(self._client, message_id, ts):
             self._later(message_id, ts, wait)
 
@@ -57,7 +64,7 @@ class Redrawer:
         with self._lock:
             self._waiting.discard(message_id)  # first: what changes from here on wants a redraw of its own
         try:
-            self.redraw(message_id, ts)
+            self._redraw(message_id, ts)
         except sa.exc.SQLAlchemyError as error:  # the next dispatch draws it
             log.warning("slack.redraw_failed", message=message_id, error=type(error).__name__)
 
