@@ -42,6 +42,7 @@ KNOWN: Mapping[str, tuple[Reach, str]] = {
     "restricted_action": ("channel", _ADMIN),
     "missing_scope": ("method", "give the app its scopes and install it again; `fencepost slack doctor` names them"),
     "no_permission": ("method", _ADMIN),
+    "not_allowed_token_type": ("method", _TOKEN),
 }
 OPENING = "apps.connections.open"  # of Socket Mode, with a token of its own
 _OPENING = "set FENCEPOST_SLACK_APP_TOKEN to an app-level token with the scope connections:write"
