@@ -75,7 +75,8 @@ class Client(WebClient):
             self._hear(slack_trouble.NO_ANSWER, channel, method, asked_at)
 
     def _hear(self, error: str, channel: str, method: str, asked_at: datetime) -> None:
-        log.error("slack.refused", error=error, method=method, channel=channel)
+        say = log.warning if error == slack_trouble.NO_ANSWER else log.error
+        say("slack.refused", error=error, method=method, channel=channel)
         with database.writing(self.engine) as connection:
             slack_trouble.hear(connection, error, channel, method, asked_at, self.now())
 
@@ -93,13 +94,16 @@ class PatientClient(Client):
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         channel = _channel(options)
-        with database.reading(self.engine) as connection:
-            until = slack_trouble.blocked_until(connection, channel, api_method)
-        if until is not None:
+        if until := self.closed_until(api_method, channel):
             with database.writing(self.engine) as connection:
                 if not slack_trouble.may_try(connection, channel, api_method, self.now()):
                     raise NotAsked(until)
         return super().api_call(api_method, **options)
+
+    def closed_until(self, method: str, channel: str) -> datetime | None:
+        """Until when such a request is not made, or was not; None where Slack refuses nothing."""
+        with database.reading(self.engine) as connection:
+            return slack_trouble.blocked_until(connection, channel, method)
 
 
 def _channel(options: Mapping[str, Any]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import structlog
 
 from integrations.slack import messages
-from integrations.slack.client import FAILURES, PatientClient, error_name
+from integrations.slack.client import FAILURES, NotAsked, PatientClient, error_name
 from integrations.slack.lookup import Finder
 from integrations.slack.redrawing import redraw
 from integrations.slack.sending import Pause, Sender
-from service import database, slack_trouble
+from service import database
 from service.bots.hours import is_quiet
 from service.bots.store import get_bot
 
@@ -38,15 +38,15 @@ def dispatch(client: PatientClient, bot: str, *, pause: Pause = time.sleep) -> i
 def _try(step: Callable[[], object], bot: str) -> None:
     try:
         step()
+    except NotAsked as error:
+        log.debug("slack.not_asked", bot=bot, until=error.until.isoformat())
     except FAILURES as error:
         log.warning("slack.step_ended", bot=bot, error=error_name(error))
 
 
 def _greet(client: PatientClient) -> None:
     """While Slack refuses everything, ask whether it still does: there may be nothing to post that would tell."""
-    with database.reading(client.engine) as connection:
-        is_refused = slack_trouble.blocked_until(connection, "", "auth.test") is not None
-    if is_refused:
+    if client.closed_until("auth.test", ""):
         client.auth_test()
 
 

@@ -92,7 +92,7 @@ def reserve(connection: sa.Connection, bot: str, channel: str, card_ids: Sequenc
     """A message of these cards, now `sending`; of those that another dispatcher has taken, not. None when it has taken
     all."""
     message_id = uuid.uuid4().hex
-    rows = [{"card_id": card_id, "message_id": message_id} for card_id in card_ids]
+    rows = [{"card_id": card_id, "message_id": message_id} for card_id in sorted(card_ids)]  # in one order: no deadlock
     if not database.insert_new(connection, POST, rows):
         return None
     times = dict.fromkeys(("first_at", "attempted_at", "redraw_at"), now)

@@ -51,7 +51,10 @@ class Sender:
             return found[: how_many_fit(connection, self.bot, found)]
 
     def wait_for(self, method: str, channel: str) -> None:
-        """Keep Slack's pace; NotAsked when that would take too long."""
+        """Keep Slack's pace; NotAsked when that would take too long, or Slack refuses."""
+        until = self.client.closed_until(method, channel)
+        if until and until > self.client.now():
+            raise NotAsked(until)
         while True:
             now = self.client.now()
             with database.writing(self.client.engine) as connection:

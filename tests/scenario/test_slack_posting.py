@@ -17,8 +17,10 @@ from integrations.slack.sending import AT_ONCE, CARDS
 from service import database, tables
 from service.bots.store import archive_bot, update_bot
 from service.context import Context
+from service.operations.doctor import examine
 from service.reviews import store, voting
 from service.reviews.schemas import Answer, Reviewer, Vote
+from service.slack_trouble import troubles
 from tests.support.channel import Clock, eventually, request, statuses, votes, words
 from tests.support.shop import AT, BOT, deal, open_shop
 from tests.support.slack import CHANNEL, Fault, Json, Slack, problems
@@ -274,6 +276,47 @@ def test_retry_after_is_honoured_and_the_card_posted_later(
     assert (post(), statuses(desk.engine)) == (0, {})
     assert (post(), clock.waited) == (1, [1.1])
     assert statuses(desk.engine) == {card: "open"}
+
+
+@pytest.mark.parametrize("error", ["token_revoked", "missing_scope", "channel_not_found"])
+def test_what_slack_refuses_is_said_until_it_is_mended_and_posted_then(
+    desk: Context, slack: Slack, clock: Clock, http_client: TestClient[Any], post: Post, error: str
+) -> None:
+    def checks() -> list[Json]:
+        ready = http_client.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+        return [check for check in ready.json()["checks"] if check["name"] == "slack"]
+
+    def doctor() -> list[tuple[str, str]]:
+        found = examine(desk, lambda _connection, _bot: 0.0)
+        return [(check.level, check.saw) for check in found if error in check.saw]
+
+    deal(desk.engine, "text")
+    slack.token_error = error
+    assert (post(), post(), slack.calls) == (0, 0, ["chat.postMessage"])
+    (check,) = checks()
+    assert (check["level"], error in check["saw"], len(check["mend"]) > 20) == ("warning", True, True)
+    assert doctor() == [("wrong", check["saw"])]
+    slack.token_error = ""
+    clock.pause(2)
+    assert (post(), said(slack)) == (1, ["text"])
+    assert checks() == [{"name": "slack", "level": "ok", "saw": "Slack refuses nothing"}]
+    assert doctor() == []
+
+
+def test_a_mended_token_is_noticed_though_nothing_is_to_be_posted(
+    desk: Context, slack: Slack, clock: Clock, post: Post
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.token_error = "account_inactive"
+    post()
+    answer(desk, card)
+    slack.token_error = ""
+    clock.pause(2)
+    post()
+    with database.reading(desk.engine) as connection:
+        assert troubles(connection) == []
+    assert slack.calls == ["chat.postMessage", "auth.test"]
 
 
 def test_a_card_slack_will_not_have_does_not_hold_up_the_others(desk: Context, slack: Slack, post: Post) -> None:
