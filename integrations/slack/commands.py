@@ -5,6 +5,7 @@ import threading
 
 import click
 
+from integrations.slack.people_commands import people_group
 from service.settings import Settings
 
 
@@ -29,5 +30,7 @@ def run_command(settings: Settings) -> None:
         wait_for_redis(context)
         run(context, stop)
 
+
+slack.add_command(people_group)
 
 COMMANDS: tuple[click.Command, ...] = (slack,)

@@ -15,11 +15,11 @@ from slack_bolt import Ack
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from integrations.slack import blocks, cards
+from integrations.slack import blocks, cards, people
 from integrations.slack.blocks import OTHER, SLACK_USER, Block, Place, place_of
 from service import clock, database
 from service.context import Context
-from service.errors import BadInput, CardClosed, Conflict, FencepostError, Gone, NotFound
+from service.errors import BadInput, CardClosed, Conflict, FencepostError, Forbidden, Gone, NotFound
 from service.intents.schemas import Intent
 from service.intents.store import get_intent, intent_ids, list_intents, resolve_id
 from service.jobs import Job, enqueue
@@ -28,7 +28,7 @@ from service.reviews.schemas import Answer, Reviewer, Vote
 
 log = structlog.get_logger()
 
-REFUSALS = (BadInput, Conflict, Gone, NotFound)  # the person is told; anything else is ours to mend
+REFUSALS = (BadInput, Conflict, Forbidden, Gone, NotFound)  # the person is told; anything else is ours to mend
 ANSWERS: Mapping[str, Answer] = {"none": "none", "unsure": "unsure", "undo": "undo"}
 GOOD_MATCH = 60  # of 100
 
@@ -104,9 +104,10 @@ def _vote(engine: sa.Engine, click: Click) -> FencepostError | None:
 
 def _store(connection: sa.Connection, click: Click) -> None:
     bot, card = click.place
+    reviewer = people.voter(connection, bot, click.user)
     answer = _answer(connection, click)
     if not _is_said(connection, click, answer):
-        voting.vote(connection, bot, card, click.reviewer, answer, clock.now(), surface="slack")
+        voting.vote(connection, bot, card, reviewer, answer, clock.now(), surface="slack")
 
 
 def _answer(connection: sa.Connection, click: Click) -> Vote:
