@@ -385,6 +385,7 @@ card = Table(
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
+    Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
@@ -423,6 +424,7 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
+    Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),

@@ -13,7 +13,7 @@ from service.errors import TurnNotFound
 from service.intents.store import list_intents
 from service.reviews import store
 from service.reviews.policies import active
-from service.reviews.schemas import StoredVote
+from service.reviews.schemas import CardView, StoredVote
 from service.reviews.views import view
 
 REDRAWS = 3
@@ -37,6 +37,21 @@ def draw(connection: sa.Connection, place: Place) -> Drawing:
         return Drawing(blocks.gone(), is_open=False)
     votes = active(store.votes_of(connection, place.card))
     return Drawing(blocks.card(shown, _said(connection, place.bot, votes)), is_open=found.status == "open")
+
+
+def said_on(connection: sa.Connection, shown: CardView) -> list[Said]:
+    """The answers that a reviewer may see: none of a blind card, until an adjudicator is to decide between them."""
+    if shown.blind and shown.status == "open":
+        return []
+    return _said(connection, shown.bot, active(store.votes_of(connection, shown.id)))
+
+
+def answer_of(connection: sa.Connection, bot: str, card: str, reviewer: str) -> str:
+    """The reviewer's answer in words; "" when it was taken back."""
+    return next(
+        (one.what for one in _said(connection, bot, active(store.votes_of(connection, card))) if one.who == reviewer),
+        "",
+    )
 
 
 def _said(connection: sa.Connection, bot: str, votes: Sequence[StoredVote]) -> list[Said]:

@@ -1,5 +1,6 @@
 """Who gets which card."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,27 +15,37 @@ from service.reviews.views import view
 CARDS_AT_ONCE = 20
 
 
-def next_cards(engine: sa.Engine, bot: str, reviewer: Reviewer, *, count: int = 1) -> list[CardView]:
+def next_cards(
+    engine: sa.Engine, bot: str, reviewer: Reviewer, *, count: int = 1, skipped: Sequence[str] = ()
+) -> list[CardView]:
     """Claim in one short write, then read what is to be shown."""
     with database.writing(engine) as connection:
-        cards = claim_cards(connection, bot, reviewer, clock.now(), count=count)
+        cards = claim_cards(connection, bot, reviewer, clock.now(), count=count, skipped=skipped)
     with database.reading(engine) as connection:
         return [view(connection, card) for card in cards]
 
 
 def claim_cards(
-    connection: sa.Connection, bot: str, reviewer: Reviewer, now: datetime, *, count: int = 1
+    connection: sa.Connection,
+    bot: str,
+    reviewer: Reviewer,
+    now: datetime,
+    *,
+    count: int = 1,
+    skipped: Sequence[str] = (),
 ) -> list[Card]:
     """The next cards for this reviewer, kept from other people for ten minutes: first those on their screen already,
-    then flips, then the rest by priority with the audit slice mixed in. Never one they have answered."""
+    then flips, then the rest by priority with the audit slice mixed in. Never one they have answered, nor a
+    skipped one."""
     live_bot(connection, bot)
     statuses: list[CardStatus] = ["open", "adjudicate"] if reviewer.adjudicates else ["open"]
-    cards = store.claimed_cards(connection, bot, reviewer.name, statuses, now)[:count]
+    on_screen = store.claimed_cards(connection, bot, reviewer.name, statuses, now)
+    cards = [card for card in on_screen if card.id not in skipped][:count]
     for card in cards:
         store.renew_claim(connection, card.id, reviewer.name, now)
     answered = {purpose: store.count_resolved(connection, bot, purpose) for purpose in ("audit", "rank")}
     while len(cards) < count:
-        held = [card.id for card in cards]
+        held = [*skipped, *(card.id for card in cards)]
         dealt = {name: n + sum(card.purpose == name for card in cards) for name, n in answered.items()}
         claimed = (
             store.claim_free(connection, bot, purpose, reviewer.name, statuses, now, but=held)

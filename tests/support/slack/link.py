@@ -30,12 +30,14 @@ class Link:
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self._handler, self._lock = handler, threading.Lock()
+        self.is_leaving = False
 
     def send(self, message: Json) -> None:
         self._write(json.dumps(message).encode())
 
     def disconnect(self) -> None:
-        """Ask the client to connect anew, as Slack does every few hours."""
+        """Ask the client to connect anew, as Slack does every few hours; then this link is closed."""
+        self.is_leaving = True
         self.send({"type": "disconnect", "reason": "refresh_requested", "debug_info": {"host": "test"}})
 
     def drop(self) -> None:

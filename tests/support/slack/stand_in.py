@@ -101,12 +101,27 @@ class Slack(Workspace):
 
     def attach(self, link: Link) -> None:
         with self._changed:
+            for old in (one for one in self.links if one.is_leaving):
+                old.drop()
             self.links.append(link)
             self._changed.notify_all()
 
     def detach(self, link: Link) -> None:
         with self._changed:
             self.links.remove(link)
+
+    def disconnect(self) -> None:
+        """Ask the app to connect anew, and wait until it has."""
+        old = self._link()
+        old.disconnect()
+        self.injected["disconnect"] += 1
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.links[-1:] not in ([], [old]), LINK_WAIT_S):
+                raise TimeoutError("the app does not connect anew")
+
+    def drop(self) -> None:
+        """Cut the link without a word: the app's client takes its time to see it."""
+        self._link().drop()
 
     def _link(self) -> Link:
         with self._changed:
