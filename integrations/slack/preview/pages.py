@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent
 STATIC, STATIC_PATH = FOLDER / "static", "/slack-preview/static"
 CARD, CONTENT = tables.card, tables.turn_content
 
-_templates = templates(FOLDER / "templates")
+TEMPLATES = templates(FOLDER / "templates")
 
 
 class PreviewController(Controller):
@@ -67,7 +67,7 @@ def _page(
     stylesheet = asset("slack.css", STATIC, STATIC_PATH)
     return page(
         "preview.html",
-        found_in=_templates,
+        found_in=TEMPLATES,
         principal=principal,
         surfaces=plain,
         bot=bot,
