@@ -550,3 +550,21 @@ proposal_turn = Table(
     Column("position", Integer, nullable=False),  # 0: the medoid, then by distance from it
     Index("proposal_by_turn", "turn_id"),
 )
+
+# people in Slack
+
+slack_role = Table(
+    "slack_role",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("subject", String(40), primary_key=True),  # U… or W…: a user; S…: a user group
+    Column("role", String(16), nullable=False),
+)
+
+slack_member = Table(  # of user groups, as Slack said last
+    "slack_member",
+    metadata,
+    Column("group_id", String(40), primary_key=True),
+    Column("user_id", String(40), primary_key=True),
+    Index("slack_member_by_user", "user_id"),
+)

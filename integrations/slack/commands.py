@@ -5,6 +5,9 @@ import threading
 
 import click
 
+from integrations.slack import manifest
+from integrations.slack.people_commands import people_group
+from service.printing import as_json
 from service.settings import Settings
 
 
@@ -29,5 +32,15 @@ def run_command(settings: Settings) -> None:
         wait_for_redis(context)
         run(context, stop)
 
+
+@slack.command("manifest")
+@click.option("--url", default="", help="Where Slack reaches Fencepost, https://…; without it: Socket Mode.")
+@click.option("--user-groups", is_flag=True, help="Ask to read user groups, for roles given to them.")
+def manifest_command(url: str, user_groups: bool) -> None:
+    """Print the app manifest, to be pasted at api.slack.com/apps under "From a manifest"."""
+    as_json(manifest.manifest(url, user_groups=user_groups))
+
+
+slack.add_command(people_group)
 
 COMMANDS: tuple[click.Command, ...] = (slack,)

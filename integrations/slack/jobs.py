@@ -3,7 +3,8 @@
 import os
 
 from integrations.slack import dispatch as dispatching
-from integrations.slack.client import posting
+from integrations.slack import people_sync
+from integrations.slack.client import answering, posting
 from service import jobs
 from service.context import opened
 from service.jobs import Job
@@ -16,3 +17,11 @@ def dispatch(bot: str) -> None:
         jobs.begin(context.redis, Job.DISPATCH, bot)
         if context.settings.slack_bot_token:
             dispatching.dispatch(context.engine, posting(context.settings), bot)
+
+
+def people(bot: str) -> None:
+    """Read who is in the bot's user groups; nothing without a token."""
+    with opened(Settings.from_env(os.environ)) as context:
+        jobs.begin(context.redis, Job.PEOPLE, bot)
+        if context.settings.slack_bot_token:
+            people_sync.sync(context.engine, answering(context.settings), bot)

@@ -26,9 +26,8 @@ from service.reviews.schemas import Around, CardView, Choice, Line, Reviewer, Vo
 from service.settings import Secret
 from service.streams import PENDING
 from tests.support import slack as stand_in
-from tests.support.block_kit import problems
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, open_shop
-from tests.support.slack import CHANNEL, Json, Slack, options_of, signed
+from tests.support.slack import CHANNEL, Json, Slack, options_of, problems, signed
 
 NASTY = "<@U123> <!channel> *bold* _it_ `code` https://evil.test <https://evil.test|refund> &amp; :boom: @here"
 
@@ -279,12 +278,9 @@ def test_what_slack_refuses_for_now_is_posted_once_it_is_mended(
     assert post() == 1
 
 
-def test_a_card_slack_will_not_have_does_not_hold_up_the_others(
-    desk: Context, slack: Slack, post: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_card_slack_will_not_have_does_not_hold_up_the_others(desk: Context, slack: Slack, post: Any) -> None:
     bad, good = deal(desk.engine, "text", priority=1.0), deal(desk.engine, "other")
-    refuse_first = iter([["too long"]])
-    monkeypatch.setattr(stand_in, "problems", lambda given: next(refuse_first, problems(given)))
+    slack.fail("chat.postMessage", "invalid_blocks")
     assert post() == 1
     assert statuses(desk.engine) == {bad: "failed", good: "posted"}
 
