@@ -23,7 +23,7 @@ from service.app import create_app
 from service.bots.store import archive_bot, update_bot
 from service.context import Context
 from service.intents.store import by_name
-from service.reviews import store, voting
+from service.reviews import voting
 from service.reviews.schemas import Reviewer, Vote
 from service.settings import Secret
 from tests.support import slack as stand_in
@@ -86,6 +86,15 @@ def review(act: Act, slack: Slack) -> Callable[..., Json]:
         return slack.view(user)
 
     return typed
+
+
+@pytest.fixture
+def message(desk: Context, slack: Slack) -> Callable[[], Json]:
+    def posted() -> Json:
+        dispatch(desk.engine, posting(desk.settings), BOT)
+        return slack.messages[CHANNEL][0]
+
+    return posted
 
 
 def words(surface: Json) -> str:
@@ -235,6 +244,7 @@ def test_the_command_finds_the_bot_or_names_those_there_are(
         open_shop(desk.engine, name)
     with database.writing(desk.engine) as connection:
         archive_bot(connection, "old", AT)
+        people.add(connection, "bank", "U1", "reviewer", AT, who="Ana")
     answer = act(slack.command("U1", "/fencepost", text))
     if said is None:
         assert slack.view("U1")["title"]["text"] == f"Review {text.removeprefix('review').strip() or BOT}"
@@ -250,8 +260,9 @@ def test_several_bots_and_none_of_this_channel_are_named(desk: Context, slack: S
     assert answer["text"] == f"There is nothing to review: there are several bots: {offered}."
 
 
-def test_who_has_no_role_reviews_nothing(desk: Context, slack: Slack, act: Act, review: Any) -> None:
-    card = deal(desk.engine, "text")
+def test_who_has_no_role_reviews_nothing(desk: Context, slack: Slack, act: Act, review: Any, message: Any) -> None:
+    deal(desk.engine, "text", priority=1.0)
+    deal(desk.engine, "other")
     review("U2")
     with database.writing(desk.engine) as connection:
         people.add(connection, BOT, "U1", "reviewer", AT, who="Ana")
@@ -260,16 +271,29 @@ def test_who_has_no_role_reviews_nothing(desk: Context, slack: Slack, act: Act, 
     assert answer["text"] == f"There is nothing to review: {said}"
     act(slack.click("U2", slack.view("U2"), "refund"))  # the modal was open before
     assert (words(slack.view("U2")), votes(desk.engine)) == (said, [])
-    dispatch(desk.engine, posting(desk.settings), BOT)
-    with database.writing(desk.engine) as connection:
-        store.drop_claim(connection, card, "slack:U2")
-    dispatch(desk.engine, posting(desk.settings), BOT)
-    act(slack.choose("U2", slack.messages[CHANNEL][0], "Two intents…"))
+    act(slack.choose("U2", message(), "Two intents…"))
     assert slack.ephemerals[-1]["text"] == f"Your click was not counted: {said}"
 
 
 def blind(engine: sa.Engine, text: str = "text") -> str:
     return deal(engine, text, purpose="audit", overlap=2)
+
+
+def test_a_blind_card_goes_to_as_many_people_as_it_wants_answers(desk: Context, slack: Slack, review: Any) -> None:
+    blind(desk.engine)
+    shown = [words(review(user)).splitlines()[-1] for user in ("U1", "U2")]
+    assert shown == ["text", "text"]
+    assert words(review("U3")).startswith("No card is waiting for you.")
+
+
+def test_a_card_forgotten_on_screen_does_not_come_again(desk: Context, slack: Slack, review: Any) -> None:
+    turn = add_turn(desk.engine, "my secret")
+    add_card(desk.engine, turn, priority=1.0)
+    deal(desk.engine, "other")
+    assert words(review()).endswith("my secret")
+    with database.writing(desk.engine) as connection:
+        connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn))
+    assert words(review()).endswith("other")
 
 
 def test_a_blind_card_shows_no_opinion(desk: Context, slack: Slack, act: Act, review: Any) -> None:
@@ -299,15 +323,6 @@ def test_an_adjudicator_sees_the_answers_that_do_not_agree(desk: Context, slack:
     assert "text<U2> said refund\nAna said cancel_order\n" in shown
     act(slack.click("U1", slack.view("U1"), "refund"))
     assert votes(desk.engine)[-1] == (card, "slack:U1", "intent")
-
-
-@pytest.fixture
-def message(desk: Context, slack: Slack) -> Callable[[], Json]:
-    def posted() -> Json:
-        dispatch(desk.engine, posting(desk.settings), BOT)
-        return slack.messages[CHANNEL][0]
-
-    return posted
 
 
 def found(slack: Slack, act: Act, typed: str, within: str) -> Json:
