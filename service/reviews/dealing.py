@@ -19,7 +19,7 @@ def next_cards(engine: sa.Engine, bot: str, reviewer: Reviewer, *, count: int = 
     with database.writing(engine) as connection:
         cards = claim_cards(connection, bot, reviewer, clock.now(), count=count)
     with database.reading(engine) as connection:
-        return [view(connection, card) for card in cards]
+        return [view(connection, card, adjudicates=reviewer.adjudicates) for card in cards]
 
 
 def claim_cards(
