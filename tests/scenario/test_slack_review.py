@@ -231,6 +231,7 @@ def test_the_command_finds_the_bot_or_names_those_there_are(
         open_shop(desk.engine, name)
     with database.writing(desk.engine) as connection:
         archive_bot(connection, "old", AT)
+        people.add(connection, "bank", "U1", "reviewer", AT, who="Ana")
     answer = act({"type": "command"} | slack.command("U1", "/fencepost", text))
     if said is None:
         assert slack.view("U1")["title"]["text"] == f"Review {text.removeprefix('review').strip() or BOT}"
