@@ -1,15 +1,6 @@
 """The view that asks what the bot got wrong."""
 
-from integrations.slack.blocks.elements import (
-    Block,
-    context,
-    field,
-    modal,
-    option,
-    plain,
-    rich,
-    search,
-)
+from integrations.slack.blocks.elements import Block, context, cut, field, modal, option, plain, rich, search
 from integrations.slack.blocks.names import OTHER, Place
 from integrations.slack.blocks.talk import TURN_TEXT, quote
 
@@ -20,7 +11,7 @@ NO_CARD = "-"
 
 def report(callback_id: str, bot: str, turns: list[tuple[str, str]], metadata: str, *, names_intents: bool) -> Block:
     """`turns`: ids of cards and texts; the person chooses where there are several."""
-    blocks = [_which(bot, turns)] if len(turns) > 1 else [rich([quote(text[:TURN_TEXT])]) for _, text in turns]
+    blocks = [_which(bot, turns)] if len(turns) > 1 else [rich([quote(cut(text, TURN_TEXT))]) for _, text in turns]
     if names_intents:
         blocks.append(_intent(bot))
     if not blocks:
