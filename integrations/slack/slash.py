@@ -26,7 +26,8 @@ LINE = 2900  # characters of a line: Slack documents no limit of rich text, so i
 
 
 def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
-    name, argument, *_ = [*(body.get("text") or "").split(maxsplit=1), "", ""]
+    text: str = body.get("text") or ""
+    name, argument, *_ = [*text.split(maxsplit=1), "", ""]
     try:
         HANDLERS.get(name.lower() or "help", on_unknown)(ack, body, desk, argument.strip())
     except REFUSALS as error:
