@@ -587,3 +587,11 @@ slack_member = Table(  # of user groups, as Slack said last
     Column("user_id", String(40), primary_key=True),
     Index("slack_member_by_user", "user_id"),
 )
+
+slack_app = Table(  # a chatbot that lives in Slack
+    "slack_app",
+    metadata,
+    Column("app_id", String(40), primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
+)
