@@ -1,6 +1,7 @@
 """How many cards there is room for: the low-water mark, the week's budget of votes, the audit slice's share of it."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,6 +18,19 @@ EARLY_SHARE, LATE_SHARE = 0.20, 0.10  # of the budget, until that many audit car
 ENOUGH_ANSWERED = 200
 LOWEST_RATE = 0.001
 RATE_SET = "audit-rate.set"
+
+
+class Week(NamedTuple):
+    """The budget of the seven days up to now, in votes."""
+
+    granted: int
+    given: int
+    asked: int  # cards that are open
+
+    @property
+    def left(self) -> int:
+        """Neither given nor asked for; negative when the budget was lowered."""
+        return self.granted - self.given - self.asked
 
 
 def rank_room(connection: sa.Connection, bot: Bot, now: datetime) -> int:
@@ -48,9 +62,12 @@ def room_at(connection: sa.Connection, bot: Bot, now: datetime) -> datetime | No
 
 
 def _left(connection: sa.Connection, bot: Bot, now: datetime) -> int:
-    """Votes of the week's budget that are neither given nor asked for."""
+    return week(connection, bot, now).left
+
+
+def week(connection: sa.Connection, bot: Bot, now: datetime) -> Week:
     given = _count(connection, VOTE, VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")
-    return bot.weekly_budget - given - store.count_open(connection, bot.name)
+    return Week(bot.weekly_budget, given, store.count_open(connection, bot.name))
 
 
 def set_audit_rate(connection: sa.Connection, bot: Bot, now: datetime) -> float:

@@ -86,7 +86,7 @@ def claimed_cards(
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
-        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
+        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer), _has_text())
         .order_by(latest.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
@@ -104,7 +104,7 @@ def claim_free(
 ) -> Card | None:
     """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
     wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
-    free = (~_answered_by(reviewer), _has_room(reviewer, now), sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id))
+    free = (~_answered_by(reviewer), _has_room(reviewer, now), _has_text())
     query = (
         sa.select(*_CARD_COLUMNS)
         .where(*wanted, *free)
@@ -118,6 +118,11 @@ def claim_free(
             renew_claim(connection, row.id, reviewer, now)
             return _card(row)
     return None
+
+
+def _has_text() -> sa.ColumnElement[bool]:
+    """The card's turn is not forgotten."""
+    return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
 
 
 def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:

@@ -1,6 +1,8 @@
 """Reviewing in Slack's modals: `/fencepost review`, its walk through cards, the small views about one card."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,23 +10,25 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from litestar.testing import TestClient
 from slack_bolt import App, BoltRequest
 
-from integrations.slack import people
+from integrations.slack import http, people, run
 from integrations.slack.app import create_bolt
 from integrations.slack.blocks.metadata import sitting_of
 from integrations.slack.client import posting
 from integrations.slack.dispatch import dispatch
 from service import database, tables
+from service.app import create_app
 from service.bots.store import archive_bot, update_bot
 from service.context import Context
 from service.intents.store import by_name
-from service.reviews import store, voting
+from service.reviews import voting
 from service.reviews.schemas import Reviewer, Vote
 from service.settings import Secret
 from tests.support import slack as stand_in
 from tests.support.shop import AT, BOT, add_card, add_turn, deal, open_shop
-from tests.support.slack import CHANNEL, Json, Slack, options_of
+from tests.support.slack import CHANNEL, Json, Slack, options_of, signed
 
 Act = Callable[[Json], Json]
 
@@ -66,7 +70,7 @@ def act(bolt: App, slack: Slack) -> Act:
         response = bolt.dispatch(BoltRequest(body=json.loads(json.dumps(payload)), mode="socket_mode"))
         assert response.status == 200
         answer: Json = json.loads(response.body) if response.body.startswith("{") else {"text": response.body}
-        if payload["type"] == "view_submission":
+        if payload.get("type") == "view_submission":
             slack.answered(payload, {} if answer == {"text": ""} else answer)
         return answer
 
@@ -78,10 +82,19 @@ def review(act: Act, slack: Slack) -> Callable[..., Json]:
     """Somebody types the command; the modal they see."""
 
     def typed(user: str = "U1", text: str = "review") -> Json:
-        act({"type": "command"} | slack.command(user, "/fencepost", text))
+        act(slack.command(user, "/fencepost", text))
         return slack.view(user)
 
     return typed
+
+
+@pytest.fixture
+def message(desk: Context, slack: Slack) -> Callable[[], Json]:
+    def posted() -> Json:
+        dispatch(desk.engine, posting(desk.settings), BOT)
+        return slack.messages[CHANNEL][0]
+
+    return posted
 
 
 def words(surface: Json) -> str:
@@ -231,7 +244,8 @@ def test_the_command_finds_the_bot_or_names_those_there_are(
         open_shop(desk.engine, name)
     with database.writing(desk.engine) as connection:
         archive_bot(connection, "old", AT)
-    answer = act({"type": "command"} | slack.command("U1", "/fencepost", text))
+        people.add(connection, "bank", "U1", "reviewer", AT, who="Ana")
+    answer = act(slack.command("U1", "/fencepost", text))
     if said is None:
         assert slack.view("U1")["title"]["text"] == f"Review {text.removeprefix('review').strip() or BOT}"
     else:
@@ -241,31 +255,45 @@ def test_the_command_finds_the_bot_or_names_those_there_are(
 def test_several_bots_and_none_of_this_channel_are_named(desk: Context, slack: Slack, act: Act) -> None:
     open_shop(desk.engine, "bank")
     slack.add_channel("C1", "other")
-    answer = act({"type": "command"} | slack.command("U1", "/fencepost", "review", "C1"))
+    answer = act(slack.command("U1", "/fencepost", "review", "C1"))
     offered = "/fencepost review bank, /fencepost review shop"
     assert answer["text"] == f"There is nothing to review: there are several bots: {offered}."
 
 
-def test_who_has_no_role_reviews_nothing(desk: Context, slack: Slack, act: Act, review: Any) -> None:
-    card = deal(desk.engine, "text")
+def test_who_has_no_role_reviews_nothing(desk: Context, slack: Slack, act: Act, review: Any, message: Any) -> None:
+    deal(desk.engine, "text", priority=1.0)
+    deal(desk.engine, "other")
     review("U2")
     with database.writing(desk.engine) as connection:
         people.add(connection, BOT, "U1", "reviewer", AT, who="Ana")
     said = "this takes a reviewer of shop: please ask its owner to add you (U2)."
-    answer = act({"type": "command"} | slack.command("U2", "/fencepost", "review"))
+    answer = act(slack.command("U2", "/fencepost", "review"))
     assert answer["text"] == f"There is nothing to review: {said}"
     act(slack.click("U2", slack.view("U2"), "refund"))  # the modal was open before
     assert (words(slack.view("U2")), votes(desk.engine)) == (said, [])
-    dispatch(desk.engine, posting(desk.settings), BOT)
-    with database.writing(desk.engine) as connection:
-        store.drop_claim(connection, card, "slack:U2")
-    dispatch(desk.engine, posting(desk.settings), BOT)
-    act(slack.choose("U2", slack.messages[CHANNEL][0], "Two intents…"))
+    act(slack.choose("U2", message(), "Two intents…"))
     assert slack.ephemerals[-1]["text"] == f"Your click was not counted: {said}"
 
 
 def blind(engine: sa.Engine, text: str = "text") -> str:
     return deal(engine, text, purpose="audit", overlap=2)
+
+
+def test_a_blind_card_goes_to_as_many_people_as_it_wants_answers(desk: Context, slack: Slack, review: Any) -> None:
+    blind(desk.engine)
+    shown = [words(review(user)).splitlines()[-1] for user in ("U1", "U2")]
+    assert shown == ["text", "text"]
+    assert words(review("U3")).startswith("No card is waiting for you.")
+
+
+def test_a_card_forgotten_on_screen_does_not_come_again(desk: Context, slack: Slack, review: Any) -> None:
+    turn = add_turn(desk.engine, "my secret")
+    add_card(desk.engine, turn, priority=1.0)
+    deal(desk.engine, "other")
+    assert words(review()).endswith("my secret")
+    with database.writing(desk.engine) as connection:
+        connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn))
+    assert words(review()).endswith("other")
 
 
 def test_a_blind_card_shows_no_opinion(desk: Context, slack: Slack, act: Act, review: Any) -> None:
@@ -295,15 +323,6 @@ def test_an_adjudicator_sees_the_answers_that_do_not_agree(desk: Context, slack:
     assert "text<U2> said refund\nAna said cancel_order\n" in shown
     act(slack.click("U1", slack.view("U1"), "refund"))
     assert votes(desk.engine)[-1] == (card, "slack:U1", "intent")
-
-
-@pytest.fixture
-def message(desk: Context, slack: Slack) -> Callable[[], Json]:
-    def posted() -> Json:
-        dispatch(desk.engine, posting(desk.settings), BOT)
-        return slack.messages[CHANNEL][0]
-
-    return posted
 
 
 def found(slack: Slack, act: Act, typed: str, within: str) -> Json:
@@ -405,7 +424,7 @@ def test_why_this_one_is_answered_from_what_was_stored(desk: Context, slack: Sla
     assert votes(desk.engine) == []
 
 
-def test_options_for_500_intents(desk: Context, slack: Slack, act: Act, review: Any) -> None:
+def test_other_finds_one_of_500_intents_by_a_few_letters(desk: Context, slack: Slack, act: Act, review: Any) -> None:
     deal(desk.engine, "text")
     rows = [
         {
@@ -422,5 +441,52 @@ def test_options_for_500_intents(desk: Context, slack: Slack, act: Act, review: 
     view = review()
     found = options_of(act(slack.type_into("U1", view, "intnt 421")))
     assert found[0]["text"]["text"] == "intent_421"
-    assert found[0]["description"]["text"].startswith("as in 421")
+    assert found[0]["description"]["text"].startswith("what is meant by 421")
     assert len(options_of(act(slack.type_into("U1", view, "")))) == 100
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    """What happens after the ack happens soon."""
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(params=["socket mode", "events url"])
+def send(request: pytest.FixtureRequest, desk: Context, slack: Slack) -> Iterator[Act]:
+    """Send what somebody did as Slack sends it; the app's answer."""
+    if request.param == "events url":
+        with TestClient(create_app(desk.settings, sources={}, schemes={}, mounts=http.mounts(desk.settings))) as client:
+            yield lambda payload: _signed(client, slack, payload)
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=run.run, args=(desk, stop))
+    thread.start()
+    yield slack.send
+    stop.set()
+    thread.join()
+
+
+def _signed(client: TestClient[Any], slack: Slack, payload: Json) -> Json:
+    body, headers = signed(payload)
+    response = client.post(http.PATH, content=body, headers=headers)
+    assert response.status_code == 200
+    answer: Json = response.json() if response.text.startswith("{") else {}
+    if payload.get("type") == "view_submission":
+        slack.answered(payload, answer)
+    return answer
+
+
+def test_both_transports_open_the_modal_walk_and_submit(desk: Context, slack: Slack, send: Act) -> None:
+    first, second = deal(desk.engine, "text", priority=1.0), deal(desk.engine, "other")
+    send(slack.command("U1", "/fencepost", "review"))
+    eventually(lambda: bool(slack.stacks["U1"]))
+    send(slack.click("U1", slack.view("U1"), "refund"))
+    eventually(lambda: words(slack.view("U1")).endswith("other"))
+    send(slack.choose("U1", slack.view("U1"), "New intent…"))
+    eventually(lambda: len(slack.stacks["U1"]) == 2)
+    slack.fill("U1", {block_id(slack, "proposed"): "gift card"})
+    send(slack.submit("U1"))
+    eventually(lambda: words(slack.view("U1")).startswith("No card is waiting for you."))
+    assert votes(desk.engine) == [(first, "slack:U1", "intent"), (second, "slack:U1", "new")]

@@ -17,7 +17,6 @@ __all__ = (
     "on_again",
     "on_answer",
     "on_click",
-    "on_command",
     "on_more",
     "on_options",
     "on_skip",
@@ -26,12 +25,6 @@ __all__ = (
 )
 
 log = structlog.get_logger()
-
-
-def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
-    """`/fencepost review [bot]`."""
-    _review, _, argument = (body.get("text") or "").strip().partition(" ")
-    review(ack, body, desk, argument)
 
 
 def on_unknown(ack: Ack, body: dict[str, Any]) -> None:
