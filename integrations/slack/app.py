@@ -8,10 +8,11 @@ from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
-from integrations.slack import listeners
+from integrations.slack import listeners, slash
 from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP
 from integrations.slack.client import TIMEOUT_S, answering, posting
 from integrations.slack.desk import Desk
+from integrations.slack.manifest import COMMAND, REPORT
 from integrations.slack.redrawing import Redrawer
 from service.context import Context
 
@@ -48,6 +49,8 @@ def register(app: App, desk: Desk) -> None:
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
     for question in listeners.ANSWERS:
         app.view(question)(partial(listeners.on_answer, desk=desk))
-    app.command("/fencepost")(partial(listeners.on_command, desk=desk))
+    app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))
+    app.view(REPORT)(partial(listeners.on_reported, desk=desk))
+    app.command(COMMAND)(partial(slash.on_command, desk=desk))
     for kind in (app.action, app.options, app.view, app.shortcut, app.command, app.event):
         kind(ANYTHING)(listeners.on_unknown)

@@ -15,7 +15,7 @@ from service.reviews import brackets, store
 from service.reviews.policies import active
 from service.reviews.reasons import count_reporters
 from service.reviews.schemas import Card, CardView, Reviewer, Span, StoredVote
-from service.reviews.views import view
+from service.reviews.views import likely_spans, view
 
 OPEN = ("open", "adjudicate")
 
@@ -51,10 +51,8 @@ def _vote_of(connection: sa.Connection, card: Card, reviewer: Reviewer) -> Store
 
 
 def _spans(shown: CardView, mine: StoredVote | None) -> tuple[Span, ...]:
-    """The person's own, else the platform's; a blind card comes with neither."""
-    if mine is not None and mine.spans is not None:
-        return mine.spans
-    return tuple(Span(entity.start, entity.end, entity.type) for entity in shown.entities)
+    """The person's own, else the likeliest; a blind card comes with none."""
+    return likely_spans(shown) if mine is None or mine.spans is None else mine.spans
 
 
 def _likeliest(connection: sa.Connection, shown: CardView, mine: StoredVote | None) -> Intent | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Controller, MediaType, Request, Response, get, post
+from litestar import Controller, MediaType, Request, Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
@@ -41,19 +41,11 @@ STATIC = FOLDER / "static"
 YEAR_S = 31_536_000
 UNDO_WITHIN = timedelta(hours=12)
 
-_templates = Environment(
-    loader=FileSystemLoader(FOLDER / "templates"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
-
 
 @cache
-def asset(name: str) -> str:
+def asset(name: str, folder: Path = STATIC, path: str = "/static") -> str:
     """The file's address; it changes with the content, so a browser may keep what it has."""
-    return f"/static/{name}?v={sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+    return f"{path}/{name}?v={sha256((folder / name).read_bytes()).hexdigest()[:12]}"
 
 
 def click() -> str:
@@ -61,11 +53,24 @@ def click() -> str:
     return uuid.uuid4().hex
 
 
-_templates.globals |= {"asset": asset, "click": click, "marks": MARKS}
+def templates(*folders: Path) -> Environment:
+    """The console's, and those of the folders, which may extend `base.html`."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, FOLDER / "templates"]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.globals |= {"asset": asset, "click": click, "marks": MARKS}
+    return made
 
 
-def page(template: str, *, status: int = 200, **fields: object) -> Response[str]:
-    return Response(_templates.get_template(template).render(**fields), status_code=status, media_type=MediaType.HTML)
+_templates = templates()
+
+
+def page(template: str, *, status: int = 200, found_in: Environment = _templates, **fields: object) -> Response[str]:
+    return Response(found_in.get_template(template).render(**fields), status_code=status, media_type=MediaType.HTML)
 
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -176,12 +181,10 @@ def _review_page(
     return page("review.html", status=status, closed=closed, editor=editor, **fields)
 
 
-CONTROLLERS = (
-    ConsoleController,
-    create_static_files_router(
-        "/static",
-        [STATIC],
-        cache_control=CacheControlHeader(max_age=YEAR_S, immutable=True),
-        include_in_schema=False,
-    ),
-)
+def files(folder: Path, path: str = "/static") -> Router:
+    """Serves a folder's files, which a browser may keep: see `asset`."""
+    keep = CacheControlHeader(max_age=YEAR_S, immutable=True)
+    return create_static_files_router(path, [folder], cache_control=keep, include_in_schema=False)
+
+
+CONTROLLERS = (ConsoleController, files(STATIC))

@@ -9,6 +9,7 @@ from integrations.slack.desk import Desk
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import ANSWERS, on_answer, on_more
+from integrations.slack.listeners.report import on_report, on_reported
 from integrations.slack.listeners.review import review
 
 __all__ = (
@@ -17,21 +18,16 @@ __all__ = (
     "on_again",
     "on_answer",
     "on_click",
-    "on_command",
     "on_more",
     "on_options",
+    "on_report",
+    "on_reported",
     "on_skip",
     "on_unknown",
     "review",
 )
 
 log = structlog.get_logger()
-
-
-def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
-    """`/fencepost review [bot]`."""
-    _review, _, argument = (body.get("text") or "").strip().partition(" ")
-    review(ack, body, desk, argument)
 
 
 def on_unknown(ack: Ack, body: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def click(slack: Workspace, user: str, surface: Json, button: str, within: str) 
 
 def choose(slack: Workspace, user: str, surface: Json, option: Json | str, within: str) -> Json:
     """An option of the select or overflow: as an external one was answered, or by the text of a listed one."""
-    block, element = _find(surface, "select", within)
+    block, element = _listing(surface, option, within) if isinstance(option, str) else _find(surface, "select", within)
     chosen = forms.option(element, option) if isinstance(option, str) else option
     if element["type"] in forms.STATEFUL:
         state = surface.setdefault("state", {"values": {}})["values"].setdefault(block["block_id"], {})
@@ -132,6 +132,15 @@ def _find(surface: Json, kind: str, within: str, text: str = "") -> tuple[Json, 
         if is_kind and element.get("text", {}).get("text", "").startswith(text):
             return block, element
     raise NoSuchElement(f"no {kind} {text!r} within {within!r}: {buttons(surface)}")
+
+
+def _listing(surface: Json, text: str, within: str) -> tuple[Json, Json]:
+    """The select or overflow with an option whose text begins so."""
+    for block, element in _elements(surface, within):
+        groups = element.get("option_groups") or [{"options": element.get("options", ())}]
+        if any(option["text"]["text"].startswith(text) for group in groups for option in group["options"]):
+            return block, element
+    raise NoSuchElement(f"no option {text!r} within {within!r}")
 
 
 def _actions(slack: Workspace, user: str, surface: Json, block: Json, action: Json) -> Json:
