@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from integrations.slack import manifest, people
-from integrations.slack.client import answering
+from integrations.slack.client import at_terminal
 from service import clock, database
 from service.bots.schemas import Bot
 from service.bots.store import list_bots
@@ -37,7 +37,7 @@ def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterat
     with database.reading(context.engine) as connection:
         bots = list_bots(connection)
         groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
-    client = answering(settings, context.engine)
+    client = at_terminal(settings)
     told, at = _ask(client.auth_test), now()
     yield _bot_token(told)
     yield _way_in(client, settings)
