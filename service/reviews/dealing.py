@@ -32,9 +32,8 @@ def enough_today(connection: sa.Connection, bot: str, reviewer: str, now: dateti
     found = get_bot(connection, bot)
     if not found.daily_limit or _left_today(connection, found, reviewer, now):
         return ""
-    return (
-        f"You have answered {found.daily_limit} cards of {bot} today, as many as it asks of one person: more tomorrow."
-    )
+    cards = f"{found.daily_limit} card{'' if found.daily_limit == 1 else 's'}"
+    return f"You have answered {cards} of {bot} today, as many as it asks of one person: more tomorrow."
 
 
 def _left_today(connection: sa.Connection, bot: Bot, reviewer: str, now: datetime) -> int:
