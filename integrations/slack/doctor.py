@@ -37,7 +37,7 @@ def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterat
     with database.reading(context.engine) as connection:
         bots = list_bots(connection)
         groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
-    client = answering(settings)
+    client = answering(settings, context.engine)
     told, at = _ask(client.auth_test), now()
     yield _bot_token(told)
     yield _way_in(client, settings)

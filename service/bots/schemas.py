@@ -40,6 +40,9 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     uncertainty: Whose = "ours"
     overlap: int = 2
     policy: Policy = "majority"
+    quiet_hours: str = ""
+    timezone: str = "UTC"
+    daily_limit: int = 0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,6 +61,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     uncertainty: Annotated[str, Meta(pattern="^(ours|theirs|disagreement)$")] | UnsetType = UNSET
     overlap: Annotated[int, Meta(ge=1, le=5)] | UnsetType = UNSET
     policy: Annotated[str, Meta(pattern="^(single|majority|dawid_skene)$")] | UnsetType = UNSET
+    quiet_hours: Annotated[str, Meta(max_length=11)] | UnsetType = UNSET  # HH:MM-HH:MM, or ""
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    daily_limit: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from integrations.slack.client import answering, posting
 from integrations.slack.dispatch import dispatch
 from integrations.slack.listeners import Desk
 from integrations.slack.people_sync import sync
+from integrations.slack.redrawing import Redrawer
 from service import database, tables
 from service.access.roles import Role
 from service.bots.store import update_bot
@@ -143,7 +144,11 @@ def desk(context: Context, slack: Slack) -> Desk:
     settings = msgspec.structs.replace(
         context.settings, slack_bot_token=Secret(stand_in.BOT_TOKEN), slack_api_url=f"{slack.url}/api"
     )
-    return Desk(context._replace(settings=settings), answering(settings))
+    return Desk(
+        context._replace(settings=settings),
+        answering(settings, context.engine),
+        Redrawer(posting(settings, context.engine)),
+    )
 
 
 def click(desk: Desk, slack: Slack, user: str) -> list[str]:
@@ -160,7 +165,7 @@ def voters(desk: Desk) -> list[str]:
 
 def test_a_click_without_the_role_is_answered_kindly_and_is_no_vote(desk: Desk, slack: Slack) -> None:
     deal(desk.context.engine, "text")
-    dispatch(desk.context.engine, posting(desk.context.settings), BOT)
+    dispatch(posting(desk.context.settings, desk.context.engine), BOT)
     add(desk.context.engine, "U1", "reviewer")
     add(desk.context.engine, "U2", "reader")
     told = "Your click was not counted: this takes a reviewer of shop: please ask its owner to add you"
@@ -172,7 +177,7 @@ def test_a_click_without_the_role_is_answered_kindly_and_is_no_vote(desk: Desk, 
 
 def test_an_adjudicator_from_slack_decides_what_a_reviewer_may_not(desk: Desk, slack: Slack) -> None:
     card = deal(desk.context.engine, "text")
-    dispatch(desk.context.engine, posting(desk.context.settings), BOT)
+    dispatch(posting(desk.context.settings, desk.context.engine), BOT)
     with database.writing(desk.context.engine) as connection:
         connection.execute(sa.update(tables.card).where(tables.card.c.id == card).values(status="adjudicate"))
     add(desk.context.engine, "U1", "reviewer")
