@@ -66,6 +66,14 @@ def count_open(connection: sa.Connection, bot: str) -> int:
     return _count(connection, CARD.c.bot == bot, CARD.c.status == "open")
 
 
+def count_wanted(connection: sa.Connection, bot: str) -> int:
+    """Votes that open cards still want."""
+    is_open = (CARD.c.bot == bot, CARD.c.status == "open")
+    asked = connection.scalar(sa.select(sa.func.sum(CARD.c.overlap)).where(*is_open)) or 0
+    given = sa.select(sa.func.count()).select_from(VOTE).join(CARD, CARD.c.id == VOTE.c.card_id)
+    return asked - (connection.scalar(given.where(*is_open, *_is_sure())) or 0)
+
+
 def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Rank cards nobody has looked at. Open cards somebody was unsure about are not counted: a team of one, unsure
     ten times, would never be dealt new ones."""
@@ -86,7 +94,7 @@ def claimed_cards(
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
-        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
+        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer), _has_text())
         .order_by(latest.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
@@ -104,7 +112,7 @@ def claim_free(
 ) -> Card | None:
     """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
     wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
-    free = (~_answered_by(reviewer), _has_room(reviewer, now), sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id))
+    free = (~_answered_by(reviewer), _has_room(reviewer, now), _has_text())
     query = (
         sa.select(*_CARD_COLUMNS)
         .where(*wanted, *free)
@@ -120,11 +128,18 @@ def claim_free(
     return None
 
 
+def _has_text() -> sa.ColumnElement[bool]:
+    """The card's turn is not forgotten."""
+    return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
+
+
 def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
-    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again."""
+    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again, and when the card
+    came back."""
     newest = (
         sa.select(VOTE.c.answer)
         .where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+        .where(VOTE.c.id > sa.func.coalesce(CARD.c.returned_after, 0))
         .order_by(VOTE.c.id.desc())
         .limit(1)
         .correlate(CARD)
@@ -146,11 +161,16 @@ def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
     votes = (
         sa.select(sa.func.count())
         .select_from(VOTE)
-        .where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced())
+        .where(VOTE.c.card_id == CARD.c.id, *_is_sure())
         .correlate(CARD)
         .scalar_subquery()
     )
     return sa.case((CARD.c.status == "adjudicate", claims < 1), else_=claims + votes < CARD.c.overlap)
+
+
+def _is_sure() -> tuple[sa.ColumnElement[bool], ...]:
+    """The vote counts towards what its card wants."""
+    return VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced()
 
 
 def _is_replaced() -> sa.ColumnElement[bool]:
@@ -197,9 +217,11 @@ def add_vote(
     intent_id: int | None,
     second_id: int | None,
     proposed: str,
+    why: str,
     spans: Sequence[Span] | None,
     surface: Surface,
     click_id: str,
+    is_adjudication: bool,
     now: datetime,
 ) -> int | None:
     """The new vote's id; None when the click is known already."""
@@ -211,8 +233,10 @@ def add_vote(
         "intent_id": intent_id,
         "second_id": second_id,
         "proposed": proposed,
+        "why": why,
         "spans": None if spans is None else [list(span) for span in spans],
         "surface": surface,
+        "is_adjudication": is_adjudication,
         "click_id": click_id,
         "at": now,
     }

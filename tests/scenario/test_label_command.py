@@ -75,6 +75,25 @@ def test_a_search_can_be_left_and_other_keys_mean_nothing(context: Context) -> N
     assert votes(context) == [(card, "none", None)]
 
 
+@pytest.mark.parametrize(
+    ("keys", "spans"),
+    [
+        ("n", None),
+        ("eto [Lyon](city)\nn", [[3, 7, "city"]]),
+        ("eto Lyon\nn", []),
+        ("e\nn", None),  # left
+        ("eto [Lyon](city)\ne\nn", None),  # left the second time
+        ("eto [Lyon](city)\neto [Lyons](city)\nn", [[3, 7, "city"]]),  # a fault changes nothing
+    ],
+)
+def test_entities_are_marked_in_brackets(context: Context, keys: str, spans: list[object] | None) -> None:
+    deal(context.engine, "to Lyon")
+    output = label(context, keys).output
+    with database.reading(context.engine) as connection:
+        assert connection.execute(sa.select(tables.vote.c.spans)).all() == [(spans,)]
+    assert ("after “to Lyon” the text says nothing more" in output) == ("Lyons" in keys)
+
+
 def test_a_long_list_of_choices_is_searched(context: Context) -> None:
     with database.writing(context.engine) as connection:
         rows = [{"bot": BOT, "id": n, "name": f"intent_{n}", "created_at": AT} for n in range(4, 14)]
