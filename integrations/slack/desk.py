@@ -9,6 +9,7 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from integrations.slack.redrawing import Redrawer
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, FencepostError, Forbidden, Gone, NotFound
 
@@ -20,6 +21,7 @@ REFUSALS = (BadInput, Conflict, Forbidden, Gone, NotFound)  # the person is told
 class Desk(NamedTuple):
     context: Context
     client: WebClient
+    redrawer: Redrawer
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.review import Progress, nothing_left, refused, review
 from integrations.slack.desk import REFUSALS, reason
 from service import clock, database, tables
+from service.bots.hours import day_start
 from service.bots.store import get_bot
 from service.reviews import budget, store
-from service.reviews.dealing import next_cards
+from service.reviews.dealing import enough_today, next_cards
 
 BACK_WITHIN = timedelta(hours=12)
 
@@ -33,13 +34,13 @@ def _draw(engine: sa.Engine, user: str, sitting: Sitting, note: str) -> Block:
     with database.reading(engine) as connection:
         done = progress(connection, sitting.bot, reviewer.name, now)
         if not found:
-            return nothing_left(done, sitting, coming(connection, sitting.bot, now), note=note)
+            enough = enough_today(connection, sitting.bot, reviewer.name, now)
+            return nothing_left(done, sitting, enough or coming(connection, sitting.bot, now), note=note)
         return review(found[0], done, sitting, said=cards.said_on(connection, found[0]), note=note)
 
 
 def progress(connection: sa.Connection, bot: str, reviewer: str, now: datetime) -> Progress:
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    today = store.count_votes(connection, bot, reviewer, midnight)
+    today = store.count_votes(connection, bot, reviewer, day_start(get_bot(connection, bot), now))
     last = store.last_answered(connection, bot, reviewer, now - BACK_WITHIN)
     if last is None:
         return Progress(today)

@@ -16,10 +16,12 @@ from litestar.params import Body
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from service import problems
+from service import problems, slack_trouble
 from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
+from service.bots.hours import day_start
+from service.bots.store import get_bot
 from service.clock import now
 from service.console import overview
 from service.console.entities import Editor, EntitiesForm, begin, known_types, read, spans_of
@@ -27,9 +29,8 @@ from service.context import Context
 from service.database import reading
 from service.errors import CardClosed
 from service.intents.store import views
-from service.reviews import store
+from service.reviews import dealing, store
 from service.reviews.controllers import CardId
-from service.reviews.dealing import next_cards
 from service.reviews.reasons import MARKS
 from service.reviews.schemas import CardView, Span, Vote
 from service.reviews.views import numbered_choices
@@ -102,8 +103,12 @@ class ConsoleController(Controller):
     def show_bots(self, context: Context, principal: Principal) -> Response[str]:
         with reading(context.engine) as connection:
             bots = [bot for bot in overview.bots(connection) if allows(principal, "reader", bot.name)]
+            refused = slack_trouble.troubles(connection)
         reviewed = {bot.name for bot in bots if allows(principal, "reviewer", bot.name)}
-        return page("bots.html", principal=principal, bots=bots, reviewed=reviewed)
+        has_slack = bool(context.settings.slack_bot_token)
+        return page(
+            "bots.html", principal=principal, bots=bots, reviewed=reviewed, refused=refused, has_slack=has_slack
+        )
 
     @get("/bots/{bot:str}/review", guards=[requires("reviewer")], sync_to_thread=True)
     def review(
@@ -149,7 +154,7 @@ class ConsoleController(Controller):
 
 
 def _next(context: Context, principal: Principal, bot: str) -> CardView | None:
-    return next(iter(next_cards(context.engine, bot, reviewer_of(principal, bot))), None)
+    return next(iter(dealing.next_cards(context.engine, bot, reviewer_of(principal, bot))), None)
 
 
 def _review_page(
@@ -166,9 +171,10 @@ def _review_page(
     with reading(context.engine) as connection:
         fields: dict[str, Any] = {
             "intents": sorted(views(connection, bot), key=lambda intent: intent.name),
-            "today": store.count_votes(connection, bot, principal.name, at.replace(hour=0, minute=0, second=0)),
+            "today": store.count_votes(connection, bot, principal.name, day_start(get_bot(connection, bot), at)),
             "open": store.count_open(connection, bot),
             "last": overview.last_vote(connection, bot, principal.name, at - UNDO_WITHIN),
+            "enough": dealing.enough_today(connection, bot, principal.name, at),
             "types": known_types(connection, bot) if editor and editor.is_open else (),
         }
     fields |= {"principal": principal, "bot": bot, "card": card, "numbered": numbered_choices(card) if card else ()}

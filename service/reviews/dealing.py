@@ -6,7 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from service import clock, database
-from service.bots.store import live_bot
+from service.bots.hours import day_start
+from service.bots.schemas import Bot
+from service.bots.store import get_bot, live_bot
 from service.reviews import store
 from service.reviews.policies import order
 from service.reviews.schemas import Card, CardStatus, CardView, Reviewer
@@ -25,6 +27,21 @@ def next_cards(
         return [view(connection, card) for card in cards]
 
 
+def enough_today(connection: sa.Connection, bot: str, reviewer: str, now: datetime) -> str:
+    """What to say to a reviewer who has answered as many cards as the bot wants of one person a day; "" to others."""
+    found = get_bot(connection, bot)
+    if not found.daily_limit or _left_today(connection, found, reviewer, now):
+        return ""
+    return (
+        f"You have answered {found.daily_limit} cards of {bot} today, as many as it asks of one person: more tomorrow."
+    )
+
+
+def _left_today(connection: sa.Connection, bot: Bot, reviewer: str, now: datetime) -> int:
+    """Cards the reviewer may still be dealt. Those answered in a channel count too, though nobody deals them."""
+    return max(bot.daily_limit - store.count_votes(connection, bot.name, reviewer, day_start(bot, now)), 0)
+
+
 def claim_cards(
     connection: sa.Connection,
     bot: str,
@@ -35,9 +52,11 @@ def claim_cards(
     skipped: Sequence[str] = (),
 ) -> list[Card]:
     """The next cards for this reviewer, kept from other people for ten minutes: first those on their screen already,
-    then flips, then the rest by priority with the audit slice mixed in. Never one they have answered, nor a
-    skipped one."""
-    live_bot(connection, bot)
+    then flips, then the rest by priority with the audit slice mixed in. Never one they have answered, nor a skipped
+    one, and none beyond the bot's daily limit."""
+    live = live_bot(connection, bot)
+    if live.daily_limit:
+        count = min(count, _left_today(connection, live, reviewer.name, now))
     statuses: list[CardStatus] = ["open", "adjudicate"] if reviewer.adjudicates else ["open"]
     on_screen = store.claimed_cards(connection, bot, reviewer.name, statuses, now)
     cards = [card for card in on_screen if card.id not in skipped][:count]

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from service import database, tables
+from service.bots.store import update_bot
 from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reviews import dealing, labels, rules, store, voting
@@ -476,3 +477,24 @@ def test_choices_carry_descriptions_and_the_owners_phrases_first(engine: sa.Engi
     assert choices[1].description == "money back for an order"
     assert choices[1].examples == ("phrase 0", "phrase 1", "phrase 2")
     assert choices[0].examples == ()
+
+
+def test_a_reviewer_who_reached_the_daily_limit_is_dealt_no_more_that_day(engine: sa.Engine) -> None:
+    cards, ana = [deal(engine, f"text {n}", priority=-n) for n in range(5)], Reviewer("Ana")
+    with database.writing(engine) as connection:
+        update_bot(connection, BOT, AT, daily_limit=3, timezone="Europe/Paris")
+        for n, card in enumerate(cards[:2]):
+            voting.vote(connection, BOT, card, ana, Vote(answer="none", click_id=f"c-{n}"), AT, surface="slack")
+    assert claim(engine, "Ana", 5) == [cards[2]]
+    with database.writing(engine) as connection:
+        assert dealing.enough_today(connection, BOT, "Ana", AT) == ""
+        voting.vote(connection, BOT, cards[2], ana, Vote(answer="none", click_id="c-2"), AT, surface="console")
+        said = "You have answered 3 cards of shop today, as many as it asks of one person: more tomorrow."
+        assert dealing.enough_today(connection, BOT, "Ana", AT) == said
+        assert dealing.enough_today(connection, BOT, "Ben", AT) == ""
+        # One who goes on in the channel is not held up.
+        voting.vote(connection, BOT, cards[3], ana, Vote(answer="none", click_id="c-3"), AT, surface="slack")
+    assert claim(engine, "Ana", 5) == []
+    assert claim(engine, "Ben", 5) == [cards[4]]
+    midnight = AT.replace(hour=23, minute=0)  # in Paris
+    assert claim(engine, "Ana", 5, now=midnight) == [cards[4]]

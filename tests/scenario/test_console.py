@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import httpx
+import msgspec
 import pytest
 import sqlalchemy as sa
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from service import database, tables
+from service import database, slack_trouble, tables
 from service.access import sessions
 from service.access.guard import COOKIE
 from service.access.roles import Role
-from service.bots.store import create_bot
+from service.bots.store import create_bot, update_bot
 from service.clock import now
 from service.context import Context
 from service.intents.store import archive_intent
+from service.settings import Secret
 from tests.support.edge import build
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, open_shop
 
@@ -283,3 +285,25 @@ def test_pages_need_nothing_inline_and_files_may_be_kept(
         found = client.get(address)
         assert found.status_code == 200
         assert "immutable" in found.headers["cache-control"]
+
+
+def test_what_slack_refuses_stands_on_the_front_page(context: Context) -> None:
+    open_shop(context.engine)
+    with database.writing(context.engine) as connection:
+        update_bot(connection, BOT, AT, slack_channel="C1")
+        for error, channel in (("token_revoked", ""), ("is_archived", "C1"), ("not_in_channel", "C2")):
+            slack_trouble.hear(connection, error, channel, "chat.postMessage", AT, AT)
+    settings = msgspec.structs.replace(context.settings, slack_bot_token=Secret("xoxb-1"))
+    with TestClient(build(settings)) as client:
+        page = " ".join(sign_in(client, context, "Ana", "reviewer", BOT).open("/").split())
+    assert "Slack refuses: token_revoked, since 2026-03-02 09:15 UTC. To mend it: install the app again" in page
+    assert "Slack refuses C1: is_archived, since 2026-03-02 09:15 UTC. To mend it: invite the app" in page
+    assert "not_in_channel" not in page  # no bot's channel
+
+
+def test_who_answered_as_many_cards_as_the_bot_asks_for_is_told_so(context: Context, ana: Browser) -> None:
+    for n in range(2):
+        deal(context.engine, f"text {n}")
+    with database.writing(context.engine) as connection:
+        update_bot(connection, BOT, AT, daily_limit=1)
+    assert heading(ana.press(ana.open(REVIEW), answer="none")) == "That is enough for today"

@@ -48,7 +48,7 @@ def shop(context: Context, slack: Slack) -> Context:
         context.settings, slack_bot_token=Secret(stand_in.BOT_TOKEN), slack_api_url=f"{slack.url}/api"
     )
     deal(context.engine, "where is my parcel")
-    dispatch(context.engine, posting(settings), BOT)
+    dispatch(posting(settings, context.engine), BOT)
     return context._replace(settings=settings)
 
 

@@ -91,7 +91,7 @@ def review(act: Act, slack: Slack) -> Callable[..., Json]:
 @pytest.fixture
 def message(desk: Context, slack: Slack) -> Callable[[], Json]:
     def posted() -> Json:
-        dispatch(desk.engine, posting(desk.settings), BOT)
+        dispatch(posting(desk.settings, desk.engine), BOT)
         return slack.messages[CHANNEL][0]
 
     return posted

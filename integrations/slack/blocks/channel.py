@@ -32,11 +32,16 @@ def card(view: CardView, said: Sequence[Said] = ()) -> Message:
     return Message(card_text(view), (_heading(view.bot, 1), *card_blocks(view, said)))
 
 
-def cards(shown: Sequence[tuple[CardView, Sequence[Said]]]) -> Message:
-    """A message of several cards of one bot: at most 12 open ones, for a message holds 50 blocks."""
-    views = [view for view, _ in shown]
-    parts = [[DIVIDER, *card_blocks(view, said)] for view, said in shown]
-    blocks = (_heading(views[0].bot, len(views)), *(block for part in parts for block in part))
+def cards(shown: Sequence[tuple[CardView, Sequence[Said]] | None]) -> Message:
+    """A message of several cards of one bot, None where a turn was forgotten: at most 12 open ones, for a message holds
+    50 blocks."""
+    views = [one[0] for one in shown if one is not None]
+    if not views:
+        return gone()
+    if len(shown) == 1:
+        return card(views[0], shown[0][1] if shown[0] else ())
+    parts = [[DIVIDER, *(card_blocks(*one) if one else gone().blocks)] for one in shown]
+    blocks = (_heading(views[0].bot, len(shown)), *(block for part in parts for block in part))
     return Message(cards_text(views), blocks)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from integrations.slack import cards, reviewing
+from integrations.slack import reviewing
 from integrations.slack.blocks import Place, escape
 from integrations.slack.blocks.metadata import Sitting, sitting_of
 from integrations.slack.desk import Desk, forgiving, reason
@@ -42,8 +42,7 @@ def bring_up(desk: Desk, place: Place, user: str, shown: Shown, refusal: Fencepo
         return
     if note:
         tell(desk, user, shown.channel, note)
-    with forgiving("slack.redraw_failed", card=place.card):
-        cards.redraw(desk.context.engine, desk.client, place, shown.channel, shown.ts)
+    desk.redrawer.redraw_card(place.card, shown.ts)
 
 
 def walk(desk: Desk, user: str, modal: InModal, note: str = "") -> None:
