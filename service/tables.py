@@ -81,6 +81,9 @@ bot = Table(
     Column("quiet_hours", String(11), nullable=False, default=""),  # HH:MM-HH:MM: nothing is posted to the channel
     Column("timezone", String(64), nullable=False, default="UTC"),  # of quiet hours and of a reviewer's day
     Column("daily_limit", Integer, nullable=False, default=0),  # votes of one reviewer a day; 0: no limit
+    Column("overlap", Integer, nullable=False, default=2),  # people a blind card asks, where the bot has as many
+    Column("policy", String(12), nullable=False, default="majority"),  # or single, dawid_skene: how their votes decide
+    Column("compared_label", Id, nullable=False, default=0),  # up to which new labels were held against old ones
 )
 
 source = Table(
@@ -385,10 +388,13 @@ card = Table(
     Column("ranking_id", Id),
     Column("is_blind", Boolean, nullable=False),
     Column("overlap", Integer, nullable=False, default=1),  # votes it wants
+    Column("policy", String(12), nullable=False, default="majority"),  # the bot's when the card was made
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
     Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
+    Column("weighed_vote", Id),  # the vote that weighing the reviewers chose, where they did not agree
+    Column("returned_after", Id),  # its last vote when a contradicting label brought it back; later ones decide anew
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
@@ -459,6 +465,7 @@ vote = Table(
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
     Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
+    Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),
@@ -488,6 +495,18 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_card", "card_id"),
+)
+
+contradiction = Table(  # two turns that say the same and were labelled differently: each pair comes back once
+    "contradiction",
+    metadata,
+    Column("low_turn", Id, primary_key=True, autoincrement=False),
+    Column("high_turn", Id, primary_key=True, autoincrement=False),
+    _bot(),
+    Column("card_id", String(32), nullable=False),  # the older label's, which came back
+    Column("label_id", Id, nullable=False),  # the newer one
+    Column("at", Instant, nullable=False),
+    Index("contradiction_by_card", "card_id"),
 )
 
 function_set = Table(  # labelling functions, append-only: a bot's newest row counts

@@ -49,7 +49,7 @@ def _part(connection: sa.Connection, place: Place) -> _Part:
         drawn = None
     if drawn is None:
         return _Part(None, Shown(GONE, newest))
-    return _Part((drawn, cards.said_on(connection, drawn)), Shown(card.status, newest))
+    return _Part((drawn, cards.said_on(drawn)), Shown(card.status, newest))
 
 
 def how_many_fit(connection: sa.Connection, bot: str, card_ids: Sequence[str]) -> int:

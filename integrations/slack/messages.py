@@ -54,7 +54,7 @@ def of_card(connection: sa.Connection, card_id: str) -> str | None:
 
 
 def cards_of(connection: sa.Connection, message_id: str) -> list[str]:
-    """The most urgent first, as they were posted; the order never changes."""
+    """The most urgent first."""
     query = sa.select(POST.c.card_id).join(CARD, CARD.c.id == POST.c.card_id).where(POST.c.message_id == message_id)
     return list(connection.scalars(query.order_by(*_by_urgency())))
 

@@ -2,12 +2,14 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.learning.confidence import Whose
+
+Policy = Literal["single", "majority", "dawid_skene"]
 
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
@@ -39,6 +41,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     quiet_hours: str = ""
     timezone: str = "UTC"
     daily_limit: int = 0
+    overlap: int = 2
+    policy: Policy = "majority"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,6 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     quiet_hours: Annotated[str, Meta(max_length=11)] | UnsetType = UNSET  # HH:MM-HH:MM, or ""
     timezone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
     daily_limit: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
+    overlap: Annotated[int, Meta(ge=1, le=5)] | UnsetType = UNSET
+    policy: Annotated[str, Meta(pattern="^(single|majority|dawid_skene)$")] | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

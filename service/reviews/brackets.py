@@ -8,6 +8,7 @@ messages change by themselves: white space around the whole, and how a line brea
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from service.errors import BadInput
@@ -145,7 +146,7 @@ def _units(text: str) -> _Units:
 
 
 def _differs(ours: Sequence[str], theirs: Sequence[str]) -> BadInput:
-    same = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    same = next(i for i, (a, b) in enumerate(zip_longest(ours, theirs)) if a != b)
     said, written = (_quoted("".join(units[same : same + QUOTED])) for units in (ours, theirs))
     return _fault(ours, same, f"the text says {said}, not {written}")
 

@@ -145,6 +145,7 @@ def test_a_blind_card_leaks_nothing(desk: Desk) -> None:
     with database.writing(engine) as connection:
         row = {"bot": BOT, "turn_id": turn_id, "use": "train", "answer": "none", "origin": "vote", "at": AT}
         connection.execute(tables.label.insert(), row)
+        connection.execute(tables.card.update().values(tagged=[[6, 10, "city"]]))
     (shown,) = desk.get("Ana", "/cards/next")["items"]
     assert shown | {"choices": []} == {
         "id": card,
@@ -157,6 +158,7 @@ def test_a_blind_card_leaks_nothing(desk: Desk) -> None:
         "context": {"before": [], "after": []},
         "choices": [],
         "entities": [],
+        "tagged": None,
         "why": None,
     }
     assert [choice["intent"] for choice in shown["choices"]] == ["cancel_order", "refund", "track_order"]

@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from integrations.slack.blocks import samples
 from integrations.slack.preview import pages
 from integrations.webhooks import native
 from service import database
@@ -128,7 +129,9 @@ def test_the_next_open_card_is_shown_as_a_message_and_in_the_modal(
 
 def test_samples_are_shown_with_the_way_to_the_bots_one_may_see(client: TestClient[Litestar]) -> None:
     page = client.get(SAMPLES).text
-    assert f'href="{CARD}"' in page and "bank" not in page
+    assert re.findall(r'href="/bots/([^"]+)"', page) == [f"{BOT}/slack-preview"]
+    assert len(re.findall('class="surface"', page)) == len(samples.surfaces())
+    assert 'class="unknown"' not in page
 
 
 def test_it_takes_the_consoles_sign_in(client: TestClient[Litestar]) -> None:

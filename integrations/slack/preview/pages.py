@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from litestar import Controller, Response, get
 from litestar.types import ControllerRouterHandler
 
-from integrations.slack.blocks import Block, Message, card
+from integrations.slack.blocks import Block, Message, card, samples
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.review import Progress, review
 from service import tables
@@ -38,7 +38,7 @@ class PreviewController(Controller):
     def show_samples(self, context: Context, principal: Principal) -> Response[str]:
         with reading(context.engine) as connection:
             bots = [bot.name for bot in list_bots(connection) if allows(principal, "reader", bot.name)]
-        return _page(principal, {}, bots=bots)
+        return _page(principal, samples.surfaces(), bots=bots)
 
     @get("/bots/{bot:str}/slack-preview", guards=[requires("reader")], sync_to_thread=True)
     def show_next_card(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:
