@@ -78,12 +78,12 @@ bot = Table(
     Column("target", Float),  # share of right answers from which on the owner wants no more labels
     Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
     Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
-    Column("quiet_hours", String(11), nullable=False, default=""),  # HH:MM-HH:MM: nothing is posted to the channel
-    Column("timezone", String(64), nullable=False, default="UTC"),  # of quiet hours and of a reviewer's day
-    Column("daily_limit", Integer, nullable=False, default=0),  # votes of one reviewer a day; 0: no limit
     Column("overlap", Integer, nullable=False, default=2),  # people a blind card asks, where the bot has as many
     Column("policy", String(12), nullable=False, default="majority"),  # or single, dawid_skene: how their votes decide
     Column("compared_label", Id, nullable=False, default=0),  # up to which new labels were held against old ones
+    Column("quiet_hours", String(11), nullable=False, default=""),  # HH:MM-HH:MM: nothing is posted to the channel
+    Column("timezone", String(64), nullable=False, default="UTC"),  # of quiet hours and of a reviewer's day
+    Column("daily_limit", Integer, nullable=False, default=0),  # votes of one reviewer a day; 0: no limit
 )
 
 source = Table(

@@ -2,12 +2,10 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 from litestar.testing import TestClient
@@ -25,10 +23,11 @@ from service.context import Context
 from service.intents.store import by_name
 from service.reviews import voting
 from service.reviews.schemas import Reviewer, Vote
-from service.settings import Secret
+from tests.support import channel
 from tests.support import slack as stand_in
+from tests.support.channel import eventually, votes
 from tests.support.shop import AT, BOT, add_card, add_turn, deal, open_shop
-from tests.support.slack import CHANNEL, Json, Slack, options_of, signed
+from tests.support.slack import CHANNEL, Json, Slack, options_of
 
 Act = Callable[[Json], Json]
 
@@ -37,21 +36,6 @@ Act = Callable[[Json], Json]
 def slack() -> Iterator[Slack]:
     with stand_in.running() as workspace:
         yield workspace
-
-
-@pytest.fixture
-def desk(context: Context, slack: Slack) -> Context:
-    open_shop(context.engine)
-    with database.writing(context.engine) as connection:
-        update_bot(connection, BOT, AT, slack_channel=CHANNEL)
-    settings = msgspec.structs.replace(
-        context.settings,
-        slack_bot_token=Secret(stand_in.BOT_TOKEN),
-        slack_app_token=Secret(stand_in.APP_TOKEN),
-        slack_signing_secret=Secret(stand_in.SIGNING_SECRET),
-        slack_api_url=f"{slack.url}/api",
-    )
-    return context._replace(settings=settings)
 
 
 @pytest.fixture
@@ -107,12 +91,6 @@ def words(surface: Json) -> str:
             texts = [one for container in block["elements"] for one in container["elements"]]
             found.append("".join(one["text"] if one["type"] == "text" else f"<{one['user_id']}>" for one in texts))
     return "\n".join(found)
-
-
-def votes(engine: sa.Engine) -> list[tuple[str, str, str]]:
-    c = tables.vote.c
-    with database.reading(engine) as connection:
-        return [tuple(row) for row in connection.execute(sa.select(c.card_id, c.reviewer, c.answer).order_by(c.id))]
 
 
 def newest(engine: sa.Engine) -> sa.Row[Any]:
@@ -445,20 +423,12 @@ def test_other_finds_one_of_500_intents_by_a_few_letters(desk: Context, slack: S
     assert len(options_of(act(slack.type_into("U1", view, "")))) == 100
 
 
-def eventually(check: Callable[[], bool]) -> None:
-    """What happens after the ack happens soon."""
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture(params=["socket mode", "events url"])
 def send(request: pytest.FixtureRequest, desk: Context, slack: Slack) -> Iterator[Act]:
     """Send what somebody did as Slack sends it; the app's answer."""
     if request.param == "events url":
         with TestClient(create_app(desk.settings, sources={}, schemes={}, mounts=http.mounts(desk.settings))) as client:
-            yield lambda payload: _signed(client, slack, payload)
+            yield lambda payload: _send(client, slack, payload)
         return
     stop = threading.Event()
     thread = threading.Thread(target=run.run, args=(desk, stop))
@@ -468,9 +438,8 @@ def send(request: pytest.FixtureRequest, desk: Context, slack: Slack) -> Iterato
     thread.join()
 
 
-def _signed(client: TestClient[Any], slack: Slack, payload: Json) -> Json:
-    body, headers = signed(payload)
-    response = client.post(http.PATH, content=body, headers=headers)
+def _send(client: TestClient[Any], slack: Slack, payload: Json) -> Json:
+    response = channel.request(client, payload)
     assert response.status_code == 200
     answer: Json = response.json() if response.text.startswith("{") else {}
     if payload.get("type") == "view_submission":
