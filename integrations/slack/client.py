@@ -38,17 +38,21 @@ class NotAsked(ConnectionError):
         self.until = until
 
 
+def _options(settings: Settings) -> dict[str, Any]:
+    if not settings.slack_bot_token:
+        hint = "OAuth & Permissions in your Slack app's pages"
+        raise ConfigError("FENCEPOST_SLACK_BOT_TOKEN is not set", hint=hint)
+    # No other retries: the library's own after a dropped answer posts twice.
+    retries = [RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)]
+    token, base_url = str(settings.slack_bot_token), settings.slack_api_url
+    return {"token": token, "base_url": base_url, "timeout": TIMEOUT_S, "retry_handlers": retries}
+
+
 class Client(WebClient):
     """For what a person waits for: always asks, and waits out a rate limit."""
 
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
-        if not settings.slack_bot_token:
-            hint = "OAuth & Permissions in your Slack app's pages"
-            raise ConfigError("FENCEPOST_SLACK_BOT_TOKEN is not set", hint=hint)
-        # No other retries: the library's own after a dropped answer posts twice.
-        super().__init__(
-            token=str(settings.slack_bot_token), base_url=settings.slack_api_url, timeout=TIMEOUT_S, retry_handlers=[]
-        )
+        super().__init__(**_options(settings))
         self.engine = engine
 
     def now(self) -> datetime:
@@ -91,6 +95,10 @@ class Client(WebClient):
 
 class PatientClient(Client):
     """For what runs by itself: does not ask while Slack refuses, and leaves a rate limit to the next run."""
+
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+        super().__init__(settings, engine)
+        self.retry_handlers = []
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         channel = _channel(options)
@@ -140,13 +148,16 @@ def retry_after(error: SlackApiError) -> timedelta:
     return timedelta(seconds=float(headers.get("retry-after") or 1))
 
 
+def at_terminal(settings: Settings) -> WebClient:
+    """For commands: they print what Slack refuses, and leave the log to the processes."""
+    return WebClient(**_options(settings))
+
+
 def answering(settings: Settings, engine: sa.Engine) -> Client:
-    """For what a person waits for: waits out a rate limit, repeats nothing else."""
-    client = Client(settings, engine)
-    client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES))
-    return client
+    """For what a person waits for."""
+    return Client(settings, engine)
 
 
 def posting(settings: Settings, engine: sa.Engine) -> PatientClient:
-    """For posts and redraws: repeats nothing by itself."""
+    """For posts and redraws."""
     return PatientClient(settings, engine)

@@ -10,11 +10,10 @@ from http.client import HTTPException
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.web import SlackResponse
 
 from integrations.slack import manifest, people
-from integrations.slack.client import RATE_LIMIT_RETRIES, TIMEOUT_S
+from integrations.slack.client import at_terminal
 from service import clock, database
 from service.bots.schemas import Bot
 from service.bots.store import list_bots
@@ -38,9 +37,7 @@ def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterat
     with database.reading(context.engine) as connection:
         bots = list_bots(connection)
         groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
-    # A plain one: what it hears is said here, and is not to be remembered as an outage.
-    client = WebClient(token=str(settings.slack_bot_token), base_url=settings.slack_api_url, timeout=TIMEOUT_S)
-    client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES))
+    client = at_terminal(settings)
     told, at = _ask(client.auth_test), now()
     yield _bot_token(told)
     yield _way_in(client, settings)

@@ -89,10 +89,10 @@ def sync_people(settings: Settings, bot: str | None) -> None:
 
 def _sync(context: Context, bot: str) -> None:
     """Say what Slack showed, and of what it did not show, why."""
-    from integrations.slack.client import answering  # Slack's library: not for every `fencepost` command
+    from integrations.slack.client import at_terminal  # Slack's library: not for every `fencepost` command
     from integrations.slack.people_sync import sync
 
-    for group, outcome in sync(context.engine, answering(context.settings, context.engine), bot).items():
+    for group, outcome in sync(context.engine, at_terminal(context.settings), bot).items():
         is_read = isinstance(outcome, int)
         said = f"{outcome} members" if is_read else f"not read ({outcome}): `fencepost slack doctor` says the mend"
         click.echo(f"{bot}: {group}: {said}", err=not is_read)

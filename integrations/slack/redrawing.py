@@ -57,7 +57,7 @@ class Redrawer:
                 return
             self._waiting.add(message_id)
         timer = threading.Timer(wait.total_seconds(), self._again, (message_id, ts))
-        timer.daemon = True
+        timer.name, timer.daemon = "redraw", True
         timer.start()
 
     def _again(self, message_id: str, ts: str) -> None:

@@ -1,6 +1,7 @@
 """Fixtures of scenarios: the real app on a real Valkey and SQLite; Slack is the stand-in, over real HTTP and
 WebSocket."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +26,16 @@ from tests.support.slack import CHANNEL, Slack
 def edge(context: Context) -> Iterator[Edge]:
     with opened_edge(context) as edge:
         yield edge
+
+
+@pytest.fixture(autouse=True)
+def no_late_redraws() -> Iterator[None]:
+    """What still waits to be redrawn ends with its test."""
+    yield
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) and thread.name == "redraw":
+            thread.cancel()
+            thread.join()
 
 
 @pytest.fixture
