@@ -1,5 +1,6 @@
 """Roles from Slack: users and user groups listed for a bot, on both databases; what a click without a role does."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,7 +138,7 @@ def slack() -> Iterator[Slack]:
 
 
 @pytest.fixture
-def desk(context: Context, slack: Slack) -> Desk:
+def desk(context: Context, slack: Slack) -> Iterator[Desk]:
     """The shop, its channel set, and settings that point at the stand-in."""
     open_shop(context.engine)
     with database.writing(context.engine) as connection:
@@ -145,11 +146,11 @@ def desk(context: Context, slack: Slack) -> Desk:
     settings = msgspec.structs.replace(
         context.settings, slack_bot_token=Secret(stand_in.BOT_TOKEN), slack_api_url=f"{slack.url}/api"
     )
-    return Desk(
-        context._replace(settings=settings),
-        answering(settings, context.engine),
-        Redrawer(posting(settings, context.engine)),
-    )
+    redrawer = Redrawer(posting(settings, context.engine))
+    yield Desk(context._replace(settings=settings), answering(settings, context.engine), redrawer)
+    for thread in threading.enumerate():  # a redraw that waits would find the next test's Slack, or none
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def shown(desk: Desk, card: str) -> Json:
