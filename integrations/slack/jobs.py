@@ -6,7 +6,7 @@ import structlog
 
 from integrations.slack import dispatch as dispatching
 from integrations.slack import people_sync
-from integrations.slack.client import answering, posting
+from integrations.slack.client import posting
 from service import jobs
 from service.context import opened
 from service.jobs import Job
@@ -28,8 +28,7 @@ def people(bot: str) -> None:
     with opened(Settings.from_env(os.environ)) as context:
         jobs.begin(context.redis, Job.PEOPLE, bot)
         if context.settings.slack_bot_token:
-            for group, outcome in people_sync.sync(
-                context.engine, answering(context.settings, context.engine), bot
-            ).items():
+            client = posting(context.settings, context.engine)
+            for group, outcome in people_sync.sync(context.engine, client, bot).items():
                 if isinstance(outcome, str):
                     log.warning("slack.group_not_read", bot=bot, group=group, error=outcome)

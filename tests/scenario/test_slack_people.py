@@ -8,9 +8,8 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from integrations.slack import jobs, listeners, people
+from integrations.slack import blocks, jobs, listeners, people
 from integrations.slack.client import answering, posting
-from integrations.slack.dispatch import dispatch
 from integrations.slack.listeners import Desk
 from integrations.slack.people_sync import sync
 from integrations.slack.redrawing import Redrawer
@@ -21,7 +20,9 @@ from service.cli import cli
 from service.context import Context
 from service.errors import BadInput, BotNotFound, FencepostError, Forbidden, NotFound
 from service.jobs import Job
+from service.reviews import store
 from service.reviews.schemas import Reviewer
+from service.reviews.views import view
 from service.settings import Secret
 from tests.support import slack as stand_in
 from tests.support.shop import AT, BOT, deal, open_shop
@@ -148,9 +149,16 @@ def desk(context: Context, slack: Slack) -> Desk:
     return Desk(context._replace(settings=settings), answering(settings, context.engine), redrawer)
 
 
-def click(desk: Desk, slack: Slack, user: str) -> list[str]:
-    """What the user, who clicks on the one card, is told."""
-    payload: Json = slack.click(user, slack.messages[CHANNEL][0], "refund")
+def shown(desk: Desk, card: str) -> Json:
+    """The card's message, which nobody redraws: it is not known to have been posted."""
+    with database.reading(desk.context.engine) as connection:
+        message = blocks.card(view(connection, store.get_card(connection, BOT, card)))
+    return {"ts": "1767225600.000100", "text": message.text, "blocks": list(message.blocks)}
+
+
+def click(desk: Desk, slack: Slack, user: str, message: Json) -> list[str]:
+    """What the user, who clicks on the card, is told."""
+    payload: Json = slack.click(user, message, "refund")
     listeners.on_click(lambda: None, payload, desk)  # type: ignore[arg-type]  # an ack that goes nowhere
     return [told["text"] for told in slack.ephemerals if told["user"] == user]
 
@@ -161,28 +169,26 @@ def voters(desk: Desk) -> list[str]:
 
 
 def test_a_click_without_the_role_is_answered_kindly_and_is_no_vote(desk: Desk, slack: Slack) -> None:
-    deal(desk.context.engine, "text")
-    dispatch(posting(desk.context.settings, desk.context.engine), BOT)
+    message = shown(desk, deal(desk.context.engine, "text"))
     add(desk.context.engine, "U1", "reviewer")
     add(desk.context.engine, "U2", "reader")
     told = "Your click was not counted: this takes a reviewer of shop: please ask its owner to add you"
-    assert [click(desk, slack, user) for user in ("U2", "U3")] == [[f"{told} (U2)."], [f"{told} (U3)."]]
+    assert [click(desk, slack, user, message) for user in ("U2", "U3")] == [[f"{told} (U2)."], [f"{told} (U3)."]]
     assert voters(desk) == []
-    assert click(desk, slack, "U1") == []
+    assert click(desk, slack, "U1", message) == []
     assert voters(desk) == ["slack:U1"]
 
 
 def test_an_adjudicator_from_slack_decides_what_a_reviewer_may_not(desk: Desk, slack: Slack) -> None:
     card = deal(desk.context.engine, "text")
-    dispatch(posting(desk.context.settings, desk.context.engine), BOT)
+    message = shown(desk, card)
     with database.writing(desk.context.engine) as connection:
         connection.execute(sa.update(tables.card).where(tables.card.c.id == card).values(status="adjudicate"))
     add(desk.context.engine, "U1", "reviewer")
     add(desk.context.engine, "U2", "adjudicator")
-    payloads = [slack.click(user, slack.messages[CHANNEL][0], "refund") for user in ("U1", "U2")]
-    for payload in payloads:
-        listeners.on_click(lambda: None, payload, desk)  # type: ignore[arg-type]  # an ack that goes nowhere
-    assert (voters(desk), [told["user"] for told in slack.ephemerals]) == (["slack:U2"], ["U1"])
+    assert len(click(desk, slack, "U1", message)) == 1
+    assert click(desk, slack, "U2", message) == []
+    assert voters(desk) == ["slack:U2"]
 
 
 def test_a_group_that_slack_will_not_show_keeps_its_members_and_one_that_is_gone_loses_them(
