@@ -78,6 +78,9 @@ bot = Table(
     Column("target", Float),  # share of right answers from which on the owner wants no more labels
     Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
     Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
+    Column("overlap", Integer, nullable=False, default=2),  # people a blind card asks, where the bot has as many
+    Column("policy", String(12), nullable=False, default="majority"),  # or single, dawid_skene: how their votes decide
+    Column("compared_label", Id, nullable=False, default=0),  # up to which new labels were held against old ones
 )
 
 source = Table(
@@ -382,10 +385,13 @@ card = Table(
     Column("ranking_id", Id),
     Column("is_blind", Boolean, nullable=False),
     Column("overlap", Integer, nullable=False, default=1),  # votes it wants
+    Column("policy", String(12), nullable=False, default="majority"),  # the bot's when the card was made
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
     Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
+    Column("weighed_vote", Id),  # the vote that weighing the reviewers chose, where they did not agree
+    Column("returned_after", Id),  # its last vote when a contradicting label brought it back; later ones decide anew
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
@@ -425,6 +431,7 @@ vote = Table(
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
     Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
+    Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),
@@ -454,6 +461,18 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_card", "card_id"),
+)
+
+contradiction = Table(  # two turns that say the same and were labelled differently: each pair comes back once
+    "contradiction",
+    metadata,
+    Column("low_turn", Id, primary_key=True, autoincrement=False),
+    Column("high_turn", Id, primary_key=True, autoincrement=False),
+    _bot(),
+    Column("card_id", String(32), nullable=False),  # the older label's, which came back
+    Column("label_id", Id, nullable=False),  # the newer one
+    Column("at", Instant, nullable=False),
+    Index("contradiction_by_card", "card_id"),
 )
 
 function_set = Table(  # labelling functions, append-only: a bot's newest row counts
@@ -567,4 +586,12 @@ slack_member = Table(  # of user groups, as Slack said last
     Column("group_id", String(40), primary_key=True),
     Column("user_id", String(40), primary_key=True),
     Index("slack_member_by_user", "user_id"),
+)
+
+slack_app = Table(  # a chatbot that lives in Slack
+    "slack_app",
+    metadata,
+    Column("app_id", String(40), primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
 )

@@ -8,8 +8,9 @@ wanted: a twin of the job, or a repeat, finds the ranking done and changes nothi
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import Evidence, evidence
 from service.reviews import assessments, budget, candidates
 from service.reviews.candidates import Pool, Predicted
+from service.reviews.overlap import rank_terms, terms
 from service.turns.store import texts_of
 from workers import surroundings, tagging
 
@@ -94,7 +96,9 @@ def add_audit_cards(context: Context, bot: str, now: datetime) -> None:
         record = get_bot(connection, bot)
         budget.set_audit_rate(connection, record, now)
         drawn = budget.audit_marked(connection, bot, budget.audit_room(connection, record, now))
-        candidates.add_cards(connection, [_card(bot, turn_id, "audit", 1 - draw, now) for turn_id, draw in drawn])
+        wants = terms(connection, record, now)._asdict()
+        cards = [_card(bot, turn_id, "audit", 1 - draw, now, **wants) for turn_id, draw in drawn]
+        candidates.add_cards(connection, cards)
 
 
 def add_review_cards(context: Context, bot: str, now: datetime) -> None:
@@ -286,18 +290,28 @@ def _carry_out(context: Context, plan: Plan, bot: str, now: datetime) -> int:
     with database.writing(context.engine) as connection:
         candidates.lock(connection, bot)
         record = get_bot(connection, bot)
+        blind = terms(connection, record, now)
         if record.champion != plan.n or candidates.last_ranking(connection, bot) != plan.seed:
             return 0
         picks = plan.picks[: budget.rank_room(connection, record, now)]
         waiting = candidates.open_among(connection, bot, plan.shortlist.turn_ids[picks].tolist())
         picks = picks[np.isin(plan.shortlist.turn_ids[picks], list(waiting))]
-        made = _write(connection, plan, record, picks, now) if len(picks) else 0
+        wanted = partial(rank_terms, context.keyring, record, blind=blind)
+        made = _write(connection, plan, record, picks, wanted, now) if len(picks) else 0
         asked = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
         candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in asked})
         return made
 
 
-def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, now: datetime) -> int:
+def _write(
+    connection: sa.Connection,
+    plan: Plan,
+    record: Bot,
+    picks: Ints1d,
+    wanted: Callable[[int], Mapping[str, object]],
+    now: datetime,
+) -> int:
+    """`wanted`: what of a turn's card is settled when it is made."""
     shortlist, bot = plan.shortlist, record.name
     ranking_id = candidates.add_ranking(
         connection,
@@ -312,7 +326,9 @@ def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, no
     )
     chosen = zip(shortlist.turn_ids[picks].tolist(), shortlist.priority[picks].tolist(), strict=True)
     cards = [
-        _card(bot, turn_id, "rank", score, now, ranking_id=ranking_id, tagged=plan.tagged.get(turn_id))
+        _card(
+            bot, turn_id, "rank", score, now, ranking_id=ranking_id, tagged=plan.tagged.get(turn_id), **wanted(turn_id)
+        )
         for turn_id, score in chosen
     ]
     carded = candidates.add_cards(connection, cards)

@@ -12,7 +12,7 @@ from integrations.slack import listeners, slash
 from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP
 from integrations.slack.client import TIMEOUT_S, answering
 from integrations.slack.desk import Desk
-from integrations.slack.manifest import COMMAND
+from integrations.slack.manifest import COMMAND, REPORT
 from service.context import Context
 
 THREADS = 64  # Bolt's own few make a hundred clicks at once wait for seconds
@@ -47,6 +47,8 @@ def register(app: App, desk: Desk) -> None:
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
     for question in listeners.ANSWERS:
         app.view(question)(partial(listeners.on_answer, desk=desk))
+    app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))
+    app.view(REPORT)(partial(listeners.on_reported, desk=desk))
     app.command(COMMAND)(partial(slash.on_command, desk=desk))
     for kind in (app.action, app.options, app.view, app.shortcut, app.command, app.event):
         kind(ANYTHING)(listeners.on_unknown)

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from integrations.slack import manifest
+from integrations.slack.apps_commands import apps_group
 from integrations.slack.people_commands import JSON, people_group
 from service.printing import as_json
 from service.settings import Settings
@@ -67,6 +68,7 @@ def doctor_command(settings: Settings, json_file: TextIO | None) -> None:
     sys.exit(int(any(check.level == "wrong" for check in found)))
 
 
+slack.add_command(apps_group)
 slack.add_command(people_group)
 
 COMMANDS: tuple[click.Command, ...] = (slack,)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import NamedTuple
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -28,28 +27,16 @@ TOKEN = re.compile(r"[!-~]+")  # anything else cannot be sent, and the library's
 PAGES = "api.slack.com/apps → your app"
 
 
-class Installation(NamedTuple):
-    """What is looked at. A bot lists the user groups that have a role for it."""
-
-    settings: Settings
-    bots: Sequence[Bot]
-    groups: Sequence[str]
-
-
 def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterator[Check]:
     """Every check, as it is made."""
-    with database.reading(context.engine) as connection:
-        bots = list_bots(connection)
-        groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
-    return _examine(Installation(context.settings, bots, groups), now)
-
-
-def _examine(installation: Installation, now: Callable[[], datetime]) -> Iterator[Check]:
-    settings = installation.settings
+    settings = context.settings
     found = _unsendable("bot token", "FENCEPOST_SLACK_BOT_TOKEN", settings.slack_bot_token, "OAuth & Permissions")
     if found is not None:
         yield found
         return
+    with database.reading(context.engine) as connection:
+        bots = list_bots(connection)
+        groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
     client = answering(settings)
     told, at = _ask(client.auth_test), now()
     yield _bot_token(told)
@@ -57,9 +44,9 @@ def _examine(installation: Installation, now: Callable[[], datetime]) -> Iterato
     if isinstance(told, str):
         return
     yield _clock(told, at)
-    yield _scopes(told, user_groups=bool(installation.groups))
-    yield from _channels(client, installation.bots, str(told.get("user")))
-    yield from (_group(client, group) for group in installation.groups)
+    yield _scopes(told, user_groups=bool(groups))
+    yield from _channels(client, bots, str(told.get("user")))
+    yield from (_group(client, group) for group in groups)
 
 
 def _ask(request: Callable[[], SlackResponse]) -> SlackResponse | str:

@@ -21,19 +21,18 @@ class Figures(NamedTuple):
     mine_week: int
     team_week: int
     open_cards: int
-    labels: int
+    labelled: int  # turns
     champion: int | None
 
 
 def read(connection: sa.Connection, bot: Bot, user: str, now: datetime) -> Figures:
     mine = VOTE.c.reviewer == SLACK_USER + user
-    labelled = sa.select(sa.func.count(LABEL.c.turn_id.distinct()))
     return Figures(
         mine_day=_answers(connection, bot.name, now - DAY, mine),
         mine_week=_answers(connection, bot.name, now - WEEK, mine),
         team_week=_answers(connection, bot.name, now - WEEK),
         open_cards=store.count_open(connection, bot.name),
-        labels=connection.scalar(labelled.where(LABEL.c.bot == bot.name, LABEL.c.origin == "vote")) or 0,
+        labelled=_labelled(connection, bot.name),
         champion=bot.champion,
     )
 
@@ -41,3 +40,10 @@ def read(connection: sa.Connection, bot: Bot, user: str, now: datetime) -> Figur
 def _answers(connection: sa.Connection, bot: str, since: datetime, *where: sa.ColumnElement[bool]) -> int:
     wanted = (VOTE.c.bot == bot, VOTE.c.at > since, VOTE.c.answer != "undo", *where)
     return connection.scalar(sa.select(sa.func.count()).select_from(VOTE).where(*wanted)) or 0
+
+
+def _labelled(connection: sa.Connection, bot: str) -> int:
+    """Turns whose newest label of a kind is a vote's."""
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot).group_by(LABEL.c.turn_id, LABEL.c.use)
+    wanted = (LABEL.c.id.in_(newest), LABEL.c.origin == "vote", LABEL.c.answer != "undo")
+    return connection.scalar(sa.select(sa.func.count(LABEL.c.turn_id.distinct())).where(*wanted)) or 0

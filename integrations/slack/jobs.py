@@ -2,6 +2,8 @@
 
 import os
 
+import structlog
+
 from integrations.slack import dispatch as dispatching
 from integrations.slack import people_sync
 from integrations.slack.client import answering, posting
@@ -9,6 +11,8 @@ from service import jobs
 from service.context import opened
 from service.jobs import Job
 from service.settings import Settings
+
+log = structlog.get_logger()
 
 
 def dispatch(bot: str) -> None:
@@ -24,4 +28,6 @@ def people(bot: str) -> None:
     with opened(Settings.from_env(os.environ)) as context:
         jobs.begin(context.redis, Job.PEOPLE, bot)
         if context.settings.slack_bot_token:
-            people_sync.sync(context.engine, answering(context.settings), bot)
+            for group, outcome in people_sync.sync(context.engine, answering(context.settings), bot).items():
+                if isinstance(outcome, str):
+                    log.warning("slack.group_not_read", bot=bot, group=group, error=outcome)

@@ -3,14 +3,11 @@
 from http.client import HTTPException
 
 import sqlalchemy as sa
-import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from integrations.slack import people
 from service import database
-
-log = structlog.get_logger()
 
 GONE = "no_such_subteam"
 
@@ -25,22 +22,17 @@ def sync(engine: sa.Engine, client: WebClient, bot: str) -> dict[str, int | str]
 
 def _sync(engine: sa.Engine, client: WebClient, group: str) -> int | str:
     try:
-        users = read_members(client, group)
+        users = _members(client, group)
     except SlackApiError as error:
-        return _not_read(group, str(error.response.get("error")))
+        return str(error.response.get("error"))
     except (OSError, HTTPException) as error:
-        return _not_read(group, type(error).__name__)
+        return type(error).__name__
     with database.writing(engine) as connection:
         people.set_members(connection, group, users)
     return len(users)
 
 
-def _not_read(group: str, error: str) -> str:
-    log.warning("slack.group_not_read", group=group, error=error)
-    return error
-
-
-def read_members(client: WebClient, group: str) -> list[str]:
+def _members(client: WebClient, group: str) -> list[str]:
     """Ids of users; none of a group that is gone."""
     try:
         return list(client.usergroups_users_list(usergroup=group)["users"])

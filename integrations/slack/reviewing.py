@@ -34,7 +34,7 @@ def _draw(engine: sa.Engine, user: str, sitting: Sitting, note: str) -> Block:
         done = progress(connection, sitting.bot, reviewer.name, now)
         if not found:
             return nothing_left(done, sitting, coming(connection, sitting.bot, now), note=note)
-        return review(found[0], done, sitting, said=cards.said_on(connection, found[0]), note=note)
+        return review(found[0], done, sitting, said=cards.said_on(found[0]), note=note)
 
 
 def progress(connection: sa.Connection, bot: str, reviewer: str, now: datetime) -> Progress:

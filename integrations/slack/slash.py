@@ -26,9 +26,10 @@ LINE = 2900  # characters of a line: Slack documents no limit of rich text, so i
 
 
 def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
-    name, _, argument = (body.get("text") or "").strip().partition(" ")
+    text: str = body.get("text") or ""
+    name, argument, *_ = [*text.split(maxsplit=1), "", ""]
     try:
-        HANDLERS.get(name.lower() or "help", unknown)(ack, body, desk, argument.strip())
+        HANDLERS.get(name.lower() or "help", on_unknown)(ack, body, desk, argument.strip())
     except REFUSALS as error:
         said = reason(error)
         answer(ack, [f"{said[0].upper()}{said[1:]}."])
@@ -40,32 +41,32 @@ def answer(ack: Ack, lines: Sequence[str]) -> None:
     ack(text=escape(cut("\n".join(lines), LINE)), blocks=[shown], response_type="ephemeral")
 
 
-def help_(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:
+def on_help(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:
     answer(ack, slash_words.usage(COMMAND, HELP))
 
 
-def unknown(ack: Ack, body: dict[str, Any], _desk: Desk, _argument: str) -> None:
+def on_unknown(ack: Ack, body: dict[str, Any], _desk: Desk, _argument: str) -> None:
     name = body["text"].split()[0]
     near = get_close_matches(name.lower(), HANDLERS, n=1)
     meant = f" Did you mean {COMMAND} {near[0]}?" if near else ""
     answer(ack, [f"There is no {COMMAND} {name}.{meant}", *slash_words.usage(COMMAND, HELP)])
 
 
-def stats(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+def on_stats(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     with database.reading(desk.context.engine) as connection:
         bot = bot_meant(connection, body, argument, "reader")
         found = figures.read(connection, bot, body["user_id"], clock.now())
     answer(ack, slash_words.stats(bot.name, found))
 
 
-def budget_(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+def on_budget(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     with database.reading(desk.context.engine) as connection:
         bot, now = bot_meant(connection, body, argument, "reader"), clock.now()
         week, room_at = budget.week(connection, bot, now), budget.room_at(connection, bot, now)
     answer(ack, slash_words.budget(bot.name, week, room_at))
 
 
-def why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+def on_why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     """What was made of a turn; nothing of it while a blind card of the turn is open."""
     if not (number := TURN_NUMBER.fullmatch(argument)):
         raise BadInput(f"this takes a turn's number: {COMMAND} why 12")
@@ -79,17 +80,17 @@ def why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     answer(ack, slash_words.turn(found))
 
 
-def drift(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:
+def on_drift(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:
     answer(ack, ["Drift is not measured yet: it comes with the dashboards."])
 
 
 HANDLERS: Mapping[str, Handler] = {
     "review": listeners.review,
-    "stats": stats,
-    "budget": budget_,
-    "why": why,
-    "drift": drift,
-    "help": help_,
+    "stats": on_stats,
+    "budget": on_budget,
+    "why": on_why,
+    "drift": on_drift,
+    "help": on_help,
 }
 HELP: Mapping[str, str] = {
     "review [bot]": "answer cards, one after the other",

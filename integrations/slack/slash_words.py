@@ -32,7 +32,7 @@ def stats(bot: str, figures: Figures) -> list[str]:
     return [
         f"Your answers for {bot}: {figures.mine_day} in the last day, {figures.mine_week} in the last week.",
         f"Your team's: {figures.team_week} in the last week. Open cards: {figures.open_cards}.",
-        f"Turns labelled by votes: {figures.labels}. Classifier in force: {champion}.",
+        f"Turns labelled by votes: {figures.labelled}. Classifier in force: {champion}.",
     ]
 
 
@@ -68,8 +68,10 @@ def _opinions(found: Opinions) -> Iterator[str]:
 
 
 def _bot(found: Opinions) -> str:
-    if found.is_fallback or not found.bot_intent:
-        return "The bot did not understand it." if found.is_fallback else "The bot did not say what it took it for."
+    if found.is_fallback:
+        return "The bot did not understand it."
+    if not found.bot_intent:
+        return "The bot did not say what it took it for."
     score = "" if found.bot_score is None else f" ({found.bot_score:.0%})"
     return f"The bot took it for {found.bot_intent}{score}."
 

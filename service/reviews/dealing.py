@@ -22,7 +22,7 @@ def next_cards(
     with database.writing(engine) as connection:
         cards = claim_cards(connection, bot, reviewer, clock.now(), count=count, skipped=skipped)
     with database.reading(engine) as connection:
-        return [view(connection, card) for card in cards]
+        return [view(connection, card, adjudicates=reviewer.adjudicates) for card in cards]
 
 
 def claim_cards(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from service.bots.schemas import Policy
 from service.learning.confidence import Whose
 
 Purpose = Literal["rank", "audit", "flip"]
@@ -70,7 +71,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     ranking_id: int | None
     is_blind: bool
     overlap: int
+    policy: Policy
     status: CardStatus
+    weighed_vote: int | None
+    returned_after: int | None
 
 
 class StoredVote(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,10 +86,12 @@ class StoredVote(msgspec.Struct, frozen=True, kw_only=True):
     second_id: int | None = None
     proposed: str = ""
     spans: Spans = None
+    is_adjudication: bool = False
 
 
 class Standing(NamedTuple):
-    """What the votes make of a card: its status, and the vote that decides it."""
+    """What the votes make of a card: its status, and the vote its label says. A card that came back has one before it
+    is decided: the old one."""
 
     status: CardStatus
     vote: StoredVote | None = None
@@ -145,6 +151,29 @@ class Entity(msgspec.Struct, frozen=True):
     end: int
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered what; `text` is what it was said of where that is another turn: one that says the same as the card's
+    and was labelled otherwise."""
+
+    reviewer: str | None  # None: the owner's import
+    answer: Answer
+    intent: str | None = None
+    second: str | None = None
+    proposed: str = ""
+    is_adjudication: bool = False
+    text: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The answer for people to read.
+
+        >>> Said(reviewer="Ana", answer="two", intent="refund", second="cancel_order").words
+        'refund and cancel_order'
+        """
+        named = " and ".join(filter(None, (self.intent, self.second)))
+        return named or (f"a new intent, {self.proposed}" if self.proposed else self.answer)
+
+
 class CardView(msgspec.Struct, frozen=True, kw_only=True):
     """A card as a reviewer sees it. A blind one shows the text, what came before, and every intent by name: nothing
     that any model, mark or reviewer said, not even whether it is an audit or a flip."""
@@ -161,6 +190,7 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
     entities: tuple[Entity, ...] = ()  # the platform's
     tagged: Spans = None  # the tagger's, as it was when the card was made; None: blind, or there was no tagger
     why: Why | None = None
+    said: tuple[Said, ...] = ()  # so far; of a blind card only once it is resolved, or to an adjudicator who is asked
 
 
 class CardRow(msgspec.Struct, frozen=True, kw_only=True):

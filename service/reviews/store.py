@@ -66,6 +66,14 @@ def count_open(connection: sa.Connection, bot: str) -> int:
     return _count(connection, CARD.c.bot == bot, CARD.c.status == "open")
 
 
+def count_wanted(connection: sa.Connection, bot: str) -> int:
+    """Votes that open cards still want."""
+    is_open = (CARD.c.bot == bot, CARD.c.status == "open")
+    asked = connection.scalar(sa.select(sa.func.sum(CARD.c.overlap)).where(*is_open)) or 0
+    given = sa.select(sa.func.count()).select_from(VOTE).join(CARD, CARD.c.id == VOTE.c.card_id)
+    return asked - (connection.scalar(given.where(*is_open, *_is_sure())) or 0)
+
+
 def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Rank cards nobody has looked at. Open cards somebody was unsure about are not counted: a team of one, unsure
     ten times, would never be dealt new ones."""
@@ -126,10 +134,12 @@ def _has_text() -> sa.ColumnElement[bool]:
 
 
 def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
-    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again."""
+    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again, and when the card
+    came back."""
     newest = (
         sa.select(VOTE.c.answer)
         .where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+        .where(VOTE.c.id > sa.func.coalesce(CARD.c.returned_after, 0))
         .order_by(VOTE.c.id.desc())
         .limit(1)
         .correlate(CARD)
@@ -151,11 +161,16 @@ def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
     votes = (
         sa.select(sa.func.count())
         .select_from(VOTE)
-        .where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced())
+        .where(VOTE.c.card_id == CARD.c.id, *_is_sure())
         .correlate(CARD)
         .scalar_subquery()
     )
     return sa.case((CARD.c.status == "adjudicate", claims < 1), else_=claims + votes < CARD.c.overlap)
+
+
+def _is_sure() -> tuple[sa.ColumnElement[bool], ...]:
+    """The vote counts towards what its card wants."""
+    return VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced()
 
 
 def _is_replaced() -> sa.ColumnElement[bool]:
@@ -206,6 +221,7 @@ def add_vote(
     spans: Sequence[Span] | None,
     surface: Surface,
     click_id: str,
+    is_adjudication: bool,
     now: datetime,
 ) -> int | None:
     """The new vote's id; None when the click is known already."""
@@ -220,6 +236,7 @@ def add_vote(
         "why": why,
         "spans": None if spans is None else [list(span) for span in spans],
         "surface": surface,
+        "is_adjudication": is_adjudication,
         "click_id": click_id,
         "at": now,
     }

@@ -138,6 +138,7 @@ def show(console: Console, card: CardView, answered: int) -> None:
     _lines(console, card.context.before)
     console.print(Padding(f"[b]{escape(card.text)}[/b]", (0, 0, 0, 2)))
     _lines(console, card.context.after)
+    _said(console, card)
     console.print()
     for number, choice in enumerate(numbered_choices(card), 1):
         _choice(console, number, choice)
@@ -149,6 +150,14 @@ def show(console: Console, card: CardView, answered: int) -> None:
 def _lines(console: Console, lines: Sequence[Line]) -> None:
     for line in lines:
         console.print(Padding(f"[dim]{line.who:>4}  {escape(line.text)}[/dim]", (0, 0, 0, 2)))
+
+
+def _said(console: Console, card: CardView) -> None:
+    """What others answered, for an adjudicator."""
+    for said in card.said:
+        about = f" · “{said.text}”" if said.text else ""
+        line = escape(f"{said.reviewer or 'import'}: {said.words}{about}")
+        console.print(Padding(f"[yellow]{line}[/yellow]", (0, 0, 0, 2)))
 
 
 def _choice(console: Console, number: int, choice: Choice) -> None:

@@ -11,6 +11,7 @@ from service.encoding import unpack
 from service.errors import TurnNotFound
 from service.intents.store import list_intents, merges
 from service.learning.head import probabilities
+from service.reviews import said
 from service.reviews.schemas import TYPE_LIMIT, Around, Card, CardView, Choice, Entity, Line, Mark, Span, Why
 
 TURN, CONTENT, LABEL, REPLY = tables.turn, tables.turn_content, tables.label, tables.reply
@@ -19,10 +20,11 @@ EXAMPLES = 3
 TURNS_AROUND = 2
 
 
-def view(connection: sa.Connection, card: Card) -> CardView:
-    """The card as it is shown; TurnNotFound once its turn is forgotten."""
+def view(connection: sa.Connection, card: Card, *, adjudicates: bool = False) -> CardView:
+    """The card as it is shown; TurnNotFound once its turn is forgotten. `adjudicates`: to an adjudicator."""
     turn = _turn(connection, card)
     conversation = around(connection, turn)
+    may_read = not card.is_blind or card.status == "resolved" or (adjudicates and card.status == "adjudicate")
     return CardView(
         id=card.id,
         bot=card.bot,
@@ -36,6 +38,7 @@ def view(connection: sa.Connection, card: Card) -> CardView:
         entities=() if card.is_blind else tuple(_entity(entity) for entity in turn.entities),
         tagged=None if card.is_blind else _tagged(connection, card),
         why=None if card.is_blind else _why(connection, card),
+        said=said.on(connection, card) if may_read else (),
     )
 
 

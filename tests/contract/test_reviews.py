@@ -14,6 +14,7 @@ from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conf
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reviews import dealing, labels, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
+from service.reviews.trace import trace
 from service.reviews.views import likely_spans, view
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, fold, open_shop
 
@@ -204,6 +205,57 @@ def test_two_votes_that_differ_go_to_an_adjudicator_whose_vote_decides(engine: s
     assert cast(engine, card, "Cem", "intent", "cancel_order", adjudicates=True).status == "resolved"
     resolve(engine)
     assert [row[3] for row in label_rows(engine)] == [2]
+
+
+def test_an_adjudicator_is_shown_both_answers_and_a_third_one_decides(engine: sa.Engine) -> None:
+    card = deal(engine, "text", purpose="audit", overlap=2)
+    cast(engine, card, "Ana", "intent", "refund")
+    cast(engine, card, "Ben", "intent", "cancel_order")
+
+    def said(*, adjudicates: bool) -> list[tuple[str | None, str | None, bool]]:
+        with database.reading(engine) as connection:
+            shown = view(connection, store.get_card(connection, BOT, card), adjudicates=adjudicates)
+        return [(one.reviewer, one.intent, one.is_adjudication) for one in shown.said]
+
+    both = [("Ana", "refund", False), ("Ben", "cancel_order", False)]
+    assert said(adjudicates=False) == []
+    assert said(adjudicates=True) == both
+    assert cast(engine, card, "Zoe", "none", adjudicates=True).status == "resolved"
+    assert said(adjudicates=False) == [*both, ("Zoe", None, True)]
+    resolve(engine)
+    assert [row[2] for row in label_rows(engine)] == ["none"]
+
+
+def test_nobody_but_the_adjudicator_takes_back_what_they_decided(engine: sa.Engine) -> None:
+    card = deal(engine, "text", purpose="audit", overlap=2)
+    cast(engine, card, "Ana", "intent", "refund")
+    cast(engine, card, "Ben", "intent", "cancel_order")
+    cast(engine, card, "Zoe", "intent", "track_order", adjudicates=True)
+    for answer in ("undo", "intent"):
+        with pytest.raises(CardClosed, match="by Zoe"):
+            cast(engine, card, "Ana", answer, "track_order")  # type: ignore[arg-type]
+    assert cast(engine, card, "Zoe", "intent", "refund", adjudicates=True).status == "resolved"
+    resolve(engine)
+    assert label_rows(engine)[-1][2:4] == ("intent", 1)
+    assert cast(engine, card, "Zoe", "undo", adjudicates=True).status == "adjudicate"
+    resolve(engine)
+    assert label_rows(engine)[-1][2] == "undo"
+
+
+def test_a_blind_rank_card_keeps_everything_back_and_still_trains(engine: sa.Engine) -> None:
+    card = deal(engine, "text", overlap=2, is_blind=True)
+    with database.reading(engine) as connection:
+        shown = view(connection, store.get_card(connection, BOT, card))
+        assert (shown.purpose, shown.blind, shown.why, shown.said) == ("blind", True, None, ())
+        assert trace(connection, BOT, shown.turn_id).opinions is None
+    cast(engine, card, "Ana", "intent", "refund")
+    assert claim(engine, "Ben") == [card]
+    assert cast(engine, card, "Ben", "intent", "refund").status == "resolved"
+    resolve(engine)
+    assert list(training(engine).values()) == [(1, 1.0, "vote")]
+    with database.reading(engine) as connection:
+        opinions = trace(connection, BOT, shown.turn_id).opinions
+    assert opinions is not None and [vote.reviewer for vote in opinions.votes] == ["Ana", "Ben"]
 
 
 def test_a_reviewer_never_gets_a_card_twice(engine: sa.Engine) -> None:

@@ -16,6 +16,7 @@ from service import clock, database, tables
 from service.bots.store import create_bot, update_bot
 from service.context import Context
 from service.reviews import voting
+from service.reviews.rules import resolve_votes
 from service.reviews.schemas import Reviewer, Vote
 from service.settings import Secret
 from tests.support import slack as stand_in
@@ -95,7 +96,7 @@ def give(engine: sa.Engine, subject: str, role: people.SlackRole) -> None:
 def test_help_is_the_default_and_lists_what_there_is(say: Say) -> None:
     told = say("").splitlines()
     assert [line.split()[1].rstrip(":") for line in told] == ["review", "stats", "budget", "why", "drift", "help"]
-    assert say("HELP").splitlines() == told
+    assert say("HELP").splitlines() == say("  ").splitlines() == told
 
 
 @pytest.mark.parametrize(
@@ -122,10 +123,11 @@ def test_stats_and_budget_count_answers_of_this_week(shop: Context, say: Say) ->
     with database.writing(shop.engine) as connection:
         first = tables.vote.c.click_id == "c-0"
         connection.execute(sa.update(tables.vote).where(first).values(at=clock.now() - timedelta(days=2)))
+    resolve_votes(shop, BOT)
     assert say("stats") == (
         "Your answers for shop: 1 in the last day, 2 in the last week.\n"
         "Your team's: 3 in the last week. Open cards: 1.\n"
-        "Turns labelled by votes: 0. Classifier in force: none yet."
+        "Turns labelled by votes: 3. Classifier in force: none yet."
     )
     spent = "In the last seven days: 3 given, 1 asked for, 496 left."
     assert say("budget shop") == f"shop's budget is 500 answers a week. {spent}"

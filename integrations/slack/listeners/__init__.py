@@ -9,6 +9,7 @@ from integrations.slack.desk import Desk
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import ANSWERS, on_answer, on_more
+from integrations.slack.listeners.report import on_report, on_reported
 from integrations.slack.listeners.review import review
 
 __all__ = (
@@ -19,6 +20,8 @@ __all__ = (
     "on_click",
     "on_more",
     "on_options",
+    "on_report",
+    "on_reported",
     "on_skip",
     "on_unknown",
     "review",

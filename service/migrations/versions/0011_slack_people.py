@@ -1,4 +1,4 @@
-"""Slack users and user groups with their roles."""
+"""Slack users and user groups with their roles, and apps that are chatbots."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,8 +22,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("group_id", "user_id"),
     )
     op.create_index("slack_member_by_user", "slack_member", ["user_id"])
+    op.create_table(
+        "slack_app",
+        sa.Column("app_id", sa.String(40), primary_key=True),
+        sa.Column("bot", sa.String(40), nullable=False),
+        sa.Column("source", sa.String(40), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("slack_app")
+    op.drop_index("slack_member_by_user", table_name="slack_member")
     op.drop_table("slack_member")
     op.drop_table("slack_role")
