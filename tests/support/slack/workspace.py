@@ -66,6 +66,7 @@ class Workspace:
         self.token_error = ""
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.injected: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()  # calls that had their effect, by method
         self.limited: Counter[str] = Counter()  # requests refused for being too many, by method
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
@@ -105,6 +106,7 @@ class Workspace:
                 self._too_many(method, wait)
 
     def accepted(self, method: str, channel_id: str | None) -> None:
+        self.done[method] += 1
         self._accepted[method].append(self.clock())
         if method == "chat.postMessage" and channel_id:
             self._posted[channel_id] = self.clock()
