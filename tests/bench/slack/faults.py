@@ -11,8 +11,8 @@ SEED = 4
 KINDS: tuple[Fault, ...] = ("rate_limited", "error_after", "timeout", "drop_after")
 # method: faults of each kind among so many of its first calls
 SHARES: Mapping[str, tuple[int, int]] = {
-    "chat.postMessage": (4, 45),
-    "chat.update": (16, 110),
+    "chat.postMessage": (3, 40),
+    "chat.update": (18, 130),
     "views.update": (8, 90),
 }
 RECONNECT_EVERY_S = 15.0
