@@ -78,6 +78,9 @@ bot = Table(
     Column("target", Float),  # share of right answers from which on the owner wants no more labels
     Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
     Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
+    Column("quiet_hours", String(11), nullable=False, default=""),  # HH:MM-HH:MM: nothing is posted to the channel
+    Column("timezone", String(64), nullable=False, default="UTC"),  # of quiet hours and of a reviewer's day
+    Column("daily_limit", Integer, nullable=False, default=0),  # votes of one reviewer a day; 0: no limit
 )
 
 source = Table(
@@ -385,6 +388,7 @@ card = Table(
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
+    Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
@@ -400,16 +404,47 @@ claim = Table(  # who has a card on screen, until when
     Column("until", Instant, nullable=False),
 )
 
-post = Table(  # a card as a Slack message
-    "post",
+message = Table(  # a Slack message of one or several cards
+    "message",
     metadata,
-    Column("card_id", String(32), primary_key=True),
+    Column("id", String(32), primary_key=True),  # in the metadata of the message: it can be looked up
     _bot(),
     Column("channel", String(40), nullable=False),
-    Column("status", String(10), nullable=False),  # sending, posted, closed, failed
+    Column("status", String(10), nullable=False),  # sending, posted, failed
     Column("first_at", Instant, nullable=False),  # where the look-up of an unknown outcome begins
     Column("attempted_at", Instant, nullable=False),
     Column("ts", String(40), nullable=False, default=""),
+    Column("redraw_at", Instant, nullable=False),  # not redrawn before: the fence of those who would
+    Index("message_by_status", "bot", "status"),
+)
+
+post = Table(  # which message a card stands on, and what the message shows of it
+    "post",
+    metadata,
+    Column("card_id", String(32), primary_key=True),  # the fence: a card stands on one message
+    Column("message_id", String(32), nullable=False),
+    Column("shown", String(12), nullable=False, default=""),  # the card's status, or gone; "": not known
+    Column("vote_id", Id, nullable=False, default=0),  # the card's newest vote that is shown; 0: none
+    Index("post_by_message", "message_id"),
+)
+
+slack_pace = Table(  # how fast Slack is asked, over all processes
+    "slack_pace",
+    metadata,
+    Column("name", String(80), primary_key=True),  # a method, or a method and a channel
+    Column("until", Instant, nullable=False),  # the instant up to which requests are booked
+)
+
+slack_trouble = Table(  # what Slack refuses at present, and when to ask again; gone once it accepts
+    "slack_trouble",
+    metadata,
+    Column("channel", String(40), primary_key=True),  # "": any, for one token serves every bot
+    Column("method", String(60), primary_key=True),  # "": any
+    Column("error", String(60), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),  # last
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("until", Instant, nullable=False),  # not asked before
 )
 
 vote = Table(
@@ -423,6 +458,7 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
+    Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),

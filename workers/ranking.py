@@ -25,6 +25,7 @@ from service.encoding import NO_TURN, Encoder
 from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch, spread
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, take_apart, top
+from service.learning.tagging import Span
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import Evidence, evidence
 from service.reviews import assessments, budget, candidates
@@ -69,6 +70,7 @@ class Plan(NamedTuple):
     shortlist: Shortlist
     picks: Ints1d
     into: Mapping[int, int]  # turn → the turn whose card stands for it
+    tagged: Mapping[int, Sequence[Span]]  # turn of a pick → the entities the tagger sees; empty without a tagger
 
 
 def rank(context: Context, encoder: Encoder, bot: str) -> None:
@@ -131,7 +133,8 @@ def _plan(context: Context, encoder: Encoder, bot: Bot, n: int, room: int) -> Pl
         return None
     is_new, into = _set_repeats_aside(context, bot.name, n, shortlist)
     picks = _pick(shortlist, is_new, _about_entities(context, bot.name, shortlist, is_new, room), room, seed)
-    return Plan(n, seed, shortlist, picks, into | _folds(context, encoder, bot.name, shortlist, picks))
+    into |= _folds(context, encoder, bot.name, shortlist, picks)
+    return Plan(n, seed, shortlist, picks, into, _tagged(context, bot.name, shortlist, picks))
 
 
 def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) -> Shortlist | None:
@@ -222,10 +225,25 @@ def _about_entities(context: Context, bot: str, shortlist: Shortlist, is_new: Bo
         model = classifiers.usable_tagger(connection, bot) if n else None
         if model is None:
             return rows[:0]
-        texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
-    ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
-    turns = [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
+        turns = _turns(connection, shortlist, rows)
     return spread(shortlist.x, rows[tagging.covering(model.data, turns, n)], n)
+
+
+def _turns(connection: sa.Connection, shortlist: Shortlist, rows: Ints1d) -> list[tuple[str, int]]:
+    """Text and most probable intent of each; "" for a turn that was forgotten just now."""
+    texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
+    ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
+    return [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
+
+
+def _tagged(context: Context, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, list[Span]]:
+    """Before the transaction: tagging a batch takes longer than a lock may."""
+    with database.reading(context.engine) as connection:
+        model = classifiers.usable_tagger(connection, bot)
+        if model is None:
+            return {}
+        turns = _turns(connection, shortlist, picks)
+    return dict(zip(shortlist.turn_ids[picks].tolist(), tagging.spans_of(model.data, turns), strict=True))
 
 
 def _pick(shortlist: Shortlist, is_new: Bools1d, entities: Ints1d, room: int, seed: int) -> Ints1d:
@@ -293,7 +311,10 @@ def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, no
         weights=shortlist.weights._asdict(),
     )
     chosen = zip(shortlist.turn_ids[picks].tolist(), shortlist.priority[picks].tolist(), strict=True)
-    cards = [_card(bot, turn_id, "rank", score, now, ranking_id=ranking_id) for turn_id, score in chosen]
+    cards = [
+        _card(bot, turn_id, "rank", score, now, ranking_id=ranking_id, tagged=plan.tagged.get(turn_id))
+        for turn_id, score in chosen
+    ]
     carded = candidates.add_cards(connection, cards)
     candidates.set_carded(connection, carded)
     return len(carded)

@@ -15,4 +15,4 @@ def dispatch(bot: str) -> None:
     with opened(Settings.from_env(os.environ)) as context:
         jobs.begin(context.redis, Job.DISPATCH, bot)
         if context.settings.slack_bot_token:
-            dispatching.dispatch(context.engine, posting(context.settings), bot)
+            dispatching.dispatch(posting(context.settings, context.engine), bot)

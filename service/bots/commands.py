@@ -28,6 +28,9 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--target", type=float, help="Share of right answers from which on you want no more labels."),
     click.option("--minutes-per-error", type=float, help="What a wrong answer costs people, in minutes."),
     click.option("--slack-channel", help="The channel's id, like C0123456789."),
+    click.option("--quiet-hours", help='HH:MM-HH:MM, in which nothing is posted to the channel; "" for none.'),
+    click.option("--timezone", help="Of quiet hours and of a reviewer's day, like Europe/Paris."),
+    click.option("--daily-limit", type=int, help="Votes a day after which a reviewer is dealt no cards; 0: no limit."),
     click.option(
         "--uncertainty",
         type=click.Choice(get_args(Whose)),

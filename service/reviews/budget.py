@@ -38,6 +38,15 @@ def audit_cards_a_week(connection: sa.Connection, bot: Bot) -> int:
     return int(bot.weekly_budget * (EARLY_SHARE if is_early else LATE_SHARE))
 
 
+def room_at(connection: sa.Connection, bot: Bot, now: datetime) -> datetime | None:
+    """When the week's budget, used up now, has room again: a week after the oldest vote that counts. None: it has."""
+    if _left(connection, bot, now) > 0:
+        return None
+    oldest = sa.select(sa.func.min(VOTE.c.at)).where(VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK)
+    first: datetime | None = connection.scalar(oldest.where(VOTE.c.answer != "undo"))
+    return None if first is None else first + WEEK
+
+
 def _left(connection: sa.Connection, bot: Bot, now: datetime) -> int:
     """Votes of the week's budget that are neither given nor asked for."""
     given = _count(connection, VOTE, VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")

@@ -18,6 +18,9 @@ Surface = Literal["console", "slack", "terminal", "api"]
 
 USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
 NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+WHY_LIMIT = 1_000  # characters of a reviewer's reason
+TYPE_LIMIT = 100  # characters of an entity's type
+SPANS_LIMIT = 100  # entities of one answer
 
 
 class Span(NamedTuple):
@@ -25,7 +28,7 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    type: Annotated[str, Meta(min_length=1, max_length=TYPE_LIMIT)]
 
 
 class Reviewer(NamedTuple):
@@ -35,7 +38,7 @@ class Reviewer(NamedTuple):
     adjudicates: bool = False
 
 
-Spans = Annotated[tuple[Span, ...], Meta(max_length=100)] | None  # None: entities were not looked at
+Spans = Annotated[tuple[Span, ...], Meta(max_length=SPANS_LIMIT)] | None  # None: entities were not looked at
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +49,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None = None  # of "intent" and "two"
     second: str | None = None  # of "two"
     proposed: Annotated[str, Meta(max_length=NAME_LIMIT)] | None = None  # of "new"
+    why: Annotated[str, Meta(max_length=WHY_LIMIT)] = ""  # of "new": for the owner
     spans: Spans = None
 
 
@@ -155,6 +159,7 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
     context: Around
     choices: tuple[Choice, ...]  # the nine likeliest, best first; blind or before the first classifier: all, by name
     entities: tuple[Entity, ...] = ()  # the platform's
+    tagged: Spans = None  # the tagger's, as it was when the card was made; None: blind, or there was no tagger
     why: Why | None = None
 
 
@@ -221,6 +226,7 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None
     second: str | None
     proposed: str
+    why: str
     spans: Spans
     surface: Surface
     at: datetime

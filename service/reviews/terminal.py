@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from service import database
+from service import clock, database
 from service.context import Context
 from service.errors import Conflict
 from service.intents.store import list_intents
-from service.reviews.dealing import next_cards
+from service.reviews.dealing import enough_today, next_cards
 from service.reviews.schemas import CardView, Choice, Line, Reviewer, Vote
 from service.reviews.views import numbered_choices
 from service.reviews.voting import cast
@@ -36,7 +36,9 @@ class Session:
             show(self.console, cards[0], len(self.answered))
             if not self.answer(cards[0]):
                 return len(self.answered)
-        self.console.print("No card is waiting for you.")
+        with database.reading(self.context.engine) as connection:
+            enough = enough_today(connection, self.bot, self.reviewer.name, clock.now())
+        self.console.print(escape(enough or "No card is waiting for you."))
         return len(self.answered)
 
     def answer(self, card: CardView) -> bool:

@@ -48,6 +48,7 @@ class _Checked(NamedTuple):
     intent_id: int | None = None
     second_id: int | None = None
     proposed: str = ""
+    why: str = ""
     spans: tuple[Span, ...] | None = None
 
 
@@ -140,7 +141,7 @@ def _check(connection: sa.Connection, card: Card, answer: Vote) -> _Checked:
                 raise BadInput("the two intents are one", path="second")
             return _Checked(first, second, spans=spans)
         case "new":
-            return _Checked(proposed=_proposed(answer.proposed), spans=spans)
+            return _Checked(proposed=_proposed(answer.proposed), why=_why(answer.why), spans=spans)
         case _:
             return _Checked(spans=spans)
 
@@ -159,6 +160,12 @@ def _proposed(name: str | None) -> str:
     if not tidy or not tidy.isprintable():
         raise BadInput("the proposed intent's name is missing, or not printable", path="proposed")
     return tidy
+
+
+def _why(text: str) -> str:
+    if "\0" in text:
+        raise BadInput("the reason has a NUL", path="why")
+    return text.strip()
 
 
 def _check_spans(connection: sa.Connection, card: Card, spans: Sequence[Span]) -> tuple[Span, ...]:

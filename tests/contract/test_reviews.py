@@ -14,7 +14,7 @@ from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conf
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reviews import dealing, labels, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
-from service.reviews.views import view
+from service.reviews.views import likely_spans, view
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, fold, open_shop
 
 
@@ -96,6 +96,22 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 def test_cards_come_by_priority(engine: sa.Engine) -> None:
     low, high, middle = (deal(engine, f"text {p}", priority=p) for p in (0.1, 0.9, 0.5))
     assert claim(engine, "Ana", 3) == [high, middle, low]
+
+
+def test_an_editor_of_entities_begins_with_the_taggers_else_the_platforms(engine: sa.Engine) -> None:
+    entities = [
+        {"type": "city", "value": "Lyon", "start": 7, "end": 11},
+        {"type": " ", "value": "fly", "start": 0, "end": 3},  # no type that a reviewer could write
+    ]
+    plain, tagged, blind = (add_turn(engine, "fly to Lyon", entities=entities) for _ in range(3))
+    cards = [add_card(engine, plain), add_card(engine, tagged), add_card(engine, blind, purpose="audit")]
+    with database.writing(engine) as connection:
+        has_tags = tables.card.c.id.in_(cards[1:])
+        connection.execute(sa.update(tables.card).where(has_tags).values(tagged=[[0, 3, "verb"]]))
+    with database.reading(engine) as connection:
+        views = [view(connection, store.get_card(connection, BOT, card)) for card in cards]
+    assert [seen.tagged for seen in views] == [None, (Span(0, 3, "verb"),), None]
+    assert [likely_spans(seen) for seen in views] == [(Span(7, 11, "city"),), (Span(0, 3, "verb"),), ()]
 
 
 def test_flips_come_first_and_every_fifth_card_is_an_audit(engine: sa.Engine) -> None:

@@ -1,5 +1,6 @@
 """The console's pages as a browser without scripts uses them: links and forms."""
 
+import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -177,6 +178,77 @@ def test_a_blind_card_shows_text_and_intents_only(context: Context, ana: Browser
     assert "asked blind" in page
     for words in ("I cancelled your order", "between two intents", "chance"):
         assert words not in page
+
+
+def field(page: str, name: str) -> str | None:
+    """What the page's first textarea or hidden input of this name holds."""
+    found = re.search(rf'<textarea[^>]* name="{name}"[^>]*>([^<]*)<|type="hidden" name="{name}" value="([^"]*)"', page)
+    return html.unescape(found[1] or found[2] or "") if found else None
+
+
+def spans(context: Context) -> list[list[list[object]] | None]:
+    with database.reading(context.engine) as connection:
+        return list(connection.scalars(sa.select(tables.vote.c.spans).order_by(tables.vote.c.id)))
+
+
+def test_entities_that_were_looked_at_go_with_the_answer(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 8, "end": 12}]
+    card = add_card(context.engine, add_turn(context.engine, "fly> to Lyon\nor [Nice]", entities=entities))
+    assert field(ana.open(REVIEW), "entities") is None
+    page = ana.open(f"{REVIEW}?entities=true")
+    assert field(page, "entities") == "fly> to [Lyon](city)\nor \\[Nice\\]"
+    assert 'class="answers"' not in page
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="fly> to [Lyon](to)\r\nor [Nice](city)").text
+    assert 'id="entities-error"' in page and 'aria-invalid="true"' in page
+    typed = "fly> to [Lyon](to)\r\nor [\\[Nice\\]](city)"
+    page = ana.post(f"{REVIEW}/{card}/entities", entities=typed).text
+    assert "city: [Nice]" in page and "to: Lyon" in page
+    kept = field(page, "entities")
+    assert kept == "fly> to [Lyon](to)\nor [\\[Nice\\]](city)"
+    again = ana.post(f"{REVIEW}/{card}/entities", entities=kept, again="true").text
+    assert field(again, "entities") == kept and 'class="answers"' not in again
+    assert page.count('name="entities"') == 4  # every form that answers, and the one that changes them
+    ana.press(page, intent="refund", entities=kept.replace("\n", "\r\n"))
+    assert spans(context) == [[[8, 12, "to"], [16, 22, "city"]]]
+
+
+def test_an_answer_without_the_editor_says_nothing_of_entities(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 3, "end": 7}]
+    add_card(context.engine, add_turn(context.engine, "to Lyon", entities=entities))
+    ana.press(ana.open(REVIEW), intent="refund")
+    assert spans(context) == [None]
+
+
+def test_a_fault_stands_at_the_field_with_what_was_typed(context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "to Lyon")
+    response = ana.post(f"{REVIEW}/{card}/entities", entities="to [Lyons](<city>)")
+    assert response.status_code == 400
+    assert field(response.text, "entities") == "to [Lyons](<city>)"
+    assert "After “to Lyon” the text says nothing more, not “s”." in response.text
+    refused = ana.post(f"{REVIEW}/{card}", click_id="c-1", intent="refund", entities="to [Lyon")
+    assert (refused.status_code, votes(context)) == (400, [])
+
+
+def test_entities_of_a_card_that_was_closed_meanwhile_are_not_kept(
+    client: TestClient[Litestar], context: Context, ana: Browser
+) -> None:
+    card = deal(context.engine, "to Lyon")
+    ana.open(f"{REVIEW}?entities=true")
+    sign_in(client, context, "Ben", "reviewer", BOT).post(f"{REVIEW}/{card}", click_id="b-1", answer="none")
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="to [Lyon](city)").text
+    assert "somebody else answered it first" in page and "Lyon" not in page
+
+
+def test_the_editor_of_a_blind_card_begins_with_the_text_alone(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 3, "end": 7}]
+    card = add_card(context.engine, add_turn(context.engine, "to Lyon", entities=entities), purpose="audit")
+    with database.writing(context.engine) as connection:
+        connection.execute(sa.update(tables.card).values(tagged=[[3, 7, "place"]]))
+    assert field(ana.open(f"{REVIEW}?entities=true"), "entities") == "to Lyon"
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="to Lyon").text
+    assert "no entities" in page
+    ana.press(page, answer="none", entities="to Lyon")
+    assert spans(context) == [[]]
 
 
 def test_pages_of_another_site_cannot_vote(context: Context, ana: Browser) -> None:

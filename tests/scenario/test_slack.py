@@ -595,4 +595,4 @@ def test_buttons_show_the_likeliest_with_their_chances() -> None:
 def test_a_withdrawn_card_says_so_and_offers_nothing() -> None:
     message = blocks.card(view(status="withdrawn"), [blocks.Said("Ana", "unsure")])
     assert problems(message.blocks) == []
-    assert [block["type"] for block in message.blocks] == ["context", "rich_text", "rich_text"]
+    assert [block["type"] for block in message.blocks] == ["context", "rich_text"]
