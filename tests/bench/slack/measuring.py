@@ -23,7 +23,9 @@ from workers.progress import Progress
 LONGEST_S = 540.0
 SWEEP_EVERY_S = 3.0
 SWEEP_LONGEST_S = 240.0
-VOTE, POST, CARD, INTENT = tables.vote.c, tables.post.c, tables.card.c, tables.intent.c
+VOTE, POST, MESSAGE, CARD, INTENT = (
+    table.c for table in (tables.vote, tables.post, tables.message, tables.card, tables.intent)
+)
 
 
 def measure(answers: int, keep: Path | None = None) -> dict[str, Any]:
@@ -61,11 +63,11 @@ def _sweep(installation: Installation) -> None:
 
 
 def _unfinished(installation: Installation) -> int:
-    """Posts of unknown outcome, and those that still show buttons of answered cards."""
-    is_behind = (POST.status == "posted") & (CARD.status != "open")
+    """Cards on messages of unknown outcome, and those that are not shown as they are."""
     query = sa.select(sa.func.count()).select_from(tables.post).join(tables.card, CARD.id == POST.card_id)
+    query = query.join(tables.message, MESSAGE.id == POST.message_id)
     with database.reading(installation.context.engine) as connection:
-        return connection.scalar(query.where((POST.status == "sending") | is_behind)) or 0
+        return connection.scalar(query.where((MESSAGE.status == "sending") | (POST.shown != CARD.status))) or 0
 
 
 def _result(slack: Slack, installation: Installation, group: Group) -> dict[str, Any]:

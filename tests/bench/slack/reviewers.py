@@ -1,10 +1,10 @@
-"""Three people: two click through the channel, the third through the review modal. Each card gets one person's answer;
-every third card's click is repeated."""
+"""Three people who click through the channel and the review modal. They agree on who takes which card of the channel;
+every third click is repeated."""
 
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
@@ -15,7 +15,9 @@ from tests.support.slack import CHANNEL, Json, NoSuchElement, Slack
 
 PEOPLE = ("U1", "U2", "U3")
 REPEAT_EVERY = 3
-LOOK_S = 0.02  # how often a person looks again
+LOOK_S = 0.05  # while the modal moves on
+LOOK_AGAIN_S = 0.5  # when there was nothing
+A_FEW = 5
 PATIENCE_S = 12.0  # with a modal that does not move on
 CARD = f"card:{BOT}:"
 
@@ -33,6 +35,7 @@ class Group:
         self.slack, self.wire, self.cards = slack, wire, cards
         self.clicks: set[Click] = set()  # all that anybody meant
         self.answered: set[str] = set()  # cards whose click was acked
+        self.finished: set[str] = set()  # messages with no other card
         self._taken: set[str] = set()
         self._lock = threading.Lock()
         self._turns = itertools.count()
@@ -85,26 +88,39 @@ def intent_of(card: str, user: str) -> str:
 
 
 def review(group: Group, deadline: float) -> None:
-    """Until every card is answered or it is too late."""
+    """Until every card is answered or it is too late. Two go by the channel, and sit down for a few cards when it has
+    none; the third keeps to the modal."""
     with ThreadPoolExecutor(len(PEOPLE)) as pool:
-        roles: Sequence[Callable[[Group, str, float], None]] = (in_channel, in_channel, in_modal)
-        futures = [pool.submit(role, group, user, deadline) for role, user in zip(roles, PEOPLE, strict=True)]
+        futures = [pool.submit(work, group, user, deadline, in_channel=user != PEOPLE[-1]) for user in PEOPLE]
         for future in futures:
             future.result()
 
 
-def in_channel(group: Group, user: str, deadline: float) -> None:
+def work(group: Group, user: str, deadline: float, *, in_channel: bool) -> None:
     while not group.is_done and time.monotonic() < deadline:
-        for message, card in open_cards(group.slack):
-            if group.take(card):
-                group.answer(user, message, card)
-        time.sleep(LOOK_S)
+        if in_channel and click_through(group, user):
+            continue
+        if not sit(group, user, deadline, A_FEW if in_channel else len(group.cards)):
+            time.sleep(LOOK_AGAIN_S)
 
 
-def open_cards(slack: Slack) -> list[tuple[Json, str]]:
+def click_through(group: Group, user: str) -> int:
+    """Answer what the channel shows; how many cards."""
+    count = 0
+    for message, card in open_cards(group):
+        if group.take(card):
+            group.answer(user, message, card)
+            count += 1
+    return count
+
+
+def open_cards(group: Group) -> list[tuple[Json, str]]:
     """Cards that can still be answered in the channel, with copies of their messages as they are now."""
-    with slack.lock:
-        messages = [dict(message) for message in slack.messages[CHANNEL]]
+    with group.slack.lock:
+        messages = [dict(one) for one in group.slack.messages[CHANNEL] if one["ts"] not in group.finished]
+    for message in messages:
+        if group.answered.issuperset(cards_in(message, answerable=False)):
+            group.finished.add(message["ts"])
     return [(message, card) for message in messages for card in cards_in(message, answerable=True)]
 
 
@@ -120,27 +136,19 @@ def _has_intents(block: Json) -> bool:
     return any(one.get("value", "").startswith("intent:") for one in block.get("elements", ()))
 
 
-def in_modal(group: Group, user: str, deadline: float) -> None:
-    """The modal until it offers nothing, then the channel."""
-    while not group.is_done and time.monotonic() < deadline:
-        count = sum(1 for _ in sit(group, user, deadline))
-        if not count:
-            break
-    in_channel(group, user, deadline)
-
-
-def sit(group: Group, user: str, deadline: float) -> Iterator[str]:
-    """One modal, card by card, while it moves on."""
+def sit(group: Group, user: str, deadline: float, at_most: int) -> int:
+    """One modal, card by card, while it moves on; how many cards."""
     group.wire.send(Sending(group.slack.command(user, "/fencepost", f"review {BOT}"), over_http=False))
-    card = _wait(group.slack, user, "")
-    while card and time.monotonic() < deadline:
+    count, card = 0, _wait(group.slack, user, "")
+    while card and count < at_most and time.monotonic() < deadline:
         group.take(card)
         with suppress(NoSuchElement):  # it moved on by itself
             group.answer(user, _shown(group.slack, user), card)
-        yield card
+        count += 1
         card = _wait(group.slack, user, card)
     if group.slack.stacks[user]:
         group.slack.close(user)
+    return count
 
 
 def _wait(slack: Slack, user: str, before: str) -> str:
