@@ -6,17 +6,16 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import NamedTuple
 
 from tests.bench.slack.installation import BOT, INTENTS
 from tests.bench.slack.wire import Sending, Wire
-from tests.support.slack import CHANNEL, Json, NoSuchElement, Slack
+from tests.support.slack import CHANNEL, Json, Slack
 
 PEOPLE = ("U1", "U2", "U3")
 REPEAT_EVERY = 3
 LOOK_S = 0.05  # while the modal moves on
-LOOK_AGAIN_S = 0.5  # when there was nothing
+LOOK_AGAIN_S = 2.0  # when there was nothing
 A_FEW = 5
 PATIENCE_S = 12.0  # with a modal that does not move on
 CARD = f"card:{BOT}:"
@@ -34,15 +33,17 @@ class Group:
     def __init__(self, slack: Slack, wire: Wire, cards: Sequence[str]) -> None:
         self.slack, self.wire, self.cards = slack, wire, cards
         self.clicks: set[Click] = set()  # all that anybody meant
-        self.answered: set[str] = set()  # cards whose click was acked
+        self.acked: set[str] = set()  # cards with an acked click
         self.finished: set[str] = set()  # messages with no other card
         self._taken: set[str] = set()
         self._lock = threading.Lock()
         self._turns = itertools.count()
 
     @property
-    def is_done(self) -> bool:
-        return len(self.answered) == len(self.cards)
+    def answered(self) -> set[str]:
+        """The cards that somebody meant to answer. Whose click was not acked looks again: the card is still there to be
+        clicked, or shows the answer."""
+        return {click.card for click in self.clicks.copy()}
 
     def take(self, card: str) -> bool:
         with self._lock:
@@ -57,7 +58,7 @@ class Group:
         repeats = self._repeats(first, user, surface, card, n // REPEAT_EVERY) if n % REPEAT_EVERY == 0 else []
         is_acked = any(self.wire.together([first, *repeats]))
         with self._lock:
-            (self.answered.add if is_acked else self._taken.discard)(card)
+            (self.acked.add if is_acked else self._taken.discard)(card)
         return is_acked
 
     def _repeats(self, first: Sending, user: str, surface: Json, card: str, n: int) -> list[Sending]:
@@ -97,11 +98,15 @@ def review(group: Group, deadline: float) -> None:
 
 
 def work(group: Group, user: str, deadline: float, *, in_channel: bool) -> None:
-    while not group.is_done and time.monotonic() < deadline:
+    """Until all was answered that can be, and nothing is offered any more."""
+    while time.monotonic() < deadline:
         if in_channel and click_through(group, user):
             continue
-        if not sit(group, user, deadline, A_FEW if in_channel else len(group.cards)):
-            time.sleep(LOOK_AGAIN_S)
+        if sit(group, user, deadline, A_FEW if in_channel else len(group.cards)):
+            continue
+        if len(group.answered) == len(group.cards):
+            return
+        time.sleep(LOOK_AGAIN_S)
 
 
 def click_through(group: Group, user: str) -> int:
@@ -119,7 +124,7 @@ def open_cards(group: Group) -> list[tuple[Json, str]]:
     with group.slack.lock:
         messages = [dict(one) for one in group.slack.messages[CHANNEL] if one["ts"] not in group.finished]
     for message in messages:
-        if group.answered.issuperset(cards_in(message, answerable=False)):
+        if group.acked.issuperset(cards_in(message, answerable=False)):
             group.finished.add(message["ts"])
     return [(message, card) for message in messages for card in cards_in(message, answerable=True)]
 
@@ -139,32 +144,29 @@ def _has_intents(block: Json) -> bool:
 def sit(group: Group, user: str, deadline: float, at_most: int) -> int:
     """One modal, card by card, while it moves on; how many cards."""
     group.wire.send(Sending(group.slack.command(user, "/fencepost", f"review {BOT}"), over_http=False))
-    count, card = 0, _wait(group.slack, user, "")
-    while card and count < at_most and time.monotonic() < deadline:
+    count, card = 0, ""
+    while count < at_most and time.monotonic() < deadline:
+        view = _next(group.slack, user, card)
+        if view is None:
+            break
+        card = cards_in(view, answerable=True)[0]
         group.take(card)
-        with suppress(NoSuchElement):  # it moved on by itself
-            group.answer(user, _shown(group.slack, user), card)
+        group.answer(user, view, card)
         count += 1
-        card = _wait(group.slack, user, card)
     if group.slack.stacks[user]:
         group.slack.close(user)
     return count
 
 
-def _wait(slack: Slack, user: str, before: str) -> str:
-    """The next card on the modal; "" when it has none, or none comes."""
+def _next(slack: Slack, user: str, before: str) -> Json | None:
+    """The modal as it is now, once it shows another card than `before`; None when it has none, or none comes."""
     patience = time.monotonic() + PATIENCE_S
     while time.monotonic() < patience:
-        if slack.stacks[user]:
-            found = cards_in(_shown(slack, user), answerable=True)
-            if not found:
-                return ""
-            if found[0] != before:
-                return found[0]
+        with slack.lock:
+            view = dict(slack.view(user)) if slack.stacks[user] else None
+        if view is not None:
+            found = cards_in(view, answerable=True)
+            if not found or found[0] != before:
+                return view if found else None
         time.sleep(LOOK_S)
-    return ""
-
-
-def _shown(slack: Slack, user: str) -> Json:
-    with slack.lock:
-        return dict(slack.view(user))
+    return None
