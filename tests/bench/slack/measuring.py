@@ -20,7 +20,7 @@ from tests.support import slack as stand_in
 from tests.support.slack import CHANNEL, Slack
 from workers.progress import Progress
 
-LONGEST_S = 540.0
+LONGEST_S = 900.0
 SWEEP_EVERY_S = 3.0
 SWEEP_LONGEST_S = 240.0
 VOTE, POST, MESSAGE, CARD, INTENT = (
