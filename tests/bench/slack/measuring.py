@@ -50,6 +50,7 @@ def _run(slack: Slack, installation: Installation, progress: Progress) -> dict[s
         progress.say(f"{len(group.answered)} answered after {time.monotonic() - begun:.0f} s; sweeping")
         _sweep(installation)
     progress.say(f"swept after {time.monotonic() - begun:.0f} s; deliveries: {dict(Counter(statuses))}")
+    progress.say(f"refused for being too many: {dict(slack.limited)}")
     wire.close()
     return _result(slack, installation, group)
 
@@ -82,6 +83,7 @@ def _result(slack: Slack, installation: Installation, group: Group) -> dict[str,
         "votes": len(votes),
         "lost": len(group.answered - {vote.card for vote in meant}),
         "duplicates": len(votes) - len({vote.card for vote in votes}),
+        "unacked": group.wire.unacked,
         "ack_p50_ms": round(float(np.quantile(waits_ms, 0.5)), 1),
         "ack_p99_ms": round(float(np.quantile(waits_ms, 0.99)), 1),
         "posts": slack.done["chat.postMessage"],

@@ -28,6 +28,7 @@ class Wire:
     def __init__(self, slack: Slack, url: str) -> None:
         self.requests = 0
         self.repeats = 0
+        self.unacked = 0
         self._slack, self._url = slack, url
         self._client = httpx.Client(timeout=ACK_S)
         self._http_waits_s: list[float] = []
@@ -36,8 +37,8 @@ class Wire:
 
     @property
     def waits_s(self) -> list[float]:
-        """From sending each request to receiving its ack."""
-        return [*self._http_waits_s, *self._slack.ack_waits_s]
+        """From sending each request to receiving its ack; one that had none in time counts with the time it had."""
+        return [*self._http_waits_s, *self._slack.ack_waits_s, *[ACK_S] * self.unacked]
 
     def send(self, sending: Sending) -> bool:
         """Whether it was acked in time."""
@@ -45,9 +46,12 @@ class Wire:
             self.requests += 1
             self.repeats += bool(sending.retry)
         try:
-            return self._post(sending) if sending.over_http else self._push(sending.payload)
+            is_acked = self._post(sending) if sending.over_http else self._push(sending.payload)
         except (OSError, httpx.TransportError):
-            return False
+            is_acked = False
+        with self._lock:
+            self.unacked += not is_acked
+        return is_acked
 
     def together(self, sendings: Sequence[Sending]) -> list[bool]:
         """All at once; those after the first are repeats."""
