@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.support.slack.checks import Json
@@ -141,10 +141,6 @@ class Workspace:
     def add_channel(self, channel_id: str, name: str, *, is_member: bool = True) -> None:
         self.channels[channel_id] = channel(channel_id, name, is_member=is_member)
         self.messages[channel_id] = []
-
-    def visible(self) -> Iterable[Json]:
-        """All messages of all channels."""
-        return (message for messages in self.messages.values() for message in messages)
 
 
 def channel(channel_id: str, name: str, *, is_member: bool = True) -> Json:
