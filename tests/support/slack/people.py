@@ -90,13 +90,13 @@ def shortcut(slack: Workspace, user: str, message: Json, callback_id: str) -> Js
         "channel": {"id": CHANNEL, "name": slack.channels[CHANNEL]["name"]},
         "message_ts": message["ts"],
         "message": message,
-        "action_ts": _now(slack),
+        "action_ts": slack.stamp(),
     }
 
 
 def open_home(slack: Workspace, user: str) -> Json:
     shown = {"view": slack.homes[user]} if user in slack.homes else {}
-    event = {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": "home", "event_ts": _now(slack)}
+    event = {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": "home", "event_ts": slack.stamp()}
     return event_of(slack, event | shown)
 
 
@@ -147,7 +147,7 @@ def _actions(slack: Workspace, user: str, surface: Json, block: Json, action: Js
     view_id = "" if "ts" in surface else surface["id"]
     reply = {"response_url": slack.response_url(user, CHANNEL, surface["ts"])} if "ts" in surface else {}
     own = {"trigger_id": slack.trigger(user, view_id), **reply}
-    action |= {"block_id": block["block_id"], "action_ts": _now(slack)}
+    action |= {"block_id": block["block_id"], "action_ts": slack.stamp()}
     return {"type": "block_actions", **_where(slack, user, surface), **own, "actions": [action]}
 
 
@@ -170,10 +170,6 @@ def _who(slack: Workspace, user: str) -> Json:
         "enterprise": None,
         "is_enterprise_install": False,
     }
-
-
-def _now(slack: Workspace) -> str:
-    return slack.stamp()
 
 
 def copied(payload: Json) -> Any:

@@ -112,22 +112,21 @@ class Slack(Workspace):
 
     def disconnect(self) -> None:
         """Ask the app to connect anew, and wait until it has."""
-        old = self._link()
-        old.disconnect()
+        self._link().disconnect()
         self.injected["disconnect"] += 1
-        with self._changed:
-            if not self._changed.wait_for(lambda: self.links[-1:] not in ([], [old]), LINK_WAIT_S):
-                raise TimeoutError("the app does not connect anew")
+        self._link()
 
     def drop(self) -> None:
         """Cut the link without a word: the app's client takes its time to see it."""
         self._link().drop()
 
     def _link(self) -> Link:
+        """The newest that Slack has not asked to leave."""
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self.links), LINK_WAIT_S):
+            staying = self._changed.wait_for(lambda: [one for one in self.links if not one.is_leaving], LINK_WAIT_S)
+            if not staying:
                 raise TimeoutError("the app is not connected")
-            return self.links[-1]
+            return staying[-1]
 
 
 def options_of(answer: Json) -> list[Json]:

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.support.slack.checks import Json
@@ -66,6 +66,7 @@ class Workspace:
         self.token_error = ""
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.injected: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()  # calls that had their effect, by method
         self.limited: Counter[str] = Counter()  # requests refused for being too many, by method
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
@@ -105,6 +106,7 @@ class Workspace:
                 self._too_many(method, wait)
 
     def accepted(self, method: str, channel_id: str | None) -> None:
+        self.done[method] += 1
         self._accepted[method].append(self.clock())
         if method == "chat.postMessage" and channel_id:
             self._posted[channel_id] = self.clock()
@@ -139,10 +141,6 @@ class Workspace:
     def add_channel(self, channel_id: str, name: str, *, is_member: bool = True) -> None:
         self.channels[channel_id] = channel(channel_id, name, is_member=is_member)
         self.messages[channel_id] = []
-
-    def visible(self) -> Iterable[Json]:
-        """All messages of all channels."""
-        return (message for messages in self.messages.values() for message in messages)
 
 
 def channel(channel_id: str, name: str, *, is_member: bool = True) -> Json:
