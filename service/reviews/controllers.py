@@ -11,8 +11,19 @@ from service.bots.controllers import BotName
 from service.context import Context
 from service.database import reading
 from service.page import Page
-from service.reviews import dealing, listing, voting
-from service.reviews.schemas import CardRow, CardStatus, CardView, LabelRow, TurnView, Use, Vote, VoteResult
+from service.reviews import dealing, listing, reliability, voting
+from service.reviews.schemas import (
+    Agreement,
+    CardRow,
+    CardStatus,
+    CardView,
+    LabelRow,
+    Reliability,
+    TurnView,
+    Use,
+    Vote,
+    VoteResult,
+)
 from service.reviews.trace import trace
 
 Cursor = Annotated[str | None, Parameter(description="`next` of the page before")]
@@ -72,4 +83,20 @@ class TurnController(Controller):
             return trace(connection, bot, turn)
 
 
-CONTROLLERS = (CardsController, LabelsController, TurnController)
+class ReliabilityController(Controller):
+    path, tags = "/v1/bots/{bot:str}", ("reviews",)
+
+    @get("/reviewers", guards=[requires("owner")], sync_to_thread=True)
+    def list_reviewers(self, context: Context, bot: BotName) -> Page[Reliability]:
+        """How often each reviewer's blind answers agree with what the others' come to."""
+        with reading(context.engine) as connection:
+            return Page(reliability.reviewers(connection, bot))
+
+    @get("/agreement", guards=[requires("reader")], sync_to_thread=True)
+    def show_agreement(self, context: Context, bot: BotName) -> Agreement:
+        """Krippendorff's α of the blind answers, of all and of each intent."""
+        with reading(context.engine) as connection:
+            return reliability.agreement(connection, bot)
+
+
+CONTROLLERS = (CardsController, LabelsController, TurnController, ReliabilityController)

@@ -1,0 +1,11 @@
+"""The job that turns votes into labels, and what new labels say about older ones."""
+
+from service.context import Context
+from service.encoding import Encoder
+from service.reviews import rules
+from workers import weighing
+
+
+def resolve(context: Context, _encoder: Encoder, bot: str) -> None:
+    weighing.weigh(context, bot)
+    rules.resolve_votes(context, bot)
