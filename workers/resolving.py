@@ -3,9 +3,10 @@
 from service.context import Context
 from service.encoding import Encoder
 from service.reviews import rules
-from workers import weighing
+from workers import contradictions, weighing
 
 
-def resolve(context: Context, _encoder: Encoder, bot: str) -> None:
+def resolve(context: Context, encoder: Encoder, bot: str) -> None:
     weighing.weigh(context, bot)
     rules.resolve_votes(context, bot)
+    contradictions.compare(context, encoder, bot)
