@@ -3,12 +3,14 @@
 import click
 from rich.console import Console
 
+from service.access.audit import at_terminal
 from service.access.commands import JSON
 from service.bots.store import list_bots
+from service.clock import now
 from service.context import opened
-from service.database import reading
+from service.database import reading, writing
 from service.printing import as_json, table
-from service.reviews import reliability
+from service.reviews import proposed, reliability
 from service.reviews.schemas import NAME_LIMIT, Reviewer
 from service.reviews.terminal import Session
 from service.settings import Settings
@@ -63,4 +65,46 @@ def _alpha(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-COMMANDS = (label, list_reviewers)
+@click.group("proposed")
+def proposed_group() -> None:
+    """Intents that reviewers named because the bot has none for a turn."""
+
+
+@proposed_group.command("list")
+@click.argument("bot")
+@JSON
+@click.pass_obj
+def list_proposed(settings: Settings, bot: str, is_json: bool) -> None:
+    """Those that wait for a decision."""
+    with opened(settings) as context, reading(context.engine) as connection:
+        found = proposed.waiting(connection, bot)
+    if is_json:
+        as_json(found)
+        return
+    table(("name", "cards", "proposed by"), [(one.name, len(one.cards), ", ".join(one.reviewers)) for one in found])
+
+
+@proposed_group.command("accept")
+@click.argument("bot")
+@click.argument("name")
+@click.option("--description", default="", help="What its users want, in a sentence.")
+@click.pass_obj
+def accept_proposed(settings: Settings, bot: str, name: str, description: str) -> None:
+    """Create the intent; the votes that propose it become its labels."""
+    with opened(settings) as context, writing(context.engine) as connection:
+        proposed.accept(connection, bot, name, description, now(), who=at_terminal())
+    click.echo(f"{name} is an intent of {bot} now.")
+
+
+@proposed_group.command("refuse")
+@click.argument("bot")
+@click.argument("name")
+@click.pass_obj
+def refuse_proposed(settings: Settings, bot: str, name: str) -> None:
+    """Take the name off the list; its votes stay, and label nothing."""
+    with opened(settings) as context, writing(context.engine) as connection:
+        proposed.refuse(connection, bot, name, now(), who=at_terminal())
+    click.echo(f"{name} is refused.")
+
+
+COMMANDS = (label, list_reviewers, proposed_group)

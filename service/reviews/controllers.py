@@ -8,16 +8,19 @@ from litestar.params import Parameter
 from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
+from service.clock import now
 from service.context import Context
-from service.database import reading
+from service.database import reading, writing
+from service.intents.schemas import Intent, NewIntent
 from service.page import Page
-from service.reviews import dealing, listing, reliability, voting
+from service.reviews import dealing, listing, proposed, reliability, voting
 from service.reviews.schemas import (
     Agreement,
     CardRow,
     CardStatus,
     CardView,
     LabelRow,
+    ProposedIntent,
     Reliability,
     TurnView,
     Use,
@@ -99,4 +102,28 @@ class ReliabilityController(Controller):
             return reliability.agreement(connection, bot)
 
 
-CONTROLLERS = (CardsController, LabelsController, TurnController, ReliabilityController)
+class ProposedController(Controller):
+    path, tags, guards = "/v1/bots/{bot:str}/proposed-intents", ("reviews",), (requires("owner"),)
+
+    @get("/", sync_to_thread=True)
+    def list_proposed(self, context: Context, bot: BotName) -> Page[ProposedIntent]:
+        """Names that reviewers proposed and nobody decided about."""
+        with reading(context.engine) as connection:
+            return Page(proposed.waiting(connection, bot))
+
+    @post("/accept", status_code=200, sync_to_thread=True)
+    def accept_proposed(self, context: Context, principal: Principal, bot: BotName, data: NewIntent) -> Intent:
+        """Create the intent; the votes that propose it become its labels."""
+        with writing(context.engine) as connection:
+            made = proposed.accept(connection, bot, data.name, data.description, now(), who=principal.name)
+        voting.ask_to_resolve(context, bot)
+        return made
+
+    @post("/refuse", status_code=204, sync_to_thread=True)
+    def refuse_proposed(self, context: Context, principal: Principal, bot: BotName, data: NewIntent) -> None:
+        """Take the name off the list; its votes stay, and label nothing."""
+        with writing(context.engine) as connection:
+            proposed.refuse(connection, bot, data.name, now(), who=principal.name)
+
+
+CONTROLLERS = (CardsController, LabelsController, TurnController, ReliabilityController, ProposedController)

@@ -320,3 +320,11 @@ class Agreement(msgspec.Struct, frozen=True):
     n: int  # cards that two people at least answered
     alpha: float | None
     intents: tuple[IntentAgreement, ...]
+
+
+class ProposedIntent(msgspec.Struct, frozen=True):
+    """A name that reviewers gave to what turns mean."""
+
+    name: str
+    cards: tuple[str, ...]
+    reviewers: tuple[str, ...]

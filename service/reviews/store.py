@@ -228,6 +228,18 @@ def set_weighed(connection: sa.Connection, card_id: str, vote_id: int, now: date
     set_status(connection, card_id, "resolved", now)
 
 
+def proposing(bot: str) -> sa.Select[tuple[str, str, str]]:
+    """Votes for a new intent on resolved cards, oldest first: the name, the card, the reviewer."""
+    query = sa.select(VOTE.c.proposed, VOTE.c.card_id, VOTE.c.reviewer).join(CARD, CARD.c.id == VOTE.c.card_id)
+    is_new = (VOTE.c.bot == bot, VOTE.c.answer == "new", ~_is_replaced(), CARD.c.status == "resolved")
+    return query.where(*is_new).order_by(VOTE.c.id)
+
+
+def set_unsettled(connection: sa.Connection, card_ids: Iterable[str]) -> None:
+    """Their votes may make labels now that they did not make before."""
+    connection.execute(sa.update(CARD).where(CARD.c.id.in_(list(card_ids))).values(is_settled=False))
+
+
 def vote_of_click(connection: sa.Connection, bot: str, click_id: str) -> StoredVote | None:
     return next(iter(_votes(connection, VOTE.c.bot == bot, VOTE.c.click_id == click_id)), None)
 
