@@ -36,13 +36,17 @@ def accuracy(is_right: Bools1d, rates: Floats1d, open_rates: Floats1d) -> Estima
     if not total:
         return None
     right, told = float(weights[is_right].sum()), total**2 / float((weights**2).sum())
-    low, _ = _wilson(right / (total + unknown), told)
-    _, high = _wilson((right + unknown) / (total + unknown), told)
+    low, _ = wilson(right / (total + unknown), told)
+    _, high = wilson((right + unknown) / (total + unknown), told)
     return Estimate(right / total, low, high)
 
 
-def _wilson(share: float, n: float) -> tuple[float, float]:
-    """(Wilson 1927)"""
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """95 % interval of a share seen among n > 0 (Wilson 1927).
+
+    >>> [round(end, 3) for end in wilson(0.9, 10)]
+    [0.596, 0.982]
+    """
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)

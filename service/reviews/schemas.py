@@ -297,3 +297,40 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
     context: Around
     opinions: Opinions | None
+
+
+class Reliability(msgspec.Struct, frozen=True):
+    """How often a reviewer's blind answers are what the others' answers to the same cards come to; with the share's
+    95 % interval."""
+
+    reviewer: str
+    n: int  # answers that could be compared
+    agreed: int
+    share: float
+    low: float
+    high: float
+
+
+class IntentAgreement(msgspec.Struct, frozen=True):
+    """Krippendorff's α of one intent against all other answers; None where it cannot be said."""
+
+    intent: str
+    n: int  # cards on which somebody said it
+    alpha: float | None
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """Krippendorff's α of the reviewers' blind answers: 1 = they always agree, 0 = by chance alone; None where it
+    cannot be said."""
+
+    n: int  # cards that two people at least answered
+    alpha: float | None
+    intents: tuple[IntentAgreement, ...]
+
+
+class ProposedIntent(msgspec.Struct, frozen=True):
+    """A name that reviewers gave to what turns mean."""
+
+    name: str
+    cards: tuple[str, ...]
+    reviewers: tuple[str, ...]

@@ -13,6 +13,7 @@ from service.errors import CardNotFound
 from service.reviews.schemas import Answer, Card, CardStatus, Purpose, Span, StoredVote, Surface
 
 CARD, CLAIM, VOTE, CONTENT = tables.card, tables.claim, tables.vote, tables.turn_content
+CHUNK = 500  # ids in one IN
 LEASE = timedelta(minutes=10)  # how long a card on somebody's screen is kept from other people
 _CARD_COLUMNS = [CARD.c[name] for name in Card.__struct_fields__]
 
@@ -196,6 +197,52 @@ def drop_claim(connection: sa.Connection, card_id: str, reviewer: str) -> None:
 def votes_of(connection: sa.Connection, card_id: str) -> list[StoredVote]:
     """Every vote on the card, oldest first."""
     return _votes(connection, VOTE.c.card_id == card_id)
+
+
+def answered_blind(connection: sa.Connection, bot: str, limit: int) -> list[Card]:
+    """Blind cards with answers of two people at least, newest first."""
+    answered = (
+        sa.select(VOTE.c.card_id)
+        .where(VOTE.c.bot == bot, *_is_sure())
+        .group_by(VOTE.c.card_id)
+        .having(sa.func.count() > 1)
+    )
+    query = sa.select(*_CARD_COLUMNS).where(CARD.c.bot == bot, CARD.c.is_blind, CARD.c.id.in_(answered))
+    rows = connection.execute(query.order_by(CARD.c.created_at.desc(), CARD.c.id).limit(limit))
+    return [_card(row) for row in rows]
+
+
+def votes_of_cards(connection: sa.Connection, card_ids: Sequence[str]) -> dict[str, list[StoredVote]]:
+    """Every vote on each of the cards, oldest first."""
+    found: dict[str, list[StoredVote]] = {card_id: [] for card_id in card_ids}
+    for start in range(0, len(card_ids), CHUNK):
+        for vote in _votes(connection, VOTE.c.card_id.in_(card_ids[start : start + CHUNK])):
+            found[vote.card_id].append(vote)
+    return found
+
+
+def unsettled_splits(connection: sa.Connection, bot: str) -> list[str]:
+    """Cards on which people disagreed since the labels were last looked at, to be weighed."""
+    is_split = (CARD.c.bot == bot, CARD.c.is_settled.is_(False), CARD.c.status == "adjudicate")
+    return list(connection.scalars(sa.select(CARD.c.id).where(*is_split, CARD.c.policy == "dawid_skene")))
+
+
+def set_weighed(connection: sa.Connection, card_id: str, vote_id: int, now: datetime) -> None:
+    """Resolve the card by that vote."""
+    connection.execute(sa.update(CARD).where(CARD.c.id == card_id).values(weighed_vote=vote_id))
+    set_status(connection, card_id, "resolved", now)
+
+
+def proposing(bot: str) -> sa.Select[tuple[str, str, str]]:
+    """Votes for a new intent on resolved cards, oldest first: the name, the card, the reviewer."""
+    query = sa.select(VOTE.c.proposed, VOTE.c.card_id, VOTE.c.reviewer).join(CARD, CARD.c.id == VOTE.c.card_id)
+    is_new = (VOTE.c.bot == bot, VOTE.c.answer == "new", ~_is_replaced(), CARD.c.status == "resolved")
+    return query.where(*is_new).order_by(VOTE.c.id)
+
+
+def set_unsettled(connection: sa.Connection, card_ids: Iterable[str]) -> None:
+    """Their votes may make labels now that they did not make before."""
+    connection.execute(sa.update(CARD).where(CARD.c.id.in_(list(card_ids))).values(is_settled=False))
 
 
 def vote_of_click(connection: sa.Connection, bot: str, click_id: str) -> StoredVote | None:
