@@ -57,6 +57,12 @@ def label(shop: Shop, turn_ids: list[int], intent_id: int) -> None:
         connection.execute(tables.label.insert(), [{**row, "turn_id": turn_id} for turn_id in turn_ids])
 
 
+def mark(shop: Shop, turn_id: int, kind: str, n: int = 1) -> None:
+    row = {"bot": BOT, "turn_id": turn_id, "kind": kind, "value": 0.01, "rate": 0.05, "n": n, "at": AT}
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.mark.insert(), row)
+
+
 def propose(shop: Shop, encoder: FakeEncoder | None = None) -> list[int] | None:
     return proposing.propose(shop.context, encoder or shop.encoder, BOT)
 
@@ -225,17 +231,18 @@ def test_accepting_makes_the_intent_and_asks_about_the_typical_turns(shop: Shop)
         )
     assert all("unfamiliar" in shop.marks(turn_id) for turn_id in ids[:6])
     queued = [shop.candidate(turn_id) for turn_id in ids[:6]]
-    assert [(one["status"], one["n"], one["uncertainty"]) for one in queued] == [("open", n, 1.0)] * 6
+    assert [(one["status"], one["n"], one["uncertainty"]) for one in queued] == [("carded", n, 1.0)] * 6
+    assert shop.cards() == ids[:6]
     assert shop.rows(tables.label, "id", order="id") == [], "it labels nothing"
     shop.rank()
     assert set(shop.cards()) & set(ids[:6]), "and the ranking asks about them"
 
 
 def test_turns_that_were_asked_labelled_or_forgotten_are_not_queued(shop: Shop) -> None:
-    asked, labelled, forgotten, free = (shop.say(f"use the gift card {i}") for i in range(4))
+    asked, labelled, forgotten, audited, free = (shop.say(f"use the gift card {i}") for i in range(5))
     shop.train()
     shop.rescore()
-    (proposal_id,) = put(shop, new(asked, labelled, forgotten, free))
+    (proposal_id,) = put(shop, new(asked, labelled, forgotten, audited, free))
     label(shop, [labelled], 1)
     with database.writing(shop.engine) as connection:
         c = tables.candidate.c
@@ -276,6 +283,7 @@ def test_an_archived_bot_decides_nothing(shop: Shop) -> None:
         archive_bot(connection, BOT, AT)
     with pytest.raises(BotArchived):
         dismiss(shop, proposal_id)
+    mark(shop, audited, "audit")
 
 
 # Coverage
