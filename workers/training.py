@@ -73,7 +73,7 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
     fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
     tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
-    scored = platforms.fit_scale(seen.labels, seen.scores, seen.names)
+    scored = platforms.fit_scale(seen.labels, seen.scores, seen.names, seen.group)
     manifest = _manifest(seen, fitted, tagger, scored, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
