@@ -61,6 +61,7 @@ class IntentCoverage(msgspec.Struct, frozen=True, kw_only=True):
     turns: int  # of the window, decided for it
     share: float  # of the window's turns
     labels: int
+    is_archived: bool  # since the classifier was trained; with no turn it is not listed
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
