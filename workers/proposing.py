@@ -18,6 +18,7 @@ from service.learning.types import Floats2d
 from service.proposals import store
 from service.proposals.schemas import NewProposal
 from service.turns.store import texts_of
+from service.turns.vectors import texts_without_vector
 from workers import clusters
 from workers.clusters import Cluster, Known
 from workers.snapshot import Snapshot, look
@@ -28,11 +29,16 @@ MEMBERS = 100  # turns of a proposal that are kept, the nearest to its middle
 
 
 def propose(context: Context, encoder: Encoder, bot: str) -> list[int] | None:
-    """The new proposals' ids; None while no classifier is in force that reads the vectors of now."""
+    """The new proposals' ids; None while no classifier is in force that reads the vectors of now, or turns lack one: of
+    half a log other things would be proposed, and what was would lapse."""
     seen = look(context, encoder, bot)
     champion = seen.champion
     if champion is None or champion.encoder != seen.live or not len(champion.head.intent_ids):
         return None
+    with database.reading(context.engine) as connection:
+        if texts_without_vector(connection, bot, seen.live, limit=1):
+            log.info("proposing.waits", bot=bot)  # the training after the vectors, or the schedule, asks again
+            return None
     found = cluster(champion.head, _taught(seen), seen.log)
     proposals = _described(context, seen, found)
     with database.writing(context.engine) as connection:

@@ -13,7 +13,7 @@ from service import database, tables
 from service.bots.store import archive_bot, create_bot
 from service.clock import now
 from service.errors import BadInput, BotArchived, IntentNameTaken, ProposalClosed, ProposalNotFound
-from service.intents.store import list_intents, merge_intents
+from service.intents.store import archive_intent, list_intents, merge_intents
 from service.proposals import rules, store
 from service.proposals.coverage import coverage
 from service.proposals.schemas import Acceptance, NewProposal, Proposal
@@ -155,6 +155,17 @@ def test_without_a_champion_or_a_label_nothing_is_proposed(shop: Shop) -> None:
     assert propose(shop) == []
 
 
+def test_while_vectors_are_remade_nothing_is_proposed(shop: Shop) -> None:
+    fill(shop)
+    shop.train()
+    before = shop.rows(tables.vector, "turn_id")
+    with database.writing(shop.engine) as connection:
+        odd = [turn_id for (turn_id,) in before if turn_id % 9 == 0]
+        connection.execute(tables.vector.delete().where(tables.vector.c.turn_id.in_(odd)))
+    assert propose(shop) is None
+    assert shown(shop, None) == []
+
+
 # What is known comes back or not
 
 
@@ -234,8 +245,36 @@ def test_accepting_makes_the_intent_and_asks_about_the_typical_turns(shop: Shop)
     assert [(one["status"], one["n"], one["uncertainty"]) for one in queued] == [("carded", n, 1.0)] * 6
     assert shop.cards() == ids[:6]
     assert shop.rows(tables.label, "id", order="id") == [], "it labels nothing"
+
+
+def test_accepted_turns_stay_first_whatever_is_ranked_or_promoted_later(shop: Shop) -> None:
+    torn = [shop.say(f"torn {i}", vector=between(shop, "refund", "track_order", noise=i)) for i in range(20)]
+    ids = [shop.say(f"use the gift card {i}") for i in range(8)]
+    shop.train()
+    shop.rescore()
+    (proposal_id,) = put(shop, new(*ids[::-1]))
+    asked = ids[:1:-1]
+    assert accept(shop, proposal_id) == tuple(asked)
+    shop.train()
+    shop.rescore()
     shop.rank()
-    assert set(shop.cards()) & set(ids[:6]), "and the ranking asks about them"
+    cards = shop.cards()
+    assert cards[:6] == asked, "the medoid first"
+    assert set(cards[6:]) & set(torn)
+    assert all("unfamiliar" in shop.marks(turn_id) for turn_id in asked)
+
+
+def test_accepted_turns_count_towards_the_weeks_budget(shop: Shop) -> None:
+    for i in range(20):
+        shop.say(f"torn {i}", vector=between(shop, "refund", "track_order", noise=i))
+    ids = [shop.say(f"use the gift card {i}") for i in range(8)]
+    shop.set(weekly_budget=10)
+    shop.train()
+    shop.rescore()
+    (proposal_id,) = put(shop, new(*ids))
+    accept(shop, proposal_id)
+    shop.rank()
+    assert len(shop.cards()) == 10
 
 
 def test_turns_that_were_asked_labelled_or_forgotten_are_not_queued(shop: Shop) -> None:
@@ -244,6 +283,7 @@ def test_turns_that_were_asked_labelled_or_forgotten_are_not_queued(shop: Shop) 
     shop.rescore()
     (proposal_id,) = put(shop, new(asked, labelled, forgotten, audited, free))
     label(shop, [labelled], 1)
+    mark(shop, audited, "audit")
     with database.writing(shop.engine) as connection:
         c = tables.candidate.c
         connection.execute(sa.delete(tables.candidate).where(c.turn_id == asked))
@@ -309,29 +349,6 @@ def test_coverage_counts_the_windows_turns_by_intent(shop: Shop) -> None:
     assert found.intents[0].name == "refund"
 
 
-def far_from_all(shop: Shop) -> np.ndarray:
-    """At right angles to every intent and to gibberish."""
-    known = shop.encoder.encode(BOT, [*PHRASES.values(), GIBBERISH])
-    x = np.random.default_rng(3).normal(size=known.shape[1])
-    x = x - known.T @ np.linalg.lstsq(known.T, x, rcond=None)[0]
-    return np.asarray(x / np.linalg.norm(x), np.float32)
-
-
-def test_coverage_follows_merges(shop: Shop) -> None:
-    shop.say(PHRASES["refund"])
-    shop.train()
-    shop.rescore()
-    with database.writing(shop.engine) as connection:
-        merge_intents(connection, BOT, 1, 2, AT + timedelta(days=1))
-        found = coverage(connection, BOT, 28)
-    assert {one.id: one.turns for one in found.intents} == {2: 1, 3: 0}
-
-
-def test_coverage_of_nothing_is_zero(shop: Shop) -> None:
-    with database.reading(shop.engine) as connection:
-        found = coverage(connection, BOT, 28)
-    assert (found.n, found.turns, found.uncovered) == (None, 0, 0.0)
-    assert [one.share for one in found.intents] == [0.0] * 3
 def test_what_an_earlier_classifier_found_unfamiliar_and_people_labelled_is_not_any_more(shop: Shop) -> None:
     turn_id = shop.say("unlike", vector=far_from_all(shop))
     shop.train()
@@ -361,3 +378,26 @@ def test_what_is_decided_for_an_archived_intent_has_a_row(shop: Shop) -> None:
     assert sum(one.share for one in found.intents) == 1.0
 
 
+def far_from_all(shop: Shop) -> np.ndarray:
+    """At right angles to every intent and to gibberish."""
+    known = shop.encoder.encode(BOT, [*PHRASES.values(), GIBBERISH])
+    x = np.random.default_rng(3).normal(size=known.shape[1])
+    x = x - known.T @ np.linalg.lstsq(known.T, x, rcond=None)[0]
+    return np.asarray(x / np.linalg.norm(x), np.float32)
+
+
+def test_coverage_follows_merges(shop: Shop) -> None:
+    shop.say(PHRASES["refund"])
+    shop.train()
+    shop.rescore()
+    with database.writing(shop.engine) as connection:
+        merge_intents(connection, BOT, 1, 2, AT + timedelta(days=1))
+        found = coverage(connection, BOT, 28)
+    assert {one.id: one.turns for one in found.intents} == {2: 1, 3: 0}
+
+
+def test_coverage_of_nothing_is_zero(shop: Shop) -> None:
+    with database.reading(shop.engine) as connection:
+        found = coverage(connection, BOT, 28)
+    assert (found.n, found.turns, found.uncovered) == (None, 0, 0.0)
+    assert [one.share for one in found.intents] == [0.0] * 3
