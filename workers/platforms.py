@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from service.classifiers.schemas import Classifier, Manifest
+from service.classifiers.schemas import Classifier, Platform
 from service.learning.confidence import Scale, chance, fit
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from service.reviews.schemas import TrainingLabel
@@ -36,23 +36,21 @@ class Opinion(NamedTuple):
 
 def opinion(classifier: Classifier, proba: Floats2d, turns: Sequence[Spoken]) -> Opinion:
     """proba (n, k), k >= 1: the classifier's probabilities."""
-    manifest = classifier.manifest
     columns: dict[int | None, int] = {
         intent_id: column for column, intent_id in enumerate(classifier.head.intent_ids.tolist())
     }
-    named = np.array([columns.get(intent_named(manifest, turn), -1) for turn in turns], np.int64)
+    named = np.array([columns.get(intent_named(classifier.platform, turn), -1) for turn in turns], np.int64)
     scores = np.array([turn.intents[0].score if turn.intents else 0.0 for turn in turns])
     is_said = named >= 0
-    confidence = chance(scores, Scale(manifest.score_slope, manifest.score_intercept))
+    confidence = chance(scores, classifier.platform.scale)
     return Opinion(
         np.where(is_said, named, proba.argmax(axis=1)), np.where(is_said, confidence, proba.max(axis=1)), is_said
     )
 
 
-def intent_named(manifest: Manifest, turn: Spoken) -> int | None:
+def intent_named(platform: Platform, turn: Spoken) -> int | None:
     """Id of the platform's intent; None where it names none, or none of ours."""
-    names = manifest.names or manifest.intents  # of a manifest from before there were such names
-    return names.get(turn.intents[0].name) if turn.intents else None
+    return platform.names.get(turn.intents[0].name) if turn.intents else None
 
 
 class FittedScale(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.learning.confidence import Scale
 from service.learning.head import Head
 
 Status = Literal["training", "challenger", "champion", "held", "retired"]
@@ -74,8 +75,16 @@ class Model(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bot's platform means by its names and scores, as classifier `n` learnt it."""
+
+    n: int
+    names: dict[str, int]  # that it may send -> id
+    scale: Scale
+
+
 class Classifier(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with its weights in memory."""
+    """A version with its weights in memory. What stands no trial is of a champion the bot's newest."""
 
     bot: str
     n: int
@@ -83,7 +92,8 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     manifest: Manifest
     head: Head
-    tagger: Model | None = None  # of a champion the bot's newest, for taggers stand no trial; None as long as no spans
+    platform: Platform
+    tagger: Model | None = None  # None as long as no spans
 
     @property
     def encoder(self) -> str:

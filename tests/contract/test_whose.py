@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from service import clock, database, tables
 from service.bots import rules
 from service.classifiers import store
+from service.classifiers.cache import Champions
 from service.classifiers.schemas import Classifier
 from service.errors import BadInput
 from service.intents.store import rename_intent
@@ -92,7 +93,6 @@ def test_a_training_learns_what_the_platforms_scores_mean(shop: Shop) -> None:
     assert chance(np.array([*scores]), scale(shop)) == pytest.approx([0.5**3, 0.7**3, 0.9**3], abs=0.05)
 
 
-def test_what_no_label_can_tell_is_not_learnt_from(shop: Shop) -> None:
 def test_a_card_with_many_folds_counts_once(shop: Shop) -> None:
     """A platform that is right nine times in ten, and wrong on what a hundred people say alike."""
     for turn_id, is_right in say_scored(shop, 40, 0.9, 36).items():
@@ -127,6 +127,7 @@ def test_what_a_held_challenger_learnt_about_the_platform_is_in_use(shop: Shop) 
     assert champions.get(BOT) is after
 
 
+def test_what_no_label_can_tell_is_not_learnt_from(shop: Shop) -> None:
     label(shop, shop.say("what a day", bot_intent="refund", bot_score=0.9), None)  # the gate's question
     label(shop, shop.say(PHRASES["refund"], bot_intent="small_talk", bot_score=0.9), "refund")  # no intent of ours
     label(shop, shop.say(PHRASES["refund"], bot_intent="refund"), "refund")  # no score
