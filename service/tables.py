@@ -537,6 +537,8 @@ proposal = Table(  # turns far from every label that mean one thing: an intent t
     Column("phrases", JSON, nullable=False, default=list),  # each of them said by several turns
     Column("intent_id", Integer),  # what it was accepted as
     Column("decided_at", Instant),
+    Column("encoder", String(80), nullable=False, default=""),  # whose vectors `middle` is of
+    Column("middle", LargeBinary),  # float16, of at least 15 texts; NULL: found before middles were kept
     Index("proposal_by_status", "bot", "status", "id"),
 )
 

@@ -1,6 +1,6 @@
 """Proposals in SQL, on both databases: what the job finds, what an owner decides, what comes back and what does not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +14,15 @@ from service.bots.store import archive_bot, create_bot
 from service.clock import now
 from service.errors import BadInput, BotArchived, IntentNameTaken, ProposalClosed, ProposalNotFound
 from service.intents.store import archive_intent, list_intents, merge_intents
-from service.proposals import rules, store
+from service.encoding import pack
+from service.proposals import recurring, rules, store
 from service.proposals.coverage import coverage
 from service.proposals.schemas import Acceptance, NewProposal, Proposal
 from tests.support.encoder import FakeEncoder
 from tests.support.scored import AT, BOT, GIBBERISH, PHRASES, Shop, between, opened_shop
 from workers import proposing
 
+NOWHERE = np.zeros(4)
 THEME = 11  # a direction that means no intent of the shop
 GIFT = Acceptance(name="gift_card", description="pay with a gift card")
 
@@ -72,13 +74,20 @@ def shown(shop: Shop, status: str | None = "open") -> list[Proposal]:
         return store.list_proposals(connection, BOT, status, None, 50).items  # type: ignore[arg-type]  # a Literal
 
 
-def new(*turn_ids: int) -> NewProposal:
-    return NewProposal(turn_ids=turn_ids, turns=len(turn_ids), tightness=0.8, phrases=("gift card",))
+def new(*turn_ids: int, middle: bytes = b"") -> NewProposal:
+    return NewProposal(
+        turn_ids=turn_ids, middle=middle, turns=len(turn_ids), tightness=0.8, phrases=("gift card",)
+    )
 
 
-def put(shop: Shop, *found: NewProposal) -> list[int]:
+def put(shop: Shop, *found: NewProposal, again: Sequence[int] = ()) -> list[int]:
     with database.writing(shop.engine) as connection:
-        return store.replace_open(connection, BOT, 1, found, now())
+        return store.replace_open(connection, BOT, 1, "fake", found, again, now())
+
+
+def known_as(shop: Shop, found: NewProposal) -> int | None:
+    with database.reading(shop.engine) as connection:
+        return recurring.known_as(found, store.known(connection, BOT, "fake"), NOWHERE)
 
 
 def accept(shop: Shop, proposal_id: int, wanted: Acceptance = GIFT) -> tuple[int, ...]:
@@ -169,26 +178,53 @@ def test_while_vectors_are_remade_nothing_is_proposed(shop: Shop) -> None:
 # What is known comes back or not
 
 
-def test_a_dismissed_one_stays_away_while_it_is_mostly_the_same_turns(shop: Shop) -> None:
+def test_a_dismissed_one_is_known_while_it_is_mostly_the_same_turns(shop: Shop) -> None:
     (first,) = put(shop, new(1, 2, 3, 4))
     assert dismiss(shop, first).status == "dismissed"
-    assert put(shop, new(3, 4, 5, 6)) == []
-    (second,) = put(shop, new(4, 5, 6, 7))
-    assert [one.id for one in shown(shop)] == [second]
+    assert known_as(shop, new(3, 4, 5, 6)) == first
+    assert known_as(shop, new(4, 5, 6, 7)) is None
+
+
+def test_a_dismissed_theme_does_not_come_back_in_other_turns(shop: Shop) -> None:
+    theme = fill(shop)
+    shop.train()
+    (first,) = propose(shop) or []
+    dismiss(shop, first)
+    with database.writing(shop.engine) as connection:  # it is long ago
+        for table in (tables.turn_content, tables.vector):
+            connection.execute(table.delete().where(table.c.turn_id.in_(theme)))
+    again, other = (np.random.default_rng(seed).normal(size=64) for seed in (THEME, 12))
+    later = [shop.say(f"a gift card i have {i}", vector=near(again, 7000 + i)) for i in range(60)]
+    assert propose(shop) == []
+    for i in range(60):
+        shop.say(f"is there parking {i}", vector=near(other, 8000 + i))
+    (second,) = propose(shop) or []
+    members = shop.rows(tables.proposal_turn, "turn_id", proposal_id=second)
+    assert not set(later) & {turn_id for (turn_id,) in members}
+
+
+def test_middles_of_another_encoder_say_nothing(shop: Shop) -> None:
+    with database.writing(shop.engine) as connection:
+        one = new(1, 2, middle=pack(np.eye(4)[0]))
+        (first,) = store.replace_open(connection, BOT, 1, "fake", [one], [], now())
+        assert [one.middle for one in store.known(connection, BOT, "fake")] == [pack(np.eye(4)[0])]
+        assert store.known(connection, BOT, "other") == [recurring.Known(first, frozenset({1, 2}), None)]
 
 
 def test_an_open_one_that_is_not_found_again_lapses_and_may_return(shop: Shop) -> None:
     first, second = put(shop, new(1, 2), new(3, 4))
-    assert put(shop, new(3, 4)) == []
+    assert put(shop, again=[second]) == []
     assert {one.id: one.status for one in shown(shop, None)} == {first: "lapsed", second: "open"}
-    (third,) = put(shop, new(3, 4), new(1, 2))
+    assert known_as(shop, new(1, 2)) is None
+    (third,) = put(shop, new(1, 2), again=[second])
     assert [one.id for one in shown(shop)] == [third, second]
 
 
 def test_an_accepted_one_does_not_come_back(shop: Shop) -> None:
     (first,) = put(shop, new(1, 2))
     accept(shop, first)
-    assert put(shop, new(1, 2)) == []
+    assert known_as(shop, new(1, 2)) == first
+    assert put(shop, again=[first]) == []
     assert [(one.status, one.intent) for one in shown(shop, None)] == [("accepted", "gift_card")]
 
 
@@ -196,7 +232,8 @@ def test_bots_do_not_see_each_others_proposals(shop: Shop) -> None:
     (first,) = put(shop, new(1, 2))
     with database.writing(shop.engine) as connection:
         create_bot(connection, "bank", AT)
-        assert store.replace_open(connection, "bank", 1, [], now()) == []
+        assert store.replace_open(connection, "bank", 1, "fake", [], [], now()) == []
+        assert (store.last_id(connection, "bank"), store.known(connection, "bank", "fake")) == (0, [])
         assert store.list_proposals(connection, "bank", None, None, 50).items == []
         with pytest.raises(ProposalNotFound):
             rules.accept(connection, "bank", first, GIFT, now(), who="Ana")
