@@ -19,10 +19,12 @@ from service.learning.types import Floats2d
 from service.proposals import store
 from service.proposals.recurring import known_as
 from service.proposals.schemas import NewProposal
-from service.turns.store import texts_of
+from service.reviews.candidates import vectors_of
+from service.turns.store import sayings_of
 from service.turns.vectors import texts_without_vector
 from workers import clusters
 from workers.clusters import Cluster, Known
+from workers.phrases import key_phrases
 from workers.snapshot import Snapshot, look
 
 log = structlog.get_logger()
@@ -75,10 +77,10 @@ def _taught(seen: Snapshot) -> Known:
 def _described(context: Context, seen: Snapshot, found: Sequence[Cluster]) -> list[NewProposal]:
     """With key phrases, from the texts as they are stored: redacted."""
     with database.reading(context.engine) as connection:
-        texts = texts_of(connection, seen.log_ids) if found else {}
+        turns = sayings_of(connection, seen.log_ids) if found else {}
     turn_ids = [[seen.log_ids[row] for row in one.rows.tolist()] for one in found]
-    said = [[texts[turn_id] for turn_id in ids if turn_id in texts] for ids in turn_ids]
-    phrases = clusters.key_phrases(said, list(texts.values()))
+    said = [[turns[turn_id] for turn_id in ids if turn_id in turns] for ids in turn_ids]
+    phrases = key_phrases(said, list(turns.values()))
     return [
         NewProposal(
             turn_ids=tuple(ids[:MEMBERS]),

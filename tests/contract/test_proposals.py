@@ -50,7 +50,11 @@ def fill(shop: Shop) -> list[int]:
         label(shop, ids[:12], intents[name])
     theme = np.random.default_rng(THEME).normal(size=64)
     said = ("can i pay with a gift card", "is my gift card still valid", "use the gift card")
-    return [shop.say(f"{said[i % 3]} {i}", vector=near(theme, 9000 + i)) for i in range(60)]
+    ids = [shop.say(f"{said[i % 3]} {i}", vector=near(theme, 9000 + i)) for i in range(60)]
+    with database.writing(shop.engine) as connection:
+        person = sa.cast(tables.turn_content.c.turn_id % 4, sa.String)
+        connection.execute(tables.turn_content.update().values(person=person))
+    return ids
 
 
 def label(shop: Shop, turn_ids: list[int], intent_id: int) -> None:
