@@ -102,7 +102,8 @@ def get_proposal(connection: sa.Connection, bot: str, proposal_id: int) -> Propo
 
 
 def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]]) -> list[Proposal]:
-    typical = _typical(connection, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    typical, lacking = _typical(connection, ids), _lacking(connection, ids)
     names = {intent.id: intent.name for intent in list_intents(connection, bot, archived=True)}
     return [
         Proposal(
@@ -112,7 +113,7 @@ def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]])
             status=row.status,
             turns=row.turns,
             tightness=row.tightness,
-            phrases=tuple(row.phrases),
+            phrases=() if row.id in lacking else tuple(row.phrases),
             typical=tuple(typical[row.id]),
             intent=names.get(row.intent_id),
             decided_at=row.decided_at,
@@ -132,6 +133,12 @@ def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultd
     for row in connection.execute(query):
         found[row.proposal_id].append(ProposalTurn(row.turn_id, row.text))
     return found
+
+
+def _lacking(connection: sa.Connection, proposal_ids: Sequence[int]) -> set[int]:
+    """Those with a forgotten turn: some of the words may be of whoever said it."""
+    query = sa.select(MEMBER.c.proposal_id).outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
+    return set(connection.scalars(query.where(MEMBER.c.proposal_id.in_(proposal_ids), CONTENT.c.turn_id.is_(None))))
 
 
 def close(
