@@ -43,7 +43,7 @@ def propose(context: Context, encoder: Encoder, bot: str) -> list[int] | None:
         if texts_without_vector(connection, bot, seen.live, limit=1):
             log.info("proposing.waits", bot=bot)  # the training after the vectors, or the schedule, asks again
             return None
-    proposals = _described(context, seen, cluster(champion.head, _taught(seen), seen.log))
+    proposals = _described(context, seen, cluster(champion.head, _taught(context, bot, seen), seen.log))
     with database.reading(context.engine) as connection:
         last, known = store.last_id(connection, bot), store.known(connection, bot, seen.live)
     again = [known_as(one, known, champion.head.center) for one in proposals]
@@ -67,11 +67,18 @@ def cluster(head: Head, taught: Known, turns: Floats2d) -> list[Cluster]:
     return clusters.find(turns, 1 - probabilities(head, turns).max(axis=1), known, head.center)
 
 
-def _taught(seen: Snapshot) -> Known:
-    """Turns labelled `none` are far from every intent, whatever else they are."""
+def _taught(context: Context, bot: str, seen: Snapshot) -> Known:
+    """Turns labelled with an intent, be it archived: its owner knows what they mean. Those labelled `none` are far from
+    every intent, whatever else they are."""
     rows = [row for row, label in enumerate(seen.labels) if label.intent_id is not None]
     y = np.array([seen.labels[row].intent_id for row in rows], np.int64)
-    return Known(seen.x[rows], y)
+    with database.reading(context.engine) as connection:
+        shelved = store.shelved(connection, bot)
+        turn_ids, x = vectors_of(connection, shelved, seen.live)
+    if not len(x):
+        return Known(seen.x[rows], y)
+    more = np.array([shelved[turn_id] for turn_id in turn_ids.tolist()], np.int64)
+    return Known(np.vstack([seen.x[rows].reshape(-1, x.shape[1]), x]), np.append(y, more))
 
 
 def _described(context: Context, seen: Snapshot, found: Sequence[Cluster]) -> list[NewProposal]:

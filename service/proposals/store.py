@@ -15,6 +15,7 @@ from service.proposals.recurring import Known
 from service.proposals.schemas import NewProposal, Proposal, ProposalTurn, Status
 
 PROPOSAL, MEMBER, CONTENT = tables.proposal, tables.proposal_turn, tables.turn_content
+LABEL, INTENT = tables.label, tables.intent
 
 TYPICAL = 6  # turns shown and asked about: the medoid and up to five more
 
@@ -70,6 +71,18 @@ def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object])
     return proposal_id
 
 
+def shelved(connection: sa.Connection, bot: str) -> dict[int, int]:
+    """Turns labelled with an intent that is archived → the intent. Of a merged one the turns are another's."""
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, LABEL.c.use == "train").group_by(LABEL.c.turn_id)
+    query = (
+        sa.select(LABEL.c.turn_id, LABEL.c.intent_id)
+        .join(INTENT, (INTENT.c.bot == LABEL.c.bot) & (INTENT.c.id == LABEL.c.intent_id))
+        .where(LABEL.c.id.in_(newest), LABEL.c.answer == "intent")
+        .where(INTENT.c.archived_at.is_not(None), INTENT.c.merged_into.is_(None))
+    )
+    return {row.turn_id: row.intent_id for row in connection.execute(query)}
+
+
 def list_proposals(
     connection: sa.Connection, bot: str, status: Status | None, cursor: str | None, limit: int
 ) -> Page[Proposal]:
@@ -122,6 +135,12 @@ def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]])
     ]
 
 
+def _lacking(connection: sa.Connection, proposal_ids: Sequence[int]) -> set[int]:
+    """Those with a forgotten turn: some of the words may be of whoever said it."""
+    query = sa.select(MEMBER.c.proposal_id).outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
+    return set(connection.scalars(query.where(MEMBER.c.proposal_id.in_(proposal_ids), CONTENT.c.turn_id.is_(None))))
+
+
 def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultdict[int, list[ProposalTurn]]:
     query = (
         sa.select(MEMBER.c.proposal_id, MEMBER.c.turn_id, CONTENT.c.text)
@@ -133,12 +152,6 @@ def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultd
     for row in connection.execute(query):
         found[row.proposal_id].append(ProposalTurn(row.turn_id, row.text))
     return found
-
-
-def _lacking(connection: sa.Connection, proposal_ids: Sequence[int]) -> set[int]:
-    """Those with a forgotten turn: some of the words may be of whoever said it."""
-    query = sa.select(MEMBER.c.proposal_id).outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
-    return set(connection.scalars(query.where(MEMBER.c.proposal_id.in_(proposal_ids), CONTENT.c.turn_id.is_(None))))
 
 
 def close(

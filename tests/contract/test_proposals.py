@@ -13,7 +13,7 @@ from service import database, tables
 from service.bots.store import archive_bot, create_bot
 from service.clock import now
 from service.errors import BadInput, BotArchived, IntentNameTaken, ProposalClosed, ProposalNotFound
-from service.intents.store import archive_intent, list_intents, merge_intents
+from service.intents.store import archive_intent, create_intents, list_intents, merge_intents
 from service.encoding import pack
 from service.proposals import recurring, rules, store
 from service.proposals.coverage import coverage
@@ -168,6 +168,16 @@ def test_without_a_champion_or_a_label_nothing_is_proposed(shop: Shop) -> None:
     assert propose(shop) == []
 
 
+def test_what_an_archived_intent_was_about_is_not_proposed(shop: Shop) -> None:
+    theme = fill(shop)
+    with database.writing(shop.engine) as connection:
+        (gift,) = create_intents(connection, BOT, {"gift_card": ""}, AT)
+        archive_intent(connection, BOT, gift.id, AT)
+    label(shop, theme[:12], gift.id)
+    shop.train()
+    assert propose(shop) == []
+
+
 def test_while_vectors_are_remade_nothing_is_proposed(shop: Shop) -> None:
     fill(shop)
     shop.train()
@@ -265,6 +275,7 @@ def test_a_forgotten_turns_text_is_gone_and_its_id_stays(shop: Shop) -> None:
         connection.execute(tables.turn_content.delete().where(tables.turn_content.c.turn_id == turn_id))
     (proposal,) = shown(shop)
     assert [(turn.id, turn.text) for turn in proposal.typical] == [(turn_id, None), (other, "gift card")]
+    assert proposal.phrases == (), "some of the words may be theirs"
 
 
 # What an owner decides
@@ -275,7 +286,6 @@ def test_accepting_makes_the_intent_and_asks_about_the_typical_turns(shop: Shop)
     n = shop.train()
     shop.rescore()
     (proposal_id,) = put(shop, new(*ids))
-    assert proposal.phrases == (), "some of the words may be theirs"
     assert accept(shop, proposal_id) == tuple(ids[:6])
     with database.reading(shop.engine) as connection:
         assert [(one.name, one.description) for one in list_intents(connection, BOT)][-1] == (
