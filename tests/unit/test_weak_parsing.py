@@ -26,7 +26,7 @@ def test_every_kind_is_read_and_yes_stays_a_word() -> None:
         PlatformIntent(name="platform", min_score=0.9),
         Nearest(name="alike", min_cosine=0.85),
     ]
-    assert parse(b"") == parse(b"[]") == parse(b"# none\n") == []
+    assert parse(b"") == parse(b"[]") == parse(b"# none\n") == parse(b"\xef\xbb\xbf[]") == []
 
 
 REGEX = "- {name: a, kind: regex, intent: r, pattern: '%s'}"
@@ -52,6 +52,8 @@ REGEX = "- {name: a, kind: regex, intent: r, pattern: '%s'}"
         ("- {name: a, kind: nearest", "line 1", "not YAML"),
         ("- !!python/object/apply:os.getcwd []", "function 1", "Expected `object`"),
         ("a: b", "", "no list"),
+        ("{}", "", "no list"),
+        ("''", "", "no list"),
         ("[" * 5000, "", "not YAML"),
         ("- {name: \0}", "", "not YAML"),
         (f"# {'x' * SIZE_LIMIT}", "", "too many"),
@@ -82,6 +84,37 @@ def test_what_each_kind_says() -> None:
         [ABSTAINS, 5, ABSTAINS, ABSTAINS],
         [ABSTAINS, ABSTAINS, ABSTAINS, ABSTAINS],
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_what_is_no_utf8_is_refused_with_the_mend(encoding: str) -> None:
+    with pytest.raises(BadInput, match="not UTF-8") as caught:
+        parse("- {name: é, kind: nearest}".encode(encoding))
+    assert "save it as UTF-8" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "is_said"),
+    [
+        ("refund", "a refund, please", True),
+        ("refund", "refunds", False),
+        ("refund", "unrefund", False),
+        ("退款", "我要退款", True),
+        ("退款", "我要退款谢谢", True),
+        ("退款", "visa退款2", True),
+        ("refund", "我要refund谢谢", True),
+        ("refund", "我要refunds谢谢", False),
+        ("キャンセル", "注文をキャンセルしたい", True),
+        ("คืนเงิน", "ขอคืนเงินหน่อย", True),
+        ("ပြန်အမ်း", "ငွေပြန်အမ်းပါ", True),
+        ("환불", "환불 해주세요", True),
+        ("रिफंड", "मुझे रिफंड चाहिए", True),
+        ("रिफ", "मुझे रिफंड चाहिए", False),
+    ],
+)
+def test_a_word_is_whole_where_its_script_has_spaces(word: str, text: str, is_said: bool) -> None:
+    function = Keywords(name="a", intent="refund", words=(word,))
+    assert votes([function], [Heard(text)], {"refund": 3}).tolist() == [[3 if is_said else ABSTAINS]]
 
 
 def test_a_function_of_an_archived_intent_says_nothing() -> None:
