@@ -21,12 +21,14 @@ from service.intents.store import intent_ids, list_intents
 from service.jobs import Job
 from service.learning.types import Bools1d, Ints1d, Ints2d
 from service.learning.weak import ABSTAINS
+from service.scripts import UNSPACED
 from service.weak import store
 from service.weak.parsing import parse, pattern_of, try_out
 from service.weak.schemas import AnyFunction, FunctionSet, Heard, Keywords, Labelling, Nearest, PlatformIntent, Regex
 
 log = structlog.get_logger()
 
+SPACED = rf"[^\W{UNSPACED}]"  # a letter, mark or digit of a script with spaces between words
 MOST_S = 30.0  # of one function in one training; a sane one needs under a second
 
 
@@ -110,5 +112,7 @@ def _matcher(function: Keywords | Regex) -> Callable[[str], bool]:
         pattern = pattern_of(function)
         return lambda text: bool(patterns.find(pattern, text))
     any_word = "|".join(regex.escape(word.strip(), literal_spaces=True) for word in function.words)
-    compiled = regex.compile(rf"(?i)(?<!\w)(?:{any_word})(?!\w)")
+    # A word begins and ends where no letter stands next to it, or one of a script without spaces on either side.
+    begins, ends = f"(?:(?<!{SPACED})|(?=[{UNSPACED}]))", f"(?:(?!{SPACED})|(?<=[{UNSPACED}]))"
+    compiled = regex.compile(f"(?i){begins}(?:{any_word}){ends}")
     return lambda text: compiled.search(text) is not None

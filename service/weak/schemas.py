@@ -20,7 +20,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Keywords(Function, frozen=True, kw_only=True, tag="keywords"):
-    """Votes where one of the words or phrases stands in the text, in capitals or not, as a whole word."""
+    """Votes where one of the words or phrases stands in the text, in capitals or not, as a whole word; where a script
+    has no spaces between words, anywhere."""
 
     intent: str
     words: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=100)]
