@@ -1,9 +1,13 @@
 """Labelling functions in YAML: what is read, and how a fault is named."""
 
+from itertools import count
+from types import SimpleNamespace
+
 import pytest
 
 from service.errors import BadInput
 from service.learning.weak import ABSTAINS
+from service.weak import rules
 from service.weak.parsing import MOST, SIZE_LIMIT, parse, try_out
 from service.weak.rules import votes
 from service.weak.schemas import Heard, Keywords, Nearest, PlatformIntent, Regex
@@ -124,6 +128,18 @@ def test_a_function_of_an_archived_intent_says_nothing() -> None:
 def test_no_function_and_no_turn() -> None:
     assert votes([], [Heard("refund")], {}).shape == (1, 0)
     assert votes(parse(GOOD), [], {"refund": 3}).shape == (0, 4)
+
+
+def test_all_functions_together_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a second whenever somebody looks at it."""
+    seconds = count()
+    monkeypatch.setattr(rules, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    many = [Keywords(name=str(i), intent="refund", words=("money",)) for i in range(50)]
+    quick = [Heard("money")]
+    assert (votes(many[:5], quick, {"refund": 3}) == 3).all()
+    begun = next(seconds)
+    assert (votes(many, quick * 200, {"refund": 3}) == ABSTAINS).all()
+    assert next(seconds) - begun <= rules.MOST_S + 3 * len(many)
 
 
 def test_a_pattern_that_does_not_end_says_nothing() -> None:
