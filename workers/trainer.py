@@ -5,8 +5,8 @@ labelled: a balanced softmax (Ren et al. 2020), for bias is not penalised. On CL
 labels an intent, macro recall .877 and .886 (two draws, means over three C, log used or not), with class-balanced
 weights .869 and .878; on labels drawn at random .001 to .007 more; on six of each intent the same. Beside the labels it
 sees one weak row per intent, the intent's prototype, so that an intent without labels stays alive; the prototypes
-are drawn towards the unlabelled log (self-training, workers/prototypes.py) where out-of-fold labels say that this
-helps, and towards the turns that labelling functions vote on (workers/hints.py) unless these show that it costs; the
+are drawn towards the unlabelled log (self-training, workers/prototypes.py) and towards the turns that labelling
+functions vote on (workers/hints.py) where out-of-fold labels, once there are enough, say that this helps; the
 vectors of a few hundred labels are mapped (workers/projection.py) where it helps. Temperature, gate threshold
 and C are all chosen on out-of-fold predictions.
 
