@@ -55,9 +55,7 @@ class Snapshot(NamedTuple):
     @property
     def inputs(self) -> Inputs:
         intents = {intent.name: intent.id for intent in self.intents}
-        return Inputs(
-            self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), self.function_set
-        )
+        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), self.function_set)
 
 
 def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:

@@ -141,8 +141,8 @@ def _gain(connection: sa.Connection, bot: Bot, tried: Mapping[int, Gate]) -> Est
 
 
 def _difference(gate: Gate) -> Estimate | None:
-    """Of shares of right answers, challenger minus champion. One that was held without asking, for it differs on too few
-    turns, may be right or wrong on all of these; None where nothing was compared."""
+    """Of shares of right answers, challenger minus champion. One that was held without asking, for it differs on too
+    few turns, may be right or wrong on all of these; None where nothing was compared."""
     if found := rules.difference(gate):
         return Estimate(found.estimate, found.low, found.high)
     share = gate.disagreed / gate.compared if gate.compared else None

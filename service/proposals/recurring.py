@@ -1,10 +1,10 @@
 """Whether a cluster is a proposal that its owner knows already.
 
 It is when it has mostly the same turns, or says the same: the middles of the two, seen from the log's center, point the
-same way. A busy bot's log of next week shares no turn with this week's, and of a large cluster only the turns nearest to
-its middle are kept; after a change of encoder there are only the turns to go by. On CLINC150, all from its train part,
-.91, .99 and 1.0 of the intents are known again by 15, 25 and 50 other texts of theirs; of 22,350 pairs of different
-intents 2, 3 and 5 are taken for each other.
+same way. A busy bot's log of next week shares no turn with this week's, and of a large cluster only the turns nearest
+to its middle are kept; after a change of encoder there are only the turns to go by. Of CLINC150's intents .91, .99 and
+1.0 are known again by 15, 25 and 50 other texts of theirs; of 22,350 pairs of different ones 2, 3 and 5 are taken for
+each other.
 """
 
 from collections.abc import Sequence

@@ -38,9 +38,7 @@ def known(connection: sa.Connection, bot: str, encoder: str) -> list[Known]:
     for proposal_id, turn_id in connection.execute(members.where(*where)):
         turns[proposal_id].add(turn_id)
     rows = connection.execute(sa.select(PROPOSAL).where(*where).order_by(PROPOSAL.c.id))
-    return [
-        Known(row.id, frozenset(turns[row.id]), row.middle if row.encoder == encoder else None) for row in rows
-    ]
+    return [Known(row.id, frozenset(turns[row.id]), row.middle if row.encoder == encoder else None) for row in rows]
 
 
 def replace_open(
@@ -73,7 +71,9 @@ def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object])
 
 def shelved(connection: sa.Connection, bot: str) -> dict[int, int]:
     """Turns labelled with an intent that is archived → the intent. Of a merged one the turns are another's."""
-    newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, LABEL.c.use == "train").group_by(LABEL.c.turn_id)
+    newest = (
+        sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, LABEL.c.use == "train").group_by(LABEL.c.turn_id)
+    )
     query = (
         sa.select(LABEL.c.turn_id, LABEL.c.intent_id)
         .join(INTENT, (INTENT.c.bot == LABEL.c.bot) & (INTENT.c.id == LABEL.c.intent_id))

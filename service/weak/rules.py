@@ -91,9 +91,7 @@ def _votes(function: AnyFunction, turns: Sequence[Heard], ids: Mapping[str, int]
     return np.where(is_said, intent, ABSTAINS)
 
 
-def _speaks(
-    function: Keywords | Regex, turns: Sequence[Heard], speaks: Callable[[str], bool], until: float
-) -> Bools1d:
+def _speaks(function: Keywords | Regex, turns: Sequence[Heard], speaks: Callable[[str], bool], until: float) -> Bools1d:
     """(n,); all False when one turn, or all together, take too long."""
     try:
         return np.array([speaks(turn.text) for turn in _in_time(turns, until)], np.bool_)

@@ -71,5 +71,5 @@ class Labelling(msgspec.Struct, frozen=True, kw_only=True):
 
     set: FunctionSet | None  # None: the bot has none
     classifier: int | None = None  # of that training; None: there was none yet
-    examples: int = 0  # weak examples it learnt from; 0 where they were not measured to help
+    examples: int = 0  # texts it learnt from by them; 0 where these were not measured to help
     functions: tuple[Found, ...] = ()

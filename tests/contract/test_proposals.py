@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import archive_bot, create_bot
 from service.clock import now
+from service.encoding import pack
 from service.errors import BadInput, BotArchived, IntentNameTaken, ProposalClosed, ProposalNotFound
 from service.intents.store import archive_intent, create_intents, list_intents, merge_intents
-from service.encoding import pack
 from service.proposals import recurring, rules, store
 from service.proposals.coverage import coverage
 from service.proposals.schemas import Acceptance, NewProposal, Proposal
@@ -79,9 +79,7 @@ def shown(shop: Shop, status: str | None = "open") -> list[Proposal]:
 
 
 def new(*turn_ids: int, middle: bytes = b"") -> NewProposal:
-    return NewProposal(
-        turn_ids=turn_ids, middle=middle, turns=len(turn_ids), tightness=0.8, phrases=("gift card",)
-    )
+    return NewProposal(turn_ids=turn_ids, middle=middle, turns=len(turn_ids), tightness=0.8, phrases=("gift card",))
 
 
 def put(shop: Shop, *found: NewProposal, again: Sequence[int] = ()) -> list[int]:

@@ -23,7 +23,9 @@ def test_key_phrases_are_what_the_rest_of_the_log_does_not_say() -> None:
 
 def test_in_a_small_log_too_what_everybody_says_is_no_key_phrase() -> None:
     """A tenth of a log of 400: where `to` stands in nine of ten texts, and in six of ten of the rest."""
-    parking = said([f"is there guest parking close by {'to' if i % 10 else 'for'} the downtown store at night" for i in range(40)])
+    parking = said(
+        [f"is there guest parking close by {'to' if i % 10 else 'for'} the downtown store at night" for i in range(40)]
+    )
     rest = said([f"i want {'to' if i % 5 < 3 else 'my'} order {i}" for i in range(360)])
     found = key_phrases([parking], [*parking, *rest])[0]
     assert "to" not in found
