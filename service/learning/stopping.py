@@ -42,7 +42,7 @@ def accuracy(is_right: Bools1d, rates: Floats1d, open_rates: Floats1d) -> Estima
 
 
 def _wilson(share: float, n: float) -> tuple[float, float]:
-    """Of a share that n independent answers showed, n > 0: ends in [0, 1] (Wilson 1927)."""
+    """(Wilson 1927)"""
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)
