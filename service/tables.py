@@ -589,9 +589,11 @@ proposal = Table(  # turns far from every label that mean one thing: an intent t
     Column("status", String(10), nullable=False, default="open"),  # open, accepted, dismissed, lapsed
     Column("turns", Integer, nullable=False),  # of the log looked at, repeats of a text among them
     Column("tightness", Float, nullable=False),
-    Column("phrases", JSON, nullable=False, default=list),  # each of them said by several turns
+    Column("phrases", JSON, nullable=False, default=list),  # not shown once one of its turns is forgotten
     Column("intent_id", Integer),  # what it was accepted as
     Column("decided_at", Instant),
+    Column("encoder", String(80), nullable=False, default=""),  # whose vectors `middle` is of
+    Column("middle", LargeBinary),  # float16, of at least 15 texts; NULL: found before middles were kept
     Index("proposal_by_status", "bot", "status", "id"),
 )
 

@@ -60,8 +60,26 @@ def kappa(before: Ints1d, after: Ints1d) -> float:
     (0.5, 1.0)
     """
     agreed = float((before == after).mean())
-    by_chance = sum(float((before == one).mean() * (after == one).mean()) for one in np.union1d(before, after))
-    return 1.0 if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
+    return _beyond_chance(
+        agreed, [float((before == one).mean() * (after == one).mean()) for one in np.union1d(before, after)]
+    )
+
+
+def kappa_of(agreed: float, shares: Floats1d) -> float:
+    """The same where only the share of turns is known on which two classifiers agree, and how one of them decides:
+    `shares` (k,) of the turns. Where they hardly differ, the other decides about so, too.
+
+    >>> kappa_of(0.75, np.array([0.5, 0.5])), kappa_of(1.0, np.array([1.0])), kappa_of(0.9, np.array([1.0]))
+    (0.5, 1.0, 0.0)
+    """
+    return _beyond_chance(agreed, (shares**2).tolist())
+
+
+def _beyond_chance(agreed: float, chances: Sequence[float]) -> float:
+    by_chance = sum(chances)
+    if by_chance >= 1:
+        return float(agreed == 1)
+    return (agreed - by_chance) / (1 - by_chance)
 
 
 def gain(steps: Sequence[tuple[int, Estimate]]) -> Estimate | None:
