@@ -19,6 +19,7 @@ def main() -> None:
 
 def app() -> "Litestar":
     """The HTTP edge: `granian --interface asgi --factory service.__main__:app`."""
+    from integrations.slack.preview import pages as preview
     from integrations.webhooks import native, signatures
     from service import logs
     from service.app import create_app
@@ -29,7 +30,8 @@ def app() -> "Litestar":
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, "api")
     sources = {"native": native.parse}
-    return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=slack_mounts(settings))
+    mounts = (*preview.MOUNTS, *slack_mounts(settings))
+    return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=mounts)
 
 
 def slack_mounts(settings: "Settings") -> "tuple[HTTPRouteHandler, ...]":

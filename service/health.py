@@ -13,7 +13,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import broker, database
+from service.bots.store import list_bots
 from service.context import Context
+from service.slack_trouble import troubles
 
 Level = Literal["ok", "warning", "wrong"]
 Explain = Callable[[Exception], str]
@@ -42,6 +44,8 @@ def live() -> dict[str, str]:
 def ready(context: NamedDependency[Context]) -> Response[Health]:
     """200 when a webhook would be answered 202; else 503."""
     checks = [check_redis(context), check_database(context)]
+    if context.settings.slack_bot_token and checks[1].level == "ok":
+        checks.append(check_slack(context))
     if any(check.level == "wrong" for check in checks):
         return Response(Health("not-ready", checks), status_code=HTTPStatus.SERVICE_UNAVAILABLE)
     return Response(Health("ready", checks), status_code=HTTPStatus.OK)
@@ -79,6 +83,15 @@ def check_database(context: Context, explain: Explain = _kind) -> Check:
     if version != newest_version():
         return Check("database", "wrong", f"schema version {version or 'none'}", "`fencepost migrate`")
     return Check("database", "ok", f"schema version {version}")
+
+
+def check_slack(context: Context) -> Check:
+    """What Slack refuses the installation, or a channel of one of its bots; the widest trouble."""
+    with database.reading(context.engine) as connection:
+        found = troubles(connection, "", *(bot.slack_channel for bot in list_bots(connection)))
+    if found:
+        return Check("slack", "warning", found[0].saw, found[0].mend)
+    return Check("slack", "ok", "Slack refuses nothing")
 
 
 CONTROLLERS = (live, ready)

@@ -1,6 +1,7 @@
 """How commands print: a table for people, JSON for programs."""
 
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 import msgspec
@@ -18,5 +19,5 @@ def _text(cell: object) -> str:
     return "-" if cell in (None, "") else str(cell)
 
 
-def as_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+def as_json(value: object, file: TextIO | None = None) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode(), file=file)

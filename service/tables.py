@@ -78,6 +78,12 @@ bot = Table(
     Column("target", Float),  # share of right answers from which on the owner wants no more labels
     Column("minutes_per_error", Float),  # what a wrong answer costs people, for the advice to weigh labels against
     Column("uncertainty", String(12), nullable=False, default="ours"),  # or theirs, disagreement: what ranks turns
+    Column("overlap", Integer, nullable=False, default=2),  # people a blind card asks, where the bot has as many
+    Column("policy", String(12), nullable=False, default="majority"),  # or single, dawid_skene: how their votes decide
+    Column("compared_label", Id, nullable=False, default=0),  # up to which new labels were held against old ones
+    Column("quiet_hours", String(11), nullable=False, default=""),  # HH:MM-HH:MM: nothing is posted to the channel
+    Column("timezone", String(64), nullable=False, default="UTC"),  # of quiet hours and of a reviewer's day
+    Column("daily_limit", Integer, nullable=False, default=0),  # votes of one reviewer a day; 0: no limit
 )
 
 source = Table(
@@ -382,9 +388,13 @@ card = Table(
     Column("ranking_id", Id),
     Column("is_blind", Boolean, nullable=False),
     Column("overlap", Integer, nullable=False, default=1),  # votes it wants
+    Column("policy", String(12), nullable=False, default="majority"),  # the bot's when the card was made
     Column("priority", Float, nullable=False, default=0.0),  # higher = first within its purpose
     Column("status", String(12), nullable=False, default="open"),  # open, resolved, adjudicate, withdrawn
     Column("is_settled", Boolean, nullable=False, default=True),  # False: a vote came that the labels do not know yet
+    Column("tagged", JSON(none_as_null=True)),  # [[start, end, type]], as the tagger saw it; NULL: there was none
+    Column("weighed_vote", Id),  # the vote that weighing the reviewers chose, where they did not agree
+    Column("returned_after", Id),  # its last vote when a contradicting label brought it back; later ones decide anew
     Column("created_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     UniqueConstraint("turn_id", "purpose", "challenger"),  # the fence: a ranking that runs twice makes no second card
@@ -400,16 +410,47 @@ claim = Table(  # who has a card on screen, until when
     Column("until", Instant, nullable=False),
 )
 
-post = Table(  # a card as a Slack message
-    "post",
+message = Table(  # a Slack message of one or several cards
+    "message",
     metadata,
-    Column("card_id", String(32), primary_key=True),
+    Column("id", String(32), primary_key=True),  # in the metadata of the message: it can be looked up
     _bot(),
     Column("channel", String(40), nullable=False),
-    Column("status", String(10), nullable=False),  # sending, posted, closed, failed
+    Column("status", String(10), nullable=False),  # sending, posted, failed
     Column("first_at", Instant, nullable=False),  # where the look-up of an unknown outcome begins
     Column("attempted_at", Instant, nullable=False),
     Column("ts", String(40), nullable=False, default=""),
+    Column("redraw_at", Instant, nullable=False),  # not redrawn before: the fence of those who would
+    Index("message_by_status", "bot", "status"),
+)
+
+post = Table(  # which message a card stands on, and what the message shows of it
+    "post",
+    metadata,
+    Column("card_id", String(32), primary_key=True),  # the fence: a card stands on one message
+    Column("message_id", String(32), nullable=False),
+    Column("shown", String(12), nullable=False, default=""),  # the card's status, or gone; "": not known
+    Column("vote_id", Id, nullable=False, default=0),  # the card's newest vote that is shown; 0: none
+    Index("post_by_message", "message_id"),
+)
+
+slack_pace = Table(  # how fast Slack is asked, over all processes
+    "slack_pace",
+    metadata,
+    Column("name", String(80), primary_key=True),  # a method, or a method and a channel
+    Column("until", Instant, nullable=False),  # the instant up to which requests are booked
+)
+
+slack_trouble = Table(  # what Slack refuses at present, and when to ask again; gone once it accepts
+    "slack_trouble",
+    metadata,
+    Column("channel", String(40), primary_key=True),  # "": any, for one token serves every bot
+    Column("method", String(60), primary_key=True),  # "": any
+    Column("error", String(60), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),  # last
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("until", Instant, nullable=False),  # not asked before
 )
 
 vote = Table(
@@ -423,6 +464,8 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
+    Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
+    Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
     Column("click_id", String(200), nullable=False),
@@ -452,6 +495,18 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_card", "card_id"),
+)
+
+contradiction = Table(  # two turns that say the same and were labelled differently: each pair comes back once
+    "contradiction",
+    metadata,
+    Column("low_turn", Id, primary_key=True, autoincrement=False),
+    Column("high_turn", Id, primary_key=True, autoincrement=False),
+    _bot(),
+    Column("card_id", String(32), nullable=False),  # the older label's, which came back
+    Column("label_id", Id, nullable=False),  # the newer one
+    Column("at", Instant, nullable=False),
+    Index("contradiction_by_card", "card_id"),
 )
 
 function_set = Table(  # labelling functions, append-only: a bot's newest row counts
@@ -534,9 +589,11 @@ proposal = Table(  # turns far from every label that mean one thing: an intent t
     Column("status", String(10), nullable=False, default="open"),  # open, accepted, dismissed, lapsed
     Column("turns", Integer, nullable=False),  # of the log looked at, repeats of a text among them
     Column("tightness", Float, nullable=False),
-    Column("phrases", JSON, nullable=False, default=list),  # each of them said by several turns
+    Column("phrases", JSON, nullable=False, default=list),  # not shown once one of its turns is forgotten
     Column("intent_id", Integer),  # what it was accepted as
     Column("decided_at", Instant),
+    Column("encoder", String(80), nullable=False, default=""),  # whose vectors `middle` is of
+    Column("middle", LargeBinary),  # float16, of at least 15 texts; NULL: found before middles were kept
     Index("proposal_by_status", "bot", "status", "id"),
 )
 
@@ -547,4 +604,30 @@ proposal_turn = Table(
     Column("turn_id", Id, primary_key=True, autoincrement=False),
     Column("position", Integer, nullable=False),  # 0: the medoid, then by distance from it
     Index("proposal_by_turn", "turn_id"),
+)
+
+# people in Slack
+
+slack_role = Table(
+    "slack_role",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("subject", String(40), primary_key=True),  # U… or W…: a user; S…: a user group
+    Column("role", String(16), nullable=False),
+)
+
+slack_member = Table(  # of user groups, as Slack said last
+    "slack_member",
+    metadata,
+    Column("group_id", String(40), primary_key=True),
+    Column("user_id", String(40), primary_key=True),
+    Index("slack_member_by_user", "user_id"),
+)
+
+slack_app = Table(  # a chatbot that lives in Slack
+    "slack_app",
+    metadata,
+    Column("app_id", String(40), primary_key=True),
+    _bot(),
+    Column("source", String(40), nullable=False),
 )

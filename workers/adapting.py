@@ -131,7 +131,7 @@ def _adapt(context: Context, encoder: Encoder, bot: str, home: Path, tune: Tune)
         texts = texts_of(connection, [*(label.turn_id for label in seen.labels), *seen.log_ids])
     _make(context, encoder, bot, seen, adapted, texts, tune)
     own = encoder.named(adapted.folder)
-    tried = heard(context, bot, _through(own, bot, seen, texts)._replace(adapted=adapted))
+    tried = _through(own, bot, seen, texts)._replace(adapted=adapted)
     outcome = training.fit(context, own, bot, tried, tuning=None)
     log.info("adapt.finished", bot=bot, encoder=tried.encoder, outcome=outcome)
     if outcome == "stale":  # a training came in between; the folder is there already
@@ -205,7 +205,7 @@ def _make(
             log.info("adapt.tuning", bot=bot, done=done, total=total, loss=round(loss, 3))
 
     seed = int(target.parent.name, 16)
-    guesses = _guesses(encoder, bot, seen, texts, seed)
+    guesses = _guesses(encoder, bot, heard(context, bot, seen), texts, seed)
     tune(base, part, _examples(seen, texts), names, guesses, seed=seed, threads=threads, on_step=on_step)
     part.rename(target)
 

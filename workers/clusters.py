@@ -20,11 +20,6 @@ the held-back intents are found among 13 proposals, of which .73 are about one o
   and 1: .73 and .59, of 14. HDBSCAN's other way of choosing, excess of mass: .43 and .55 before growth.
 """
 
-import math
-import re
-from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -45,10 +40,6 @@ ROUNDS = 4
 CORE_KNOWN, KNOWN = 2.0, 0.65
 MOST = 30  # clusters
 CHUNK = 1024  # rows compared at once
-PHRASES = 5
-SAID_BY = 3  # texts that have to say a phrase of their cluster: one person's words are none
-
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 class Known(NamedTuple):
@@ -183,41 +174,3 @@ def _cluster(seen: _Seen, members: Ints1d, rows: Ints1d, repeats: Ints1d) -> Clu
     likeness = seen.log[members] @ _middle(seen, members)
     order = members[np.argsort(-likeness, kind="stable")]
     return Cluster(rows[order], int(repeats[members].sum()), float(likeness.mean()))
-
-
-def key_phrases(clusters: Sequence[Sequence[str]], log: Sequence[str]) -> list[tuple[str, ...]]:
-    """Words and pairs of words that mark each cluster's texts, the best first: how many of them say it, times the
-    logarithm of how rare it is in the log, which holds them too. So no language needs a list of stop words.
-
-    >>> lost = ["i lost my card", "my card is lost", "is it a lost card"]
-    >>> key_phrases([lost], [*lost, "is it my order", "a coat", "is my bill high"])
-    [('card', 'lost')]
-    """
-    everywhere = Counter(phrase for text in log for phrase in _phrases(text))
-    heres = (Counter(phrase for text in texts for phrase in _phrases(text)) for texts in clusters)
-    return [_best(here, everywhere, len(log)) for here in heres]
-
-
-def _phrases(text: str) -> set[str]:
-    words = WORD.findall(text.lower())
-    return {*words, *map(" ".join, pairwise(words))}
-
-
-def _best(here: Counter[str], everywhere: Counter[str], total: int) -> tuple[str, ...]:
-    scores = {
-        phrase: count * math.log(total / everywhere[phrase]) for phrase, count in here.items() if count >= SAID_BY
-    }
-
-    def by_worth(phrase: str) -> tuple[float, float, str]:
-        """Of equals the one whose words are worth most: "gift card" before "gift" and "a gift"."""
-        return -scores[phrase], -sum(scores.get(word, 0.0) for word in phrase.split()), phrase
-
-    picked: list[str] = []
-    for phrase in sorted(scores, key=by_worth):
-        if len(picked) < PHRASES and not any(_overlap(phrase, other) for other in picked):
-            picked.append(phrase)
-    return tuple(picked)
-
-
-def _overlap(phrase: str, other: str) -> bool:
-    return not set(phrase.split()).isdisjoint(other.split())

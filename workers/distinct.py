@@ -1,8 +1,18 @@
-"""Which vectors of a log differ: what is said a hundred times is one text."""
+"""What counts once: a text that is said a hundred times, a card that stands for a hundred turns."""
 
 import numpy as np
 
-from service.learning.types import Floats2d, Ints1d
+from service.learning.types import Floats1d, Floats2d, Ints1d
+
+
+def shared(group: Ints1d) -> Floats1d:
+    """(n,) weights with which the rows of each group count for one together.
+
+    >>> shared(np.array([7, 3, 7])).tolist()
+    [0.5, 1.0, 0.5]
+    """
+    _, of_row, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    return np.asarray(1 / sizes[of_row])
 
 
 def distinct(x: Floats2d) -> tuple[Ints1d, Ints1d]:

@@ -18,6 +18,7 @@ from service.encoding import unit
 from service.learning import weak
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.learning.weak import ABSTAINS
+from workers.distinct import shared
 
 SHARE = 0.3  # of a label, that a weak example of full confidence counts for
 LEAST = 0.4  # confidence
@@ -43,7 +44,7 @@ class Known(NamedTuple):
 
     x: Floats2d  # (n, d)
     column: Ints1d  # (n,)
-    group: Ints1d  # (n,)
+    group: Ints1d  # (n,) labels of one group came of one card, and say once how right a function is
 
     def rows(self, keep: Bools1d) -> "Known":
         return Known(self.x[keep], self.column[keep], self.group[keep])
@@ -85,14 +86,14 @@ def heed(hints: Hints, known: Known, guess: Guess, k: int) -> tuple[Examples, Ju
     labels or those that may be seen. `guess` helps to tell which functions are right, and no more: examples that it
     had a say in would teach the head what it thinks already."""
     votes, on_labels = _with_neighbours(hints, known)
-    right, said = weak.tally(on_labels, known.column)
+    right, said = weak.tally(on_labels, known.column, shared(known.group))
     spoke = np.flatnonzero((votes != ABSTAINS).any(axis=1))
     some = spoke[:LOOKED_AT]
     accuracy = weak.accuracy(votes[some], guess(hints.x[some]), right, said)
     column, confidence = weak.winners(votes[spoke], k, accuracy)
     sure = confidence >= LEAST
     examples = Examples(hints.x[spoke[sure]], column[sure], SHARE * confidence[sure])
-    return examples, Judged(weak.coverage(votes), weak.conflict(votes), accuracy, said)
+    return examples, Judged(weak.coverage(votes), weak.conflict(votes), accuracy, (on_labels != ABSTAINS).sum(axis=0))
 
 
 def _with_neighbours(hints: Hints, known: Known) -> tuple[Ints2d, Ints2d]:

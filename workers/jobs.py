@@ -45,9 +45,9 @@ def rank(bot: str) -> None:
 
 def resolve(bot: str) -> None:
     """Votes to labels."""
-    from service.reviews import rules
+    from workers import resolving
 
-    _run(Job.RESOLVE, bot, lambda context, _encoder, name: rules.resolve_votes(context, name))
+    _run(Job.RESOLVE, bot, resolving.resolve)
 
 
 def train(bot: str) -> None:

@@ -21,7 +21,6 @@ from workers.hints import NOWHERE
 class Said(NamedTuple):
     """What f functions say, as intent ids or weak.ABSTAINS."""
 
-    set_id: int
     functions: Sequence[AnyFunction]
     rows: Ints1d  # (r,) of the log that they were heard on
     on_log: Ints2d  # (r, f)
@@ -33,21 +32,20 @@ class Said(NamedTuple):
 
 
 def listen(
-    context: Context, bot: str, labels: Sequence[int], log: Sequence[int], intents: Sequence[Intent]
+    context: Context, bot: str, set_id: int, labels: Sequence[int], log: Sequence[int], intents: Sequence[Intent]
 ) -> Said | None:
-    """On labelled turns and unlabelled ones, by id; None without functions. A text that somebody labelled is heard
+    """On labelled turns and unlabelled ones, by id; None when the set is empty. A text that somebody labelled is heard
     among the labels only: what people say counts. One that is said again and again is heard once, or it would teach so
-    many times."""
+    many times. A function that is too slow for some of these turns says nothing on any."""
     with database.reading(context.engine) as connection:
-        kept = store.newest(connection, bot)
-        functions = parse(kept.text.encode()) if kept else []
-        if not functions or kept is None:
+        functions = parse(store.text_of(connection, set_id).encode())
+        if not functions:
             return None
         turns, ids = store.heard(connection, [*labels, *log]), _live(connection, bot, intents)
     on_labels, on_log = ([turns.get(turn_id, Heard("")) for turn_id in some] for some in (labels, log))
     rows = _new(on_log, {turn.text for turn in on_labels})
-    said = votes(functions, [on_log[row] for row in rows], ids)
-    return Said(kept.id, functions, rows, said, votes(functions, on_labels, ids))
+    said = votes(functions, [*on_labels, *(on_log[row] for row in rows)], ids)
+    return Said(functions, rows, on_log=said[len(labels) :], on_labels=said[: len(labels)])
 
 
 def _live(connection: sa.Connection, bot: str, intents: Sequence[Intent]) -> dict[str, int]:

@@ -8,8 +8,9 @@ wanted: a twin of the job, or a repeat, finds the ranking done and changes nothi
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +26,12 @@ from service.encoding import NO_TURN, Encoder
 from service.learning.diversity import BEST, DUPLICATE, SHORTLIST, batch, spread
 from service.learning.folding import Key, folds, key
 from service.learning.ranking import Factors, Weights, fitting, leaders, precedence, priority, take_apart, top
+from service.learning.tagging import Span
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d, Ints2d
 from service.reports.rules import Evidence, evidence
 from service.reviews import assessments, budget, candidates
 from service.reviews.candidates import Pool, Predicted
+from service.reviews.overlap import rank_terms, terms
 from service.turns.store import texts_of
 from workers import surroundings, tagging
 
@@ -69,6 +72,7 @@ class Plan(NamedTuple):
     shortlist: Shortlist
     picks: Ints1d
     into: Mapping[int, int]  # turn → the turn whose card stands for it
+    tagged: Mapping[int, Sequence[Span]]  # turn of a pick → the entities the tagger sees; empty without a tagger
 
 
 def rank(context: Context, encoder: Encoder, bot: str) -> None:
@@ -92,7 +96,9 @@ def add_audit_cards(context: Context, bot: str, now: datetime) -> None:
         record = get_bot(connection, bot)
         budget.set_audit_rate(connection, record, now)
         drawn = budget.audit_marked(connection, bot, budget.audit_room(connection, record, now))
-        candidates.add_cards(connection, [_card(bot, turn_id, "audit", 1 - draw, now) for turn_id, draw in drawn])
+        wants = terms(connection, record, now)._asdict()
+        cards = [_card(bot, turn_id, "audit", 1 - draw, now, **wants) for turn_id, draw in drawn]
+        candidates.add_cards(connection, cards)
 
 
 def add_review_cards(context: Context, bot: str, now: datetime) -> None:
@@ -131,7 +137,8 @@ def _plan(context: Context, encoder: Encoder, bot: Bot, n: int, room: int) -> Pl
         return None
     is_new, into = _set_repeats_aside(context, bot.name, n, shortlist)
     picks = _pick(shortlist, is_new, _about_entities(context, bot.name, shortlist, is_new, room), room, seed)
-    return Plan(n, seed, shortlist, picks, into | _folds(context, encoder, bot.name, shortlist, picks))
+    into |= _folds(context, encoder, bot.name, shortlist, picks)
+    return Plan(n, seed, shortlist, picks, into, _tagged(context, bot.name, shortlist, picks))
 
 
 def _shortlist(context: Context, encoder: Encoder, bot: Bot, found: Evidence) -> Shortlist | None:
@@ -222,10 +229,25 @@ def _about_entities(context: Context, bot: str, shortlist: Shortlist, is_new: Bo
         model = classifiers.usable_tagger(connection, bot) if n else None
         if model is None:
             return rows[:0]
-        texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
-    ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
-    turns = [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
+        turns = _turns(connection, shortlist, rows)
     return spread(shortlist.x, rows[tagging.covering(model.data, turns, n)], n)
+
+
+def _turns(connection: sa.Connection, shortlist: Shortlist, rows: Ints1d) -> list[tuple[str, int]]:
+    """Text and most probable intent of each; "" for a turn that was forgotten just now."""
+    texts = texts_of(connection, shortlist.turn_ids[rows].tolist())
+    ids = zip(shortlist.turn_ids[rows].tolist(), shortlist.intent_ids[rows].tolist(), strict=True)
+    return [(texts.get(turn_id, ""), intent_id) for turn_id, intent_id in ids]
+
+
+def _tagged(context: Context, bot: str, shortlist: Shortlist, picks: Ints1d) -> dict[int, list[Span]]:
+    """Before the transaction: tagging a batch takes longer than a lock may."""
+    with database.reading(context.engine) as connection:
+        model = classifiers.usable_tagger(connection, bot)
+        if model is None:
+            return {}
+        turns = _turns(connection, shortlist, picks)
+    return dict(zip(shortlist.turn_ids[picks].tolist(), tagging.spans_of(model.data, turns), strict=True))
 
 
 def _pick(shortlist: Shortlist, is_new: Bools1d, entities: Ints1d, room: int, seed: int) -> Ints1d:
@@ -268,18 +290,28 @@ def _carry_out(context: Context, plan: Plan, bot: str, now: datetime) -> int:
     with database.writing(context.engine) as connection:
         candidates.lock(connection, bot)
         record = get_bot(connection, bot)
+        blind = terms(connection, record, now)
         if record.champion != plan.n or candidates.last_ranking(connection, bot) != plan.seed:
             return 0
         picks = plan.picks[: budget.rank_room(connection, record, now)]
         waiting = candidates.open_among(connection, bot, plan.shortlist.turn_ids[picks].tolist())
         picks = picks[np.isin(plan.shortlist.turn_ids[picks], list(waiting))]
-        made = _write(connection, plan, record, picks, now) if len(picks) else 0
+        wanted = partial(rank_terms, context.keyring, record, blind=blind)
+        made = _write(connection, plan, record, picks, wanted, now) if len(picks) else 0
         asked = candidates.asked_among(connection, bot, plan.n, plan.into.values()).waiting
         candidates.fold(connection, {turn_id: card for turn_id, card in plan.into.items() if card in asked})
         return made
 
 
-def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, now: datetime) -> int:
+def _write(
+    connection: sa.Connection,
+    plan: Plan,
+    record: Bot,
+    picks: Ints1d,
+    wanted: Callable[[int], Mapping[str, object]],
+    now: datetime,
+) -> int:
+    """`wanted`: what of a turn's card is settled when it is made."""
     shortlist, bot = plan.shortlist, record.name
     ranking_id = candidates.add_ranking(
         connection,
@@ -293,7 +325,12 @@ def _write(connection: sa.Connection, plan: Plan, record: Bot, picks: Ints1d, no
         weights=shortlist.weights._asdict(),
     )
     chosen = zip(shortlist.turn_ids[picks].tolist(), shortlist.priority[picks].tolist(), strict=True)
-    cards = [_card(bot, turn_id, "rank", score, now, ranking_id=ranking_id) for turn_id, score in chosen]
+    cards = [
+        _card(
+            bot, turn_id, "rank", score, now, ranking_id=ranking_id, tagged=plan.tagged.get(turn_id), **wanted(turn_id)
+        )
+        for turn_id, score in chosen
+    ]
     carded = candidates.add_cards(connection, cards)
     candidates.set_carded(connection, carded)
     return len(carded)

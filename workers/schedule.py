@@ -26,6 +26,7 @@ TICK_S = 1.0
 INTERVAL_S: Mapping[Job, int] = {
     Job.RESOLVE: 20,  # sweeps up votes whose request was lost
     Job.DISPATCH: 20,
+    Job.PEOPLE: 600,
     Job.RANK: 60,  # does nothing above the low-water mark
     Job.RESCORE: 60,  # turns no champion has seen
     Job.GATE: 60,
@@ -34,6 +35,7 @@ INTERVAL_S: Mapping[Job, int] = {
     Job.TRAIN: 6 * 3600,  # does nothing without new labels
     Job.PROPOSE: 7 * 24 * 3600,  # and after each promotion
 }
+OF_SLACK = {Job.DISPATCH, Job.PEOPLE}
 
 
 def tick(
@@ -52,7 +54,7 @@ def tick(
 
 
 def _ask(context: Context, job: Job, bot: str, slot: int, every: int) -> bool:
-    if job is Job.DISPATCH and not context.settings.slack_bot_token:
+    if job in OF_SLACK and not context.settings.slack_bot_token:
         return False
     return jobs.enqueue_slot(context.queue, job, bot, slot=slot, keep_s=2 * every)
 

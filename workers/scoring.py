@@ -133,7 +133,7 @@ def _disagreement(classifier: Classifier, plain: Assessment, turn: TurnLike) -> 
     """The platform says another intent than we do, and both are sure. An intent that we do not know says nothing."""
     if plain.confidence is None:
         return None
-    theirs = platforms.intent_named(classifier.manifest, turn)
+    theirs = platforms.intent_named(classifier.platform, turn)
     certainty = min(plain.confidence, plain.out_of_scope if plain.intent_id is None else plain.p1)
     return Mark("disagreement", certainty) if theirs != plain.intent_id and certainty >= CONFIDENT else None
 

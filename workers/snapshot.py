@@ -19,6 +19,7 @@ from service.reviews.labels import training_labels
 from service.reviews.schemas import TrainingLabel
 from service.turns.schemas import IntentScore
 from service.turns.store import scores_of, texts_of
+from service.weak import store as weak
 from workers import trainer
 from workers.listening import Said, listen
 
@@ -48,13 +49,13 @@ class Snapshot(NamedTuple):
     newest_n: int  # of all
     champion: Classifier | None
     trying: Manifest | None  # of the challenger whose gate is open
-    said: Said | None = None  # by the bot's labelling functions
+    function_set: int | None  # id of the bot's labelling functions
+    said: Said | None = None  # by these, once they were heard
 
     @property
     def inputs(self) -> Inputs:
         intents = {intent.name: intent.id for intent in self.intents}
-        set_id = self.said.set_id if self.said else None
-        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), set_id)
+        return Inputs(self.encoder, intents, len(self.labels), self.last_label_id, len(self.log_ids), self.function_set)
 
 
 def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:
@@ -65,14 +66,15 @@ def look(context: Context, encoder: Encoder, bot: str) -> Snapshot:
         seen = _read(connection, bot, identity)
     if encoder.identity(bot) != identity:
         raise EncoderChanged(f"the encoder of bot {bot!r} has just changed")
-    return heard(context, bot, seen)
+    return seen
 
 
 def heard(context: Context, bot: str, seen: Snapshot) -> Snapshot:
-    """The snapshot with what the bot's labelling functions say about its turns."""
-    return seen._replace(
-        said=listen(context, bot, [label.turn_id for label in seen.labels], seen.log_ids, seen.intents)
-    )
+    """The snapshot with what the bot's labelling functions say about its turns: up to a minute's work."""
+    if seen.function_set is None:
+        return seen
+    turn_ids = [label.turn_id for label in seen.labels]
+    return seen._replace(said=listen(context, bot, seen.function_set, turn_ids, seen.log_ids, seen.intents))
 
 
 def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
@@ -101,6 +103,7 @@ def _read(connection: sa.Connection, bot: str, encoder: str) -> Snapshot:
         newest_n=store.newest_n(connection, bot),
         champion=champion,
         trying=gates.on_trial(connection, bot),
+        function_set=weak.newest_id(connection, bot),
     )
 
 

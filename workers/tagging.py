@@ -93,6 +93,12 @@ def covering(model: bytes, turns: Sequence[tuple[str, int | None]], n: int) -> I
     return picks[np.asarray(doubt[picks].sum(axis=1)).ravel() > 0]
 
 
+def spans_of(model: bytes, turns: Sequence[tuple[str, int | None]]) -> list[list[Span]]:
+    """The entities of each of the turns, each a text with what the classifier makes of it."""
+    found = opened(model)
+    return [found.tag(found.prepare(text), intent_name(intent_id)).spans for text, intent_id in turns]
+
+
 def differ(tokens: Sequence[Token], ours: Sequence[Span], theirs: Sequence[Span]) -> bool:
     """Whether the platform sees other entities than the tagger. Only types that the tagger knows are compared, and
     starts and ends by whole tokens; a platform that names no such entity says nothing about them."""

@@ -5,8 +5,8 @@ labelled: a balanced softmax (Ren et al. 2020), for bias is not penalised. On CL
 labels an intent, macro recall .877 and .886 (two draws, means over three C, log used or not), with class-balanced
 weights .869 and .878; on labels drawn at random .001 to .007 more; on six of each intent the same. Beside the labels it
 sees one weak row per intent, the intent's prototype, so that an intent without labels stays alive; the prototypes
-are drawn towards the unlabelled log (self-training, workers/prototypes.py) where out-of-fold labels say that this
-helps, and towards the turns that labelling functions vote on (workers/hints.py) unless these show that it costs; the
+are drawn towards the unlabelled log (self-training, workers/prototypes.py) and towards the turns that labelling
+functions vote on (workers/hints.py) where out-of-fold labels, once there are enough, say that this helps; the
 vectors of a few hundred labels are mapped (workers/projection.py) where it helps. Temperature, gate threshold
 and C are all chosen on out-of-fold predictions.
 
@@ -55,7 +55,7 @@ class Fitted(NamedTuple):
     head: Head
     tuning: Tuning
     pseudo: int  # turns of the log that drew the prototypes; 0 where that was not measured to help
-    accuracy: float | None  # out of fold, over labels with an intent; None with too few to tell
+    accuracy: float | None  # of labels held out, those with an intent, before examples and map; None with too few
     accuracy_named: float | None  # the same, the log left to intents without labels
     weak: int = 0  # weak examples that drew the prototypes; 0 where they were not measured to help
     judged: Judged | None = None  # of each labelling function; None without any
@@ -100,9 +100,10 @@ def fit(
     judged = None
     if hints:
         heard, known = in_columns(hints.labels(keep), intent_ids), Known(labels.x, data.column, labels.group)
-        (examples, judged), *of_folds = _lessons(heard, known, member, [draw(data), *_drawn(trial)], center)
+        examples, judged = _lesson(heard, known, draw(data), center)
         if len(examples.x):
-            data, trial = _with_weak(data, checked, trial, draw, examples, [one for one, _ in of_folds], tuning.c)
+            of_folds = _lessons(heard, known, member, trial, center)
+            data, trial = _with_weak(data, checked, trial, draw, examples, of_folds, tuning.c)
     used = draw(data)
     linear = heads.regress(data, used, tuning.c, TOLERANCE, trial.linear[0] if trial else None)
     mapped = held_out.mapped_trial(checked, trial, draw, tuning.c, rng) if trial and _is_few(data) else None
@@ -130,21 +131,19 @@ def _columns(y: Ints1d, intent_ids: Ints1d) -> Ints1d:
     return np.where(y == NONE, -1, columns)
 
 
-def _lessons(
-    hints: Hints, known: Known, member: Ints1d, drawn: Sequence[Prototypes], center: Floats1d
-) -> list[tuple[Examples, Judged]]:
-    """What labelling functions teach, seen from the center: with all labels, then without those of each fold; `drawn`
-    are the prototypes of these."""
+def _lesson(hints: Hints, known: Known, drawn: Prototypes, center: Floats1d) -> tuple[Examples, Judged]:
+    """What labelling functions teach, seen from the center; `drawn` are the prototypes of what is known."""
+    examples, judged = heed(hints, known, partial(_guess, drawn, center), len(drawn.rows))
+    return examples._replace(x=examples.x - center), judged
+
+
+def _lessons(hints: Hints, known: Known, member: Ints1d, trial: Trial | None, center: Floats1d) -> list[Examples]:
+    """The same for each fold, without its labels."""
     found = []
-    for fold, of_fold in enumerate(drawn, -1):
-        seen, k = member != fold, len(of_fold.rows)
-        examples, judged = heed(hints.labels(seen), known.rows(seen), partial(_guess, of_fold, center), k)
-        found.append((examples._replace(x=examples.x - center), judged))
+    for fold, of_fold in enumerate(trial.folds if trial else []):
+        seen = member != fold
+        found.append(_lesson(hints.labels(seen), known.rows(seen), of_fold.prototypes, center)[0])
     return found
-
-
-def _drawn(trial: Trial | None) -> list[Prototypes]:
-    return [fold.prototypes for fold in trial.folds] if trial else []
 
 
 def _guess(drawn: Prototypes, center: Floats1d, x: Floats2d) -> Floats2d:

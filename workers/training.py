@@ -35,7 +35,7 @@ from workers import gating, platforms, prototypes, tagging, trainer
 from workers.held_out import Tuning
 from workers.hints import Hints
 from workers.platforms import FittedScale
-from workers.snapshot import Snapshot, look
+from workers.snapshot import Snapshot, heard, look
 from workers.tagging import FittedTagger
 from workers.trials import trial
 
@@ -70,10 +70,11 @@ def train(context: Context, encoder: Encoder, bot: str, *, patience_s: float = P
 def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning: Tuning | None) -> str:
     """Fit and store the next classifier; what became of it. `encoder` is that of the snapshot's vectors."""
     started, n = time.monotonic(), seen.newest_n + 1
+    seen = heard(context, bot, seen)
     seed = zlib.crc32(f"{bot}/{n}/{seen.last_label_id}".encode())
     fitted = learn(encoder, bot, seen, seed=seed, tuning=tuning)
     tagger = tagging.fit(context, encoder, bot, seen.labels, seen.log_ids, seed=seed)
-    scored = platforms.fit_scale(seen.labels, seen.scores, seen.names)
+    scored = platforms.fit_scale(seen.labels, seen.scores, seen.names, seen.group)
     manifest = _manifest(seen, fitted, tagger, scored, seed, round(time.monotonic() - started, 3))
     outcome = _store(context, bot, seen, fitted.head, tagger, manifest)
     log.info("classifier.trained", bot=bot, n=n, outcome=outcome, labels=manifest.labels, seconds=manifest.seconds)
@@ -81,7 +82,7 @@ def fit(context: Context, encoder: Encoder, bot: str, seen: Snapshot, *, tuning:
 
 
 def learn(encoder: Encoder, bot: str, seen: Snapshot, *, seed: int, tuning: Tuning | None) -> trainer.Fitted:
-    """A head on what the snapshot holds; nothing is stored. `encoder` is that of its vectors."""
+    """A head on what the snapshot holds, functions being heard; nothing is stored. `encoder` is that of its vectors."""
     arrays = _arrays(seen, name_vectors(encoder, bot, seen.intents))
     return trainer.fit(*arrays, seed=seed, tuning=tuning, hints=_hints(seen))
 

@@ -8,10 +8,12 @@ from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
-from integrations.slack import listeners
-from integrations.slack.blocks import ANSWER, OTHER
-from integrations.slack.client import TIMEOUT_S, answering
-from integrations.slack.listeners import Desk
+from integrations.slack import listeners, slash
+from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP
+from integrations.slack.client import TIMEOUT_S, answering, posting
+from integrations.slack.desk import Desk
+from integrations.slack.manifest import COMMAND, REPORT
+from integrations.slack.redrawing import Redrawer
 from service.context import Context
 
 THREADS = 64  # Bolt's own few make a hundred clicks at once wait for seconds
@@ -32,14 +34,23 @@ def create_bolt(context: Context) -> App:
         token_verification_enabled=False,
         listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
-    register(app, Desk(context, answering(settings)))
+    redrawer = Redrawer(posting(settings, context.engine))
+    register(app, Desk(context, answering(settings, context.engine), redrawer))
     return app
 
 
 def register(app: App, desk: Desk) -> None:
     """The first listener that matches takes the request."""
-    app.action(re.compile(f"^{ANSWER}:"))(partial(listeners.on_click, desk=desk))
-    app.action(OTHER)(partial(listeners.on_click, desk=desk))
+    for name in (re.compile(f"^{ANSWER}:"), OTHER, BACK):
+        app.action(name)(partial(listeners.on_click, desk=desk))
+    app.action(MORE)(partial(listeners.on_more, desk=desk))
+    app.action(SKIP)(partial(listeners.on_skip, desk=desk))
+    app.action(AGAIN)(partial(listeners.on_again, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
+    for question in listeners.ANSWERS:
+        app.view(question)(partial(listeners.on_answer, desk=desk))
+    app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))
+    app.view(REPORT)(partial(listeners.on_reported, desk=desk))
+    app.command(COMMAND)(partial(slash.on_command, desk=desk))
     for kind in (app.action, app.options, app.view, app.shortcut, app.command, app.event):
         kind(ANYTHING)(listeners.on_unknown)

@@ -1,35 +1,163 @@
-"""The Web API's client. slack_sdk reads no environment variable for the API's address: Settings pass it."""
+"""The Web API's client. slack_sdk reads no environment variable for the API's address: Settings pass it.
 
-from collections.abc import Sequence
+Whatever Slack refuses is remembered (service/slack_trouble.py), and forgotten once Slack accepts it again."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any, Literal
+
+import sqlalchemy as sa
+import structlog
 from slack_sdk import WebClient
-from slack_sdk.http_retry import RetryHandler
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+from slack_sdk.web import SlackResponse
 
+from integrations.slack import pace
+from service import clock, database, slack_trouble
 from service.errors import ConfigError
 from service.settings import Settings
 
+log = structlog.get_logger()
+
 TIMEOUT_S = 5
 RATE_LIMIT_RETRIES = 3
+RATE_LIMITED = {"ratelimited", "rate_limited"}
+UNKNOWN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable"}  # it may have happened in part
+FAILURES = (SlackApiError, OSError, HTTPException)  # all that a request fails with
+Outcome = Literal["unknown", "later", "refused"]
 
 
-def answering(settings: Settings) -> WebClient:
-    """For redraws and notes: waits out a rate limit, repeats nothing else."""
-    return _client(settings, [RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)])
+class NotAsked(ConnectionError):
+    """Slack refused or was away a moment ago, and is not asked again before `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"Slack is not asked before {until:%H:%M:%S}")
+        self.until = until
 
 
-def posting(settings: Settings) -> WebClient:
-    """For posts: repeats nothing by itself, for the library's own retry after a dropped answer posts twice, and its
-    wait for a rate limit may outlive the time after which another dispatcher takes the post up."""
-    return _client(settings, [])
-
-
-def _client(settings: Settings, retry_handlers: Sequence[RetryHandler]) -> WebClient:
+def _options(settings: Settings) -> dict[str, Any]:
     if not settings.slack_bot_token:
-        raise ConfigError("FENCEPOST_SLACK_BOT_TOKEN is not set", hint="OAuth & Permissions in your Slack app's pages")
-    return WebClient(
-        token=str(settings.slack_bot_token),
-        base_url=settings.slack_api_url,
-        timeout=TIMEOUT_S,
-        retry_handlers=list(retry_handlers),
-    )
+        hint = "OAuth & Permissions in your Slack app's pages"
+        raise ConfigError("FENCEPOST_SLACK_BOT_TOKEN is not set", hint=hint)
+    # No other retries: the library's own after a dropped answer posts twice.
+    retries = [RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)]
+    token, base_url = str(settings.slack_bot_token), settings.slack_api_url
+    return {"token": token, "base_url": base_url, "timeout": TIMEOUT_S, "retry_handlers": retries}
+
+
+class Client(WebClient):
+    """For what a person waits for: always asks, and waits out a rate limit."""
+
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+        super().__init__(**_options(settings))
+        self.engine = engine
+
+    def now(self) -> datetime:
+        return clock.now()
+
+    def api_call(self, api_method: str, **options: Any) -> SlackResponse:
+        asked_at, channel = self.now(), _channel(options)
+        try:
+            answer = super().api_call(api_method, **options)
+        except FAILURES as error:
+            self._failed(error, channel, api_method, asked_at)
+            raise
+        self._accepted(channel, api_method)
+        return answer
+
+    def _failed(self, error: Exception, channel: str, method: str, asked_at: datetime) -> None:
+        name = error_name(error)
+        if isinstance(error, SlackApiError) and is_rate_limit(error):
+            with database.writing(self.engine) as connection:
+                pace.block(connection, method, channel, self.now() + retry_after(error))
+        elif name in slack_trouble.KNOWN:
+            self._hear(name, channel, method, asked_at)
+        elif outcome(error) == "unknown":
+            self._hear(slack_trouble.NO_ANSWER, channel, method, asked_at)
+
+    def _hear(self, error: str, channel: str, method: str, asked_at: datetime) -> None:
+        say = log.warning if error == slack_trouble.NO_ANSWER else log.error
+        say("slack.refused", error=error, method=method, channel=channel)
+        with database.writing(self.engine) as connection:
+            slack_trouble.hear(connection, error, channel, method, asked_at, self.now())
+
+    def _accepted(self, channel: str, method: str) -> None:
+        with database.reading(self.engine) as connection:
+            is_known = slack_trouble.blocked_until(connection, channel, method) is not None
+        if is_known:
+            with database.writing(self.engine) as connection:
+                slack_trouble.forget(connection, channel, method)
+            log.info("slack.accepts_again", method=method, channel=channel)
+
+
+class PatientClient(Client):
+    """For what runs by itself: does not ask while Slack refuses, and leaves a rate limit to the next run."""
+
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+        super().__init__(settings, engine)
+        self.retry_handlers = []
+
+    def api_call(self, api_method: str, **options: Any) -> SlackResponse:
+        channel = _channel(options)
+        if until := self.closed_until(api_method, channel):
+            with database.writing(self.engine) as connection:
+                if not slack_trouble.may_try(connection, channel, api_method, self.now()):
+                    raise NotAsked(until)
+        return super().api_call(api_method, **options)
+
+    def closed_until(self, method: str, channel: str) -> datetime | None:
+        """Until when such a request is not made, or was not; None where Slack refuses nothing."""
+        with database.reading(self.engine) as connection:
+            return slack_trouble.blocked_until(connection, channel, method)
+
+
+def _channel(options: Mapping[str, Any]) -> str:
+    """Of a request that names one."""
+    given = options.get("json") or options.get("params") or {}
+    return str(given.get("channel") or "")
+
+
+def outcome(error: Exception) -> Outcome:
+    """What a failed request did: perhaps what it asked for; nothing, and may later; nothing, for good."""
+    if isinstance(error, NotAsked):
+        return "later"
+    if not isinstance(error, SlackApiError):
+        return "unknown"
+    name = error.response.get("error")
+    if name in slack_trouble.KNOWN or is_rate_limit(error):
+        return "later"
+    is_unknown = name in UNKNOWN or error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return "unknown" if is_unknown else "refused"
+
+
+def error_name(error: Exception) -> str:
+    """Slack's, or the exception's class: messages name hosts."""
+    return str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
+
+
+def is_rate_limit(error: SlackApiError) -> bool:
+    return error.response.get("error") in RATE_LIMITED or error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def retry_after(error: SlackApiError) -> timedelta:
+    """As Slack said; a second when it said nothing."""
+    headers = {name.lower(): value for name, value in (error.response.headers or {}).items()}
+    return timedelta(seconds=float(headers.get("retry-after") or 1))
+
+
+def at_terminal(settings: Settings) -> WebClient:
+    """For commands: they print what Slack refuses, and leave the log to the processes."""
+    return WebClient(**_options(settings))
+
+
+def answering(settings: Settings, engine: sa.Engine) -> Client:
+    """For what a person waits for."""
+    return Client(settings, engine)
+
+
+def posting(settings: Settings, engine: sa.Engine) -> PatientClient:
+    """For posts and redraws."""
+    return PatientClient(settings, engine)

@@ -9,12 +9,13 @@ from litestar.handlers import HTTPRouteHandler
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
+from integrations.slack import manifest
 from integrations.slack.app import create_bolt
 from service.context import Context
 from service.errors import BadInput, Unauthorized
 from service.settings import Settings
 
-PATH = "/slack/events"
+PATH = manifest.PATH
 
 
 def mounts(settings: Settings) -> tuple[HTTPRouteHandler, ...]:

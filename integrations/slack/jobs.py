@@ -2,12 +2,17 @@
 
 import os
 
+import structlog
+
 from integrations.slack import dispatch as dispatching
+from integrations.slack import people_sync
 from integrations.slack.client import posting
 from service import jobs
 from service.context import opened
 from service.jobs import Job
 from service.settings import Settings
+
+log = structlog.get_logger()
 
 
 def dispatch(bot: str) -> None:
@@ -15,4 +20,15 @@ def dispatch(bot: str) -> None:
     with opened(Settings.from_env(os.environ)) as context:
         jobs.begin(context.redis, Job.DISPATCH, bot)
         if context.settings.slack_bot_token:
-            dispatching.dispatch(context.engine, posting(context.settings), bot)
+            dispatching.dispatch(posting(context.settings, context.engine), bot)
+
+
+def people(bot: str) -> None:
+    """Read who is in the bot's user groups; nothing without a token."""
+    with opened(Settings.from_env(os.environ)) as context:
+        jobs.begin(context.redis, Job.PEOPLE, bot)
+        if context.settings.slack_bot_token:
+            client = posting(context.settings, context.engine)
+            for group, outcome in people_sync.sync(context.engine, client, bot).items():
+                if isinstance(outcome, str):
+                    log.warning("slack.group_not_read", bot=bot, group=group, error=outcome)

@@ -8,6 +8,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 
 from integrations.slack.app import create_bolt
+from integrations.slack.client import answering
 from service.context import Context
 from service.errors import ConfigError
 
@@ -21,7 +22,12 @@ def run(context: Context, stop: threading.Event) -> None:
     """Answer Slack until stopped. The handler reconnects by itself once it was connected."""
     if not context.settings.slack_app_token:
         raise ConfigError("FENCEPOST_SLACK_APP_TOKEN is not set", hint="Basic Information → App-Level Tokens, xapp-…")
-    handler = SocketModeHandler(create_bolt(context), str(context.settings.slack_app_token), concurrency=CONCURRENCY)
+    handler = SocketModeHandler(
+        create_bolt(context),
+        str(context.settings.slack_app_token),
+        web_client=answering(context.settings, context.engine),  # what Slack refuses at a later reconnect is heard too
+        concurrency=CONCURRENCY,
+    )
     try:
         if _connect(handler, stop):
             log.info("slack.ready")

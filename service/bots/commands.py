@@ -11,7 +11,7 @@ from service.access.audit import at_terminal
 from service.access.commands import GRACE, JSON
 from service.bots import rules, store
 from service.bots.controllers import NewSecret, OpenedBot, webhook_url
-from service.bots.schemas import Bot, Pattern
+from service.bots.schemas import Bot, Pattern, Policy
 from service.clock import now
 from service.context import opened
 from service.database import reading, writing
@@ -28,10 +28,19 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--target", type=float, help="Share of right answers from which on you want no more labels."),
     click.option("--minutes-per-error", type=float, help="What a wrong answer costs people, in minutes."),
     click.option("--slack-channel", help="The channel's id, like C0123456789."),
+    click.option("--quiet-hours", help='HH:MM-HH:MM, in which nothing is posted to the channel; "" for none.'),
+    click.option("--timezone", help="Of quiet hours and of a reviewer's day, like Europe/Paris."),
+    click.option("--daily-limit", type=int, help="Votes a day after which a reviewer is dealt no cards; 0: no limit."),
     click.option(
         "--uncertainty",
         type=click.Choice(get_args(Whose)),
         help="What ranks turns: our doubt, the platform's, or how likely the two are to disagree.",
+    ),
+    click.option("--overlap", type=int, help="People a blind card asks, 1 to 5, where the bot has as many reviewers."),
+    click.option(
+        "--policy",
+        type=click.Choice(get_args(Policy)),
+        help="How their answers decide: the first sure one, most of them, or weighed by who is reliable.",
     ),
     click.option(
         "--pattern", "patterns", multiple=True, help="NAME=REGEX to redact; repeat it for more. Replaces all."

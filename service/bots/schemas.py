@@ -2,12 +2,14 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.learning.confidence import Whose
+
+Policy = Literal["single", "majority", "dawid_skene"]
 
 NAME = re.compile(r"[a-z0-9_-]{1,40}")
 
@@ -36,6 +38,11 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     minutes_per_error: float | None = None
     uncertainty: Whose = "ours"
+    overlap: int = 2
+    policy: Policy = "majority"
+    quiet_hours: str = ""
+    timezone: str = "UTC"
+    daily_limit: int = 0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,6 +59,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     minutes_per_error: Annotated[float, Meta(gt=0, le=1_000)] | UnsetType | None = UNSET
     # A pattern and no Literal: its error lists the choices.
     uncertainty: Annotated[str, Meta(pattern="^(ours|theirs|disagreement)$")] | UnsetType = UNSET
+    overlap: Annotated[int, Meta(ge=1, le=5)] | UnsetType = UNSET
+    policy: Annotated[str, Meta(pattern="^(single|majority|dawid_skene)$")] | UnsetType = UNSET
+    quiet_hours: Annotated[str, Meta(max_length=11)] | UnsetType = UNSET  # HH:MM-HH:MM, or ""
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    daily_limit: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from service import database
 from service import tables as t
 from service.access import audit
+from service.bots import hours
 from service.bots.schemas import NAME, Bot, Options, Source
 from service.errors import BadInput, BotArchived, BotExists, BotNotFound, SourceNotFound
 from service.keyring import Keyring
@@ -40,10 +41,15 @@ def create_bot(connection: sa.Connection, name: str, now: datetime, *, who: str 
 def checked(options: Mapping[str, Any]) -> Options:
     """The options that were given; BadInput names the one that is wrong."""
     try:
-        return msgspec.convert(msgspec.to_builtins(options), Options)
+        given = msgspec.convert(msgspec.to_builtins(options), Options)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         raise BadInput(message, path=path.rstrip("`")) from error
+    if given.quiet_hours:
+        hours.parse(given.quiet_hours)
+    if given.timezone:
+        hours.zone(given.timezone)
+    return given
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Three reasons to stop: the owner's target is reached for certain; the classifier
 in sight; or the next hundred labels take longer to pay back, in minutes, than a year. How many minutes were saved
 against labelling at random is not said: nobody labelled at random, and another bot's figures are no measurement."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -15,10 +17,11 @@ from service import tables
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
+from service.classifiers.schemas import Gate
 from service.intents.store import merges
 from service.learning import stopping
 from service.learning.stopping import Estimate
-from service.learning.types import Ints1d
+from service.learning.types import Floats1d, Ints1d
 from service.reviews.labels import test_answers
 
 CARD, MARK, PREDICTION, TURN, VOTE = tables.card, tables.mark, tables.prediction, tables.turn, tables.vote
@@ -41,7 +44,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     answered: int  # turns of the audit slice
     accuracy: Estimate | None  # of the classifier in force, on turns drawn at random
     target: float | None  # the owner's
-    kappa: float | None  # of the last two classifiers in force, on recent turns
+    kappa: float | None  # of the last two classifiers that were compared, on recent turns
     gain: Estimate | None  # of right answers, by a hundred labels
     minutes_a_label: float | None
     payback_weeks: float | None  # until the next hundred labels have saved the minutes they take
@@ -58,7 +61,8 @@ def advise(connection: sa.Connection, name: str, now: datetime) -> Advice:
     """BotNotFound."""
     bot = get_bot(connection, name)
     audited, pace = _audited(connection, bot), _pace(connection, name)
-    gained, kappa = _gain(connection, name), _kappa(connection, bot)
+    tried = gates.gates(connection, name)
+    gained, kappa = _gain(connection, bot, tried), _kappa(connection, bot, tried)
     weeks = _payback(bot, gained, pace, _turns_a_week(connection, name))
     verdict, reason = decide(bot.target, audited.answered, audited.accuracy, kappa, gained, weeks)
     votes = sa.select(sa.func.count()).where(VOTE.c.bot == name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")
@@ -124,19 +128,47 @@ def _audited(connection: sa.Connection, bot: Bot) -> _Audited:
     return _Audited(len(rates), found)
 
 
-def _gain(connection: sa.Connection, bot: str) -> Estimate | None:
-    """Of the promotions that blind answers decided."""
+def _gain(connection: sa.Connection, bot: Bot, tried: Mapping[int, Gate]) -> Estimate | None:
+    """Of the promotions that blind answers decided, and of the challengers held since the last one."""
     steps = []
-    for gate in gates.gates(connection, bot).values():
-        difference = rules.difference(gate) if gate.status == "promoted" else None
+    for gate in tried.values():
+        is_step = gate.status == "promoted" or (gate.status == "held" and gate.champion == bot.champion)
+        difference = _difference(gate) if is_step else None
         if difference:
-            labels = [store.manifest(connection, bot, n).labels for n in (gate.champion, gate.challenger)]
-            steps.append((labels[1] - labels[0], Estimate(difference.estimate, difference.low, difference.high)))
+            before, after = (store.manifest(connection, bot.name, n).labels for n in (gate.champion, gate.challenger))
+            steps.append((after - before, difference))
     return stopping.gain(steps)
 
 
-def _kappa(connection: sa.Connection, bot: Bot) -> float | None:
-    """Of the champion and the one it replaced, on the newest turns both have seen."""
+def _difference(gate: Gate) -> Estimate | None:
+    """Of shares of right answers, challenger minus champion. One that was held without asking, for it differs on too
+    few turns, may be right or wrong on all of these; None where nothing was compared."""
+    if found := rules.difference(gate):
+        return Estimate(found.estimate, found.low, found.high)
+    share = gate.disagreed / gate.compared if gate.compared else None
+    return None if share is None else Estimate(0.0, -share, share)
+
+
+def _kappa(connection: sa.Connection, bot: Bot, tried: Mapping[int, Gate]) -> float | None:
+    """Of the newest challenger and the champion it was compared with, if either is in force; else of the champion and
+    the one it replaced."""
+    newest = max(tried.values(), key=lambda gate: gate.challenger, default=None)
+    if newest and newest.compared and bot.champion in (newest.champion, newest.challenger):
+        shares = _shares(connection, bot)
+        return stopping.kappa_of(1 - newest.disagreed / newest.compared, shares) if len(shares) else None
+    return _kappa_of_replaced(connection, bot)
+
+
+def _shares(connection: sa.Connection, bot: Bot) -> Floats1d:
+    """Of the newest turns, by what the champion decides."""
+    c = PREDICTION.c
+    newest = sa.select(c.intent_id).where(c.bot == bot.name, c.n == bot.champion)
+    decided = Counter(connection.scalars(newest.order_by(c.turn_id.desc()).limit(COMPARED)))
+    return np.array(list(decided.values())) / max(decided.total(), 1)
+
+
+def _kappa_of_replaced(connection: sa.Connection, bot: Bot) -> float | None:
+    """On the newest turns both have seen."""
     if bot.champion is None or (replaced := store.manifest(connection, bot.name, bot.champion).replaced) is None:
         return None
     before, after = PREDICTION.alias(), PREDICTION.alias()

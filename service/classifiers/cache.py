@@ -18,7 +18,7 @@ class _Kept(NamedTuple):
 
 
 class Champions:
-    """Looks at two integers in SQL every `max_age_s`, and reads weights when one changed: a swap needs no restart."""
+    """Looks at three integers in SQL every `max_age_s`, and reads weights when one changed: a swap needs no restart."""
 
     def __init__(self, engine: sa.Engine, max_age_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._max_age_s, self._clock = engine, max_age_s, clock
@@ -36,10 +36,14 @@ class Champions:
     def _look(self, bot: str, kept: _Kept | None) -> Classifier | None:
         with database.reading(self._engine) as connection:
             known = kept and kept.champion
-            if known and _version(known) == (store.champion_n(connection, bot), store.tagger_n(connection, bot)):
+            if known and _version(known) == _newest(connection, bot):
                 return known
             return store.champion(connection, bot)
 
 
-def _version(champion: Classifier) -> tuple[int, int | None]:
-    return champion.n, champion.tagger.n if champion.tagger else None
+def _version(champion: Classifier) -> tuple[int, int, int | None]:
+    return champion.n, champion.platform.n, champion.tagger.n if champion.tagger else None
+
+
+def _newest(connection: sa.Connection, bot: str) -> tuple[int | None, int, int | None]:
+    return store.champion_n(connection, bot), store.newest_n(connection, bot), store.tagger_n(connection, bot)

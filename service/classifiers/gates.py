@@ -9,10 +9,12 @@ import msgspec
 import sqlalchemy as sa
 
 from service import tables
+from service.bots.store import get_bot
 from service.classifiers import store
 from service.classifiers.rules import Tally, difference
 from service.classifiers.schemas import Gate, Manifest, Outcome, Trial
 from service.intents.store import merges
+from service.reviews.overlap import terms
 
 GATE, FLIP, CARD, LABEL = tables.gate, tables.flip, tables.card, tables.label
 UNDECIDED = ("open", "adjudicate")  # cards that may still be answered
@@ -67,7 +69,9 @@ def add(connection: sa.Connection, bot: str, gate: Gate, flips: Sequence[Flip]) 
     connection.execute(FLIP.insert(), [_flip_row(bot, gate, flip) for flip in flips])
     # In the order drawn: whatever part is answered before the gate ends is a part drawn at random, and the same again.
     places = range(len(flips), 0, -1)
-    connection.execute(CARD.insert(), [_card_row(bot, gate, *pair) for pair in zip(flips, places, strict=True)])
+    wants = terms(connection, get_bot(connection, bot), gate.opened_at)._asdict()
+    cards = [_card_row(bot, gate, *pair) | wants for pair in zip(flips, places, strict=True)]
+    connection.execute(CARD.insert(), cards)
 
 
 def _flip_row(bot: str, gate: Gate, flip: Flip) -> dict[str, object]:
@@ -119,8 +123,8 @@ def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
 
 
 def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> str:
-    # A vote that no label knows yet is an answer on its way.
-    if row.status == "open" or (row.status == "resolved" and not row.is_settled):
+    # A vote that no label knows yet is an answer on its way; where people disagree, so is the weighing of theirs.
+    if row.status == "open" or (row.status != "withdrawn" and not row.is_settled):
         return "waiting"
     if row.status != "resolved" or row.answer not in ("intent", "none", "two"):
         return "neither"

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.learning.confidence import Scale
 from service.learning.head import Head
 
 Status = Literal["training", "challenger", "champion", "held", "retired"]
@@ -26,7 +27,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What a training found out about a labelling function."""
 
     name: str
-    coverage: float  # share of the recent unlabelled turns that it votes on
+    coverage: float  # share of the recent texts that it votes on, each counted once and none with a label
     conflict: float  # share of these votes that another function contradicts
     accuracy: float  # share of its votes that are believed to be right
     labels: int  # labelled turns it votes on: what is known of that
@@ -52,13 +53,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 1.0
     gate_threshold: float | None = None  # None: the out-of-scope gate is off
     seed: int = 0
-    accuracy: float | None = None  # out of fold, over the trained labels: not an estimate of live accuracy
+    # Of up to 3,000 labels held out, those with an intent, by heads without weak examples or map: not live accuracy.
+    accuracy: float | None = None
     accuracy_named: float | None = None  # the same where the log only helps intents without labels
     replaced: int | None = None  # the champion it was trained to replace
     seconds: float = 0.0
     adapted: Adapted | None = None  # None: the encoder is as its makers left it
     function_set: int | None = None  # id of the labelling functions there were
-    weak_examples: int = 0  # turns that they labelled and it learnt from; 0 where these were not measured to help
+    weak_examples: int = 0  # texts that they labelled and it learnt from; 0 where these were not measured to help
     functions: tuple[Found, ...] = ()
     span_labels: int = 0  # labels whose entities were looked at, that trained the tagger; 0: there is none
     entity_types: tuple[str, ...] = ()  # that the tagger knows
@@ -74,8 +76,16 @@ class Model(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bot's platform means by its names and scores, as classifier `n` learnt it."""
+
+    n: int
+    names: dict[str, int]  # that it may send -> id
+    scale: Scale
+
+
 class Classifier(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with its weights in memory."""
+    """A version with its weights in memory. What stands no trial is of a champion the bot's newest."""
 
     bot: str
     n: int
@@ -83,7 +93,8 @@ class Classifier(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     manifest: Manifest
     head: Head
-    tagger: Model | None = None  # of a champion the bot's newest, for taggers stand no trial; None as long as no spans
+    platform: Platform
+    tagger: Model | None = None  # None as long as no spans
 
     @property
     def encoder(self) -> str:

@@ -11,8 +11,9 @@ import structlog
 from safetensors import SafetensorError
 
 from service import tables
-from service.classifiers.schemas import Classifier, Manifest, Model, Status, decode_manifest
+from service.classifiers.schemas import Classifier, Manifest, Model, Platform, Status, decode_manifest
 from service.errors import BotNotFound, ClassifierNotFound, Conflict, FencepostError
+from service.learning.confidence import Scale
 from service.learning.head import Head, from_arrays, to_arrays
 
 log = structlog.get_logger()
@@ -82,14 +83,21 @@ def load(connection: sa.Connection, bot: str, n: int) -> Classifier:
     row = connection.execute(query).one_or_none()
     if row is None:
         raise ClassifierNotFound(bot, n)
+    manifest = decode_manifest(row.manifest)
     return Classifier(
         bot=bot,
         n=n,
         status=row.status,
         created_at=row.created_at,
-        manifest=decode_manifest(row.manifest),
+        manifest=manifest,
+        platform=_platform(n, manifest),
         head=_read(bot, n, row.data, row.sha256),
     )
+
+
+def _platform(n: int, manifest: Manifest) -> Platform:
+    names = manifest.names or manifest.intents  # of a manifest from before there were such names
+    return Platform(n=n, names=names, scale=Scale(manifest.score_slope, manifest.score_intercept))
 
 
 def digest(data: bytes) -> str:
@@ -172,7 +180,9 @@ def champion(connection: sa.Connection, bot: str) -> Classifier | None:
     n = champion_n(connection, bot)
     if n is None:
         return None
-    return msgspec.structs.replace(load(connection, bot, n), tagger=usable_tagger(connection, bot))
+    newest = newest_n(connection, bot)
+    platform = _platform(newest, manifest(connection, bot, newest))
+    return msgspec.structs.replace(load(connection, bot, n), platform=platform, tagger=usable_tagger(connection, bot))
 
 
 def usable_tagger(connection: sa.Connection, bot: str) -> Model | None:

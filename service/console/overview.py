@@ -6,8 +6,10 @@ import msgspec
 import sqlalchemy as sa
 
 from service import tables
+from service.bots.schemas import Bot
 from service.bots.store import list_bots
 from service.reviews import store
+from service.slack_trouble import Trouble, troubles
 
 CARD, VOTE, CONTENT, INTENT = tables.card, tables.vote, tables.turn_content, tables.intent
 
@@ -18,6 +20,7 @@ class BotCounts(msgspec.Struct, frozen=True):
     cards: int  # open
     labels: int  # turns with a label that may train
     champion: int | None
+    refused: list[Trouble]  # by Slack, in its channel
 
 
 class LastVote(msgspec.Struct, frozen=True):
@@ -29,10 +32,11 @@ class LastVote(msgspec.Struct, frozen=True):
 
 
 def bots(connection: sa.Connection) -> list[BotCounts]:
-    return [_counts(connection, bot.name, bot.champion) for bot in list_bots(connection)]
+    return [_counts(connection, bot) for bot in list_bots(connection)]
 
 
-def _counts(connection: sa.Connection, name: str, champion: int | None) -> BotCounts:
+def _counts(connection: sa.Connection, bot: Bot) -> BotCounts:
+    name = bot.name
     turn, label = tables.turn, tables.label
     turns = sa.select(sa.func.count()).where(turn.c.bot == name, turn.c.source.not_in(("import", "gold")))
     labelled = sa.select(sa.func.count(label.c.turn_id.distinct())).where(label.c.bot == name, label.c.use == "train")
@@ -41,7 +45,8 @@ def _counts(connection: sa.Connection, name: str, champion: int | None) -> BotCo
         connection.scalar(turns) or 0,
         store.count_open(connection, name),
         connection.scalar(labelled) or 0,
-        champion,
+        bot.champion,
+        troubles(connection, bot.slack_channel) if bot.slack_channel else [],
     )
 
 

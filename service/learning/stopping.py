@@ -36,13 +36,17 @@ def accuracy(is_right: Bools1d, rates: Floats1d, open_rates: Floats1d) -> Estima
     if not total:
         return None
     right, told = float(weights[is_right].sum()), total**2 / float((weights**2).sum())
-    low, _ = _wilson(right / (total + unknown), told)
-    _, high = _wilson((right + unknown) / (total + unknown), told)
+    low, _ = wilson(right / (total + unknown), told)
+    _, high = wilson((right + unknown) / (total + unknown), told)
     return Estimate(right / total, low, high)
 
 
-def _wilson(share: float, n: float) -> tuple[float, float]:
-    """(Wilson 1927)"""
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """95 % interval of a share seen among n > 0 (Wilson 1927).
+
+    >>> [round(end, 3) for end in wilson(0.9, 10)]
+    [0.596, 0.982]
+    """
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)
@@ -56,8 +60,26 @@ def kappa(before: Ints1d, after: Ints1d) -> float:
     (0.5, 1.0)
     """
     agreed = float((before == after).mean())
-    by_chance = sum(float((before == one).mean() * (after == one).mean()) for one in np.union1d(before, after))
-    return 1.0 if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
+    return _beyond_chance(
+        agreed, [float((before == one).mean() * (after == one).mean()) for one in np.union1d(before, after)]
+    )
+
+
+def kappa_of(agreed: float, shares: Floats1d) -> float:
+    """The same where only the share of turns is known on which two classifiers agree, and how one of them decides:
+    `shares` (k,) of the turns. Where they hardly differ, the other decides about so, too.
+
+    >>> kappa_of(0.75, np.array([0.5, 0.5])), kappa_of(1.0, np.array([1.0])), kappa_of(0.9, np.array([1.0]))
+    (0.5, 1.0, 0.0)
+    """
+    return _beyond_chance(agreed, (shares**2).tolist())
+
+
+def _beyond_chance(agreed: float, chances: Sequence[float]) -> float:
+    by_chance = sum(chances)
+    if by_chance >= 1:
+        return float(agreed == 1)
+    return (agreed - by_chance) / (1 - by_chance)
 
 
 def gain(steps: Sequence[tuple[int, Estimate]]) -> Estimate | None:

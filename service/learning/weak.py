@@ -18,25 +18,25 @@ UNLABELLED, MOST_UNLABELLED = 0.1, 4.0  # labels that an unlabelled vote counts 
 ROUNDS = 10
 
 
-def tally(votes: Ints2d, truth: Ints1d) -> tuple[Ints1d, Ints1d]:
+def tally(votes: Ints2d, truth: Ints1d, weight: Floats1d) -> tuple[Floats1d, Floats1d]:
     """Of each function (f,): its right votes, and all of them. votes (n, f) and truth (n,) are columns of classes;
-    a truth below zero is none of them, so every vote on it is wrong.
+    a truth below zero is none of them, so every vote on it is wrong. weight (n,) is what a vote on each turn counts.
 
-    >>> right, said = tally(np.array([[0, 1], [-1, 1], [2, 0]]), np.array([0, 1, -1]))
+    >>> right, said = tally(np.array([[0, 1], [-1, 1], [2, 0]]), np.array([0, 1, -1]), np.array([1.0, 0.5, 1.0]))
     >>> right.tolist(), said.tolist()
-    ([1, 1], [2, 3])
+    ([1.0, 0.5], [2.0, 2.5])
     """
     is_vote = votes != ABSTAINS
-    return (is_vote & (votes == truth[:, None])).sum(axis=0), is_vote.sum(axis=0)
+    return weight @ (is_vote & (votes == truth[:, None])), weight @ is_vote
 
 
-def accuracy(votes: Ints2d, prior: Floats2d, right: Ints1d, said: Ints1d) -> Floats1d:
+def accuracy(votes: Ints2d, prior: Floats2d, right: Floats1d, said: Floats1d) -> Floats1d:
     """(f,) share of each function's votes that are right, in (0, 1): the mean of a Beta posterior over the labelled
     turns and, by expectation maximisation, over unlabelled ones (m, f), for which the other functions speak and
     somebody who knows no function: prior (m, k), > 0.
 
     >>> prior = np.array([[0.8, 0.1, 0.1]] * 100)
-    >>> accuracy(np.array([[0, 1]] * 100), prior, np.zeros(2, int), np.zeros(2, int)).round(2).tolist()
+    >>> accuracy(np.array([[0, 1]] * 100), prior, np.zeros(2), np.zeros(2)).round(2).tolist()
     [0.85, 0.29]
     """
     heard = np.minimum(UNLABELLED * (votes != ABSTAINS).sum(axis=0), MOST_UNLABELLED)

@@ -14,6 +14,7 @@ from service.access.roles import Role
 from service.access.sessions import create_sign_in
 from service.clock import now
 from service.context import opened
+from service.health import Check
 from service.operations import doctor as doctors
 from service.operations import status as statuses
 from service.operations import supervisor
@@ -61,6 +62,12 @@ def status(settings: Settings, as_json: bool) -> None:
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
+def print_check(console: Console, check: Check) -> None:
+    """One line: how it is, what was seen, and the mend."""
+    mend = f" → {check.mend}" if check.mend else ""
+    console.print(f"[{COLOURS[check.level]}]{check.level:8}[/] {escape(f'{check.name}: {check.saw}{mend}')}")
+
+
 def doctor_command(foreign_share: doctors.ForeignShare) -> click.Command:
     """The command, given what counts the turns outside the encoder's languages."""
 
@@ -73,9 +80,7 @@ def doctor_command(foreign_share: doctors.ForeignShare) -> click.Command:
         with opened(settings) as context:
             for finding in doctors.examine(context, foreign_share):
                 is_wrong = is_wrong or finding.level == "wrong"
-                mend = f" → {finding.mend}" if finding.mend else ""
-                said = escape(f"{finding.name}: {finding.saw}{mend}")
-                console.print(f"[{COLOURS[finding.level]}]{finding.level:8}[/] {said}")
+                print_check(console, finding)
         sys.exit(int(is_wrong))
 
     return doctor

@@ -2,7 +2,7 @@
 
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from service.errors import FencepostError, RedisDown
 from service.health import Check, check_database, check_redis
 from service.operations.supervisor import answers, load_state
 from service.reviews.labels import label_counts
+from service.slack_trouble import troubles
 from service.streams import Streams
 from service.tables import turn
 
@@ -41,6 +42,7 @@ def examine(context: Context, foreign_share: ForeignShare) -> Iterator[Check]:
         return
     with database.reading(context.engine) as connection:
         bots = list_bots(connection)
+    yield from _refused_by_slack(context, bots)
     if not bots:
         yield Check("bots", "warning", "none", "`fencepost bot create NAME`")
     for bot in bots:
@@ -105,6 +107,18 @@ def _slack(context: Context) -> Check:
         mend = "set FENCEPOST_SLACK_APP_TOKEN (Socket Mode) or FENCEPOST_SLACK_SIGNING_SECRET (events URL)"
         return Check("slack", "wrong", "cards can be posted but clicks cannot arrive", mend)
     return Check("slack", "ok", "tokens are set")
+
+
+def _refused_by_slack(context: Context, bots: Sequence[Bot]) -> Iterator[Check]:
+    """What Slack refuses at present, as the processes that ask it have heard."""
+    if not context.settings.slack_bot_token:
+        return
+    with database.reading(context.engine) as connection:
+        for trouble in troubles(connection):
+            yield Check("slack: answers", "wrong", trouble.saw, trouble.mend)
+        for bot in bots:
+            for trouble in troubles(connection, bot.slack_channel) if bot.slack_channel else ():
+                yield Check(f"{bot.name}: slack", "wrong", trouble.saw, trouble.mend)
 
 
 def _encoder(context: Context, bot: Bot) -> Check:

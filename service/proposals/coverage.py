@@ -29,8 +29,10 @@ def coverage(connection: sa.Connection, bot: str, days: int) -> Coverage:
             turns=decided[intent.id],
             share=_share(decided[intent.id], total),
             labels=labels.get(intent.id, 0),
+            is_archived=intent.archived_at is not None,
         )
-        for intent in list_intents(connection, bot)
+        for intent in list_intents(connection, bot, archived=True)
+        if intent.archived_at is None or decided[intent.id]
     ]
     return Coverage(
         n=n,
@@ -60,7 +62,8 @@ def _decided(
     newest = newest_at(connection, bot)
     if newest is None or n is None:
         return Counter(), Counter()
-    is_unlike = sa.exists().where(MARK.c.turn_id == TURN.c.id, MARK.c.kind == "unfamiliar")
+    # Marks of an earlier classifier stay on turns that were asked about: people have said since what those mean.
+    is_unlike = sa.exists().where(MARK.c.turn_id == TURN.c.id, MARK.c.kind == "unfamiliar", MARK.c.n == n)
     query = (
         sa.select(PREDICTION.c.intent_id, is_unlike.label("is_unlike"), sa.func.count().label("turns"))
         .join(TURN, TURN.c.id == PREDICTION.c.turn_id)

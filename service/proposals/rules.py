@@ -1,6 +1,7 @@
 """What an owner decides about a proposed intent.
 
-Accepting names the intent and has people asked about the cluster's typical turns. It labels nothing: what turns mean is
+Accepting names the intent and makes cards of the cluster's typical turns at once: as candidates they would be assessed
+by the next classifier, which knows nothing of the intent, and lose their place. It labels nothing: what turns mean is
 for reviewers to say."""
 
 from datetime import datetime
@@ -13,6 +14,7 @@ from service.errors import ProposalClosed
 from service.intents.store import create_intents
 from service.proposals import store
 from service.proposals.schemas import Acceptance, Accepted, Proposal
+from service.reviews import candidates
 from service.reviews.assessments import store_unfamiliar
 
 
@@ -23,7 +25,8 @@ def accept(
     proposal = _open(_locked(connection, bot, proposal_id))
     intent = create_intents(connection, bot, {wanted.name: wanted.description}, now, who=who)[0]
     store.close(connection, proposal_id, "accepted", now, intent_id=intent.id)
-    queued = store_unfamiliar(connection, bot, [turn.id for turn in proposal.typical if turn.text is not None], now)
+    typical = [turn.id for turn in proposal.typical if turn.text is not None]
+    queued = candidates.ask(connection, bot, store_unfamiliar(connection, bot, typical, now), now)
     audit.record(connection, bot, "proposal.accept", now, who, proposal=proposal_id, intent=intent.id)
     return Accepted(intent=intent, queued=tuple(queued))
 

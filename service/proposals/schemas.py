@@ -11,9 +11,10 @@ Status = Literal["open", "accepted", "dismissed", "lapsed"]  # lapsed: a later l
 
 
 class NewProposal(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster as the job PROPOSE found it. `turn_ids`: the medoid first, then by distance from it."""
+    """A cluster as the job PROPOSE found it."""
 
-    turn_ids: tuple[int, ...]
+    turn_ids: tuple[int, ...]  # the medoid first, then by distance from the middle
+    middle: bytes  # packed, as a turn's vector is: the mean of all its turns' vectors
     turns: int  # of the log looked at, repeats of a text among them
     tightness: float  # mean cosine with the cluster's middle, in [-1, 1]
     phrases: tuple[str, ...]
@@ -61,6 +62,7 @@ class IntentCoverage(msgspec.Struct, frozen=True, kw_only=True):
     turns: int  # of the window, decided for it
     share: float  # of the window's turns
     labels: int
+    is_archived: bool  # since the classifier was trained; with no turn it is not listed
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):

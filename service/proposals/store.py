@@ -1,7 +1,7 @@
 """Proposals in SQL. They hold turns by id: their texts are read where they stand, and go when they are forgotten."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +11,13 @@ from service import tables
 from service.errors import BadInput, ProposalNotFound
 from service.intents.store import list_intents
 from service.page import Page
+from service.proposals.recurring import Known
 from service.proposals.schemas import NewProposal, Proposal, ProposalTurn, Status
 
 PROPOSAL, MEMBER, CONTENT = tables.proposal, tables.proposal_turn, tables.turn_content
+LABEL, INTENT = tables.label, tables.intent
 
 TYPICAL = 6  # turns shown and asked about: the medoid and up to five more
-SAME = 0.5  # of a cluster's turns in one proposal, from which on it is that proposal again
 
 
 def lock(connection: sa.Connection, bot: str) -> None:
@@ -24,29 +25,41 @@ def lock(connection: sa.Connection, bot: str) -> None:
     connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
 
 
-def replace_open(connection: sa.Connection, bot: str, n: int, found: Sequence[NewProposal], now: datetime) -> list[int]:
-    """Bring the open proposals up to date with what was found: new ones are added, open ones that were not found again
-    lapse, and what was accepted or dismissed does not come back while it is mostly the same turns. The new ones' ids; a
-    repeat adds none."""
-    again = [_known_as(connection, bot, new.turn_ids) for new in found]
-    is_open = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open")
-    kept = [proposal_id for proposal_id in again if proposal_id is not None]
-    lapse = sa.update(PROPOSAL).where(*is_open, PROPOSAL.c.id.not_in(kept))
-    connection.execute(lapse.values(status="lapsed", decided_at=now))
-    return [_add(connection, bot, n, new, now) for new, known in zip(found, again, strict=True) if known is None]
+def last_id(connection: sa.Connection, bot: str) -> int:
+    """Of the bot's newest proposal, 0 before the first."""
+    return connection.scalar(sa.select(sa.func.max(PROPOSAL.c.id)).where(PROPOSAL.c.bot == bot)) or 0
 
 
-def _known_as(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> int | None:
-    """The proposal that has at least half of the turns; one that lapsed counts for nothing."""
-    live = sa.select(MEMBER.c.proposal_id).join(PROPOSAL, PROPOSAL.c.id == MEMBER.c.proposal_id)
-    where = (PROPOSAL.c.bot == bot, PROPOSAL.c.status != "lapsed", MEMBER.c.turn_id.in_(turn_ids))
-    counts = Counter(connection.scalars(live.where(*where)))
-    known, shared = min(counts.items(), key=lambda item: (-item[1], item[0]), default=(None, 0))
-    return known if shared >= SAME * len(turn_ids) else None
+def known(connection: sa.Connection, bot: str, encoder: str) -> list[Known]:
+    """The bot's proposals that did not lapse, by id."""
+    where = (PROPOSAL.c.bot == bot, PROPOSAL.c.status != "lapsed")
+    turns: defaultdict[int, set[int]] = defaultdict(set)
+    members = sa.select(MEMBER.c.proposal_id, MEMBER.c.turn_id).join(PROPOSAL, PROPOSAL.c.id == MEMBER.c.proposal_id)
+    for proposal_id, turn_id in connection.execute(members.where(*where)):
+        turns[proposal_id].add(turn_id)
+    rows = connection.execute(sa.select(PROPOSAL).where(*where).order_by(PROPOSAL.c.id))
+    return [Known(row.id, frozenset(turns[row.id]), row.middle if row.encoder == encoder else None) for row in rows]
 
 
-def _add(connection: sa.Connection, bot: str, n: int, new: NewProposal, now: datetime) -> int:
-    row = {"bot": bot, "n": n, "at": now, "turns": new.turns, "tightness": new.tightness, "phrases": list(new.phrases)}
+def replace_open(
+    connection: sa.Connection,
+    bot: str,
+    n: int,
+    encoder: str,
+    new: Sequence[NewProposal],
+    again: Collection[int],
+    now: datetime,
+) -> list[int]:
+    """Bring the open proposals up to date with what was found: those that are not there again lapse, new ones are
+    added. The new ones' ids."""
+    is_gone = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again))
+    connection.execute(sa.update(PROPOSAL).where(*is_gone).values(status="lapsed", decided_at=now))
+    return [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
+
+
+def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object]) -> int:
+    shown = {"turns": new.turns, "tightness": new.tightness, "phrases": list(new.phrases), "middle": new.middle}
+    row = {**row, **shown}
     proposal_id: int = connection.execute(PROPOSAL.insert().returning(PROPOSAL.c.id), row).scalar_one()
     members = [
         {"proposal_id": proposal_id, "turn_id": turn_id, "position": position}
@@ -54,6 +67,20 @@ def _add(connection: sa.Connection, bot: str, n: int, new: NewProposal, now: dat
     ]
     connection.execute(MEMBER.insert(), members)
     return proposal_id
+
+
+def shelved(connection: sa.Connection, bot: str) -> dict[int, int]:
+    """Turns labelled with an intent that is archived → the intent. Of a merged one the turns are another's."""
+    newest = (
+        sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, LABEL.c.use == "train").group_by(LABEL.c.turn_id)
+    )
+    query = (
+        sa.select(LABEL.c.turn_id, LABEL.c.intent_id)
+        .join(INTENT, (INTENT.c.bot == LABEL.c.bot) & (INTENT.c.id == LABEL.c.intent_id))
+        .where(LABEL.c.id.in_(newest), LABEL.c.answer == "intent")
+        .where(INTENT.c.archived_at.is_not(None), INTENT.c.merged_into.is_(None))
+    )
+    return {row.turn_id: row.intent_id for row in connection.execute(query)}
 
 
 def list_proposals(
@@ -88,7 +115,8 @@ def get_proposal(connection: sa.Connection, bot: str, proposal_id: int) -> Propo
 
 
 def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]]) -> list[Proposal]:
-    typical = _typical(connection, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    typical, lacking = _typical(connection, ids), _lacking(connection, ids)
     names = {intent.id: intent.name for intent in list_intents(connection, bot, archived=True)}
     return [
         Proposal(
@@ -98,13 +126,19 @@ def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]])
             status=row.status,
             turns=row.turns,
             tightness=row.tightness,
-            phrases=tuple(row.phrases),
+            phrases=() if row.id in lacking else tuple(row.phrases),
             typical=tuple(typical[row.id]),
             intent=names.get(row.intent_id),
             decided_at=row.decided_at,
         )
         for row in rows
     ]
+
+
+def _lacking(connection: sa.Connection, proposal_ids: Sequence[int]) -> set[int]:
+    """Those with a forgotten turn: some of the words may be of whoever said it."""
+    query = sa.select(MEMBER.c.proposal_id).outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
+    return set(connection.scalars(query.where(MEMBER.c.proposal_id.in_(proposal_ids), CONTENT.c.turn_id.is_(None))))
 
 
 def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultdict[int, list[ProposalTurn]]:

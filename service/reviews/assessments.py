@@ -332,8 +332,9 @@ def store_reported(
 
 
 def store_unfamiliar(connection: sa.Connection, bot: str, turn_ids: Sequence[int], now: datetime) -> list[int]:
-    """Mark turns as unfamiliar that a classifier has seen and nobody was asked about, and put them first in the queue:
-    what they mean is a new intent, of which no classifier knows anything yet. Those turns, in the order given."""
+    """Mark turns as unfamiliar that a classifier has seen and nobody was asked about: candidates of the highest
+    uncertainty, for what they mean is a new intent, of which no classifier knows anything yet. Those turns, in the
+    order given. The next classifier to see them thinks again."""
     seen = sa.select(PREDICTION.c.turn_id, sa.func.max(PREDICTION.c.n)).where(PREDICTION.c.turn_id.in_(turn_ids))
     newest = dict(connection.execute(seen.group_by(PREDICTION.c.turn_id)).all())
     asked = _settled(connection, turn_ids)

@@ -1,6 +1,7 @@
 """How many cards there is room for: the low-water mark, the week's budget of votes, the audit slice's share of it."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -8,6 +9,7 @@ from service import tables
 from service.access import audit as audit_log
 from service.bots.schemas import Bot
 from service.reviews import store
+from service.reviews.overlap import terms
 
 CARD, VOTE, MARK, PREDICTION, LOG = tables.card, tables.vote, tables.mark, tables.prediction, tables.audit_log
 TURN = tables.turn
@@ -19,29 +21,57 @@ LOWEST_RATE = 0.001
 RATE_SET = "audit-rate.set"
 
 
+class Week(NamedTuple):
+    """The budget of the seven days up to now, in votes."""
+
+    granted: int
+    given: int
+    asked: int  # cards that are open
+
+    @property
+    def left(self) -> int:
+        """Neither given nor asked for; negative when the budget was lowered."""
+        return self.granted - self.given - self.asked
+
+
 def rank_room(connection: sa.Connection, bot: Bot, now: datetime) -> int:
-    """Rank cards to make: a batch below the low-water mark, as far as the week's budget goes; else none."""
+    """Rank cards to make: a batch below the low-water mark, as far as the week's budget goes; else none. The blind one
+    in twenty asks more people: the next batch has the less."""
     if store.count_waiting(connection, bot.name) >= bot.low_water:
         return 0
     return max(0, min(bot.batch_size, _left(connection, bot, now)))
 
 
 def audit_room(connection: sa.Connection, bot: Bot, now: datetime) -> int:
-    """Audit cards to make: the audit slice's share of the week's budget, less those the week has had."""
+    """Audit cards to make: as many as the audit slice's share of the week's votes, less what the week's cards want,
+    is enough for."""
     week = (CARD.c.bot == bot.name, CARD.c.purpose == "audit", CARD.c.created_at > now - WEEK)
-    made = _count(connection, CARD, *week)
-    return max(0, min(audit_cards_a_week(connection, bot) - made, _left(connection, bot, now)))
+    asked = connection.scalar(sa.select(sa.func.sum(CARD.c.overlap)).where(*week)) or 0
+    votes = min(audit_votes_a_week(connection, bot) - asked, _left(connection, bot, now))
+    return max(0, votes // terms(connection, bot, now).overlap)
 
 
-def audit_cards_a_week(connection: sa.Connection, bot: Bot) -> int:
+def audit_votes_a_week(connection: sa.Connection, bot: Bot) -> int:
     is_early = store.count_resolved(connection, bot.name, "audit") < ENOUGH_ANSWERED
     return int(bot.weekly_budget * (EARLY_SHARE if is_early else LATE_SHARE))
 
 
+def room_at(connection: sa.Connection, bot: Bot, now: datetime) -> datetime | None:
+    """When the week's budget, used up now, has room again: a week after the oldest vote that counts. None: it has."""
+    if _left(connection, bot, now) > 0:
+        return None
+    oldest = sa.select(sa.func.min(VOTE.c.at)).where(VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK)
+    first: datetime | None = connection.scalar(oldest.where(VOTE.c.answer != "undo"))
+    return None if first is None else first + WEEK
+
+
 def _left(connection: sa.Connection, bot: Bot, now: datetime) -> int:
-    """Votes of the week's budget that are neither given nor asked for."""
+    return week(connection, bot, now).left
+
+
+def week(connection: sa.Connection, bot: Bot, now: datetime) -> Week:
     given = _count(connection, VOTE, VOTE.c.bot == bot.name, VOTE.c.at > now - WEEK, VOTE.c.answer != "undo")
-    return bot.weekly_budget - given - store.count_open(connection, bot.name)
+    return Week(bot.weekly_budget, given, store.count_wanted(connection, bot.name))
 
 
 def set_audit_rate(connection: sa.Connection, bot: Bot, now: datetime) -> float:
@@ -51,7 +81,8 @@ def set_audit_rate(connection: sa.Connection, bot: Bot, now: datetime) -> float:
         return bot.audit_rate
     arrived = (TURN.c.bot == bot.name, TURN.c.received_at > now - WEEK, TURN.c.source.not_in(("import", "gold")))
     turns = _count(connection, TURN, *arrived, TURN.c.is_slot_fill.is_(False))
-    rate = audit_rate(audit_cards_a_week(connection, bot), turns)
+    cards = audit_votes_a_week(connection, bot) // terms(connection, bot, now).overlap
+    rate = audit_rate(cards, turns)
     connection.execute(sa.update(tables.bot).where(tables.bot.c.name == bot.name).values(audit_rate=rate))
     audit_log.record(connection, bot.name, RATE_SET, now, audit_log.SYSTEM, rate=rate, turns=turns)
     return rate

@@ -1,5 +1,6 @@
 """Candidates in SQL: marked turns on their way to a card, and the rankings that chose among them."""
 
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -22,6 +23,7 @@ CARD, RANKING, ITEM, CLASSIFIER = tables.card, tables.ranking, tables.ranking_it
 
 CHUNK = 10_000  # rows read at once
 MANY = 1_000  # ids in one statement
+FIRST = 1e6  # priority of what an owner has asked about: no ranking gives so much
 
 
 class Pool(NamedTuple):
@@ -247,6 +249,20 @@ def add_ranking(connection: sa.Connection, bot: str, items: Sequence[Mapping[str
 def add_cards(connection: sa.Connection, cards: Sequence[Mapping[str, Any]]) -> set[int]:
     """Cards for the turns that have none of that purpose yet; those turns."""
     return {row.turn_id for row in database.insert_new(connection, CARD, cards, CARD.c.turn_id)}
+
+
+def ask(connection: sa.Connection, bot: str, turn_ids: Sequence[int], now: datetime) -> list[int]:
+    """Rank cards at once, before all others, for those of the turns that are candidates which may be asked; those, the
+    first to be asked first. They use up the week's budget like any card, but do not wait for room in it."""
+    waiting = open_among(connection, bot, turn_ids)
+    asked = [turn_id for turn_id in turn_ids if turn_id in waiting]
+    row = {"bot": bot, "purpose": "rank", "is_blind": False, "created_at": now}
+    cards = [
+        {**row, "id": uuid.uuid4().hex, "turn_id": turn_id, "priority": FIRST - place}
+        for place, turn_id in enumerate(asked)
+    ]
+    set_carded(connection, add_cards(connection, cards))
+    return asked
 
 
 def set_carded(connection: sa.Connection, turn_ids: Iterable[int]) -> None:

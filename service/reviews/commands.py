@@ -1,9 +1,16 @@
-"""`fencepost label`."""
+"""`fencepost label` and `fencepost reviewers`."""
 
 import click
 from rich.console import Console
 
+from service.access.audit import at_terminal
+from service.access.commands import JSON
+from service.bots.store import list_bots
+from service.clock import now
 from service.context import opened
+from service.database import reading, writing
+from service.printing import as_json, table
+from service.reviews import proposed, reliability
 from service.reviews.schemas import NAME_LIMIT, Reviewer
 from service.reviews.terminal import Session
 from service.settings import Settings
@@ -25,4 +32,79 @@ def label(settings: Settings, bot: str, name: str) -> None:
     click.echo(f"{answered} answered. Thank you, {name.strip()}.")
 
 
-COMMANDS = (label,)
+@click.command("reviewers")
+@click.argument("bot", required=False)
+@JSON
+@click.pass_obj
+def list_reviewers(settings: Settings, bot: str | None, is_json: bool) -> None:
+    """How often reviewers agree: of BOT, or of every bot.
+
+    Counted over blind cards that several people answered: each answer is held against what the others' come to.
+    """
+    with opened(settings) as context, reading(context.engine) as connection:
+        names = [bot] if bot else [one.name for one in list_bots(connection)]
+        people = {name: reliability.reviewers(connection, name) for name in names}
+        agreements = {name: reliability.agreement(connection, name) for name in names}
+    if is_json:
+        as_json({name: {"reviewers": people[name], "agreement": agreements[name]} for name in names})
+        return
+    rows = [
+        (name, one.reviewer, one.n, f"{one.share:.1%} ({one.low * 100:.1f} to {one.high * 100:.1f})")
+        for name in names
+        for one in people[name]
+    ]
+    table(("bot", "reviewer", "answers", "agreed"), rows)
+    for name in names:
+        found = agreements[name]
+        click.echo(f"{name}: Krippendorff's α {_alpha(found.alpha)} over {found.n} cards")
+        for intent in found.intents:
+            click.echo(f"  {intent.intent} {_alpha(intent.alpha)} ({intent.n})")
+
+
+def _alpha(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+@click.group("proposed")
+def proposed_group() -> None:
+    """Intents that reviewers named because the bot has none for a turn."""
+
+
+@proposed_group.command("list")
+@click.argument("bot")
+@JSON
+@click.pass_obj
+def list_proposed(settings: Settings, bot: str, is_json: bool) -> None:
+    """Those that wait for a decision."""
+    with opened(settings) as context, reading(context.engine) as connection:
+        found = proposed.waiting(connection, bot)
+    if is_json:
+        as_json(found)
+        return
+    table(("name", "cards", "proposed by"), [(one.name, len(one.cards), ", ".join(one.reviewers)) for one in found])
+
+
+@proposed_group.command("accept")
+@click.argument("bot")
+@click.argument("name")
+@click.option("--description", default="", help="What its users want, in a sentence.")
+@click.pass_obj
+def accept_proposed(settings: Settings, bot: str, name: str, description: str) -> None:
+    """Create the intent; the votes that propose it become its labels."""
+    with opened(settings) as context, writing(context.engine) as connection:
+        proposed.accept(connection, bot, name, description, now(), who=at_terminal())
+    click.echo(f"{name} is an intent of {bot} now.")
+
+
+@proposed_group.command("refuse")
+@click.argument("bot")
+@click.argument("name")
+@click.pass_obj
+def refuse_proposed(settings: Settings, bot: str, name: str) -> None:
+    """Take the name off the list; its votes stay, and label nothing."""
+    with opened(settings) as context, writing(context.engine) as connection:
+        proposed.refuse(connection, bot, name, now(), who=at_terminal())
+    click.echo(f"{name} is refused.")
+
+
+COMMANDS = (label, list_reviewers, proposed_group)

@@ -8,11 +8,25 @@ from litestar.params import Parameter
 from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
+from service.clock import now
 from service.context import Context
-from service.database import reading
+from service.database import reading, writing
+from service.intents.schemas import Intent, NewIntent
 from service.page import Page
-from service.reviews import dealing, listing, voting
-from service.reviews.schemas import CardRow, CardStatus, CardView, LabelRow, TurnView, Use, Vote, VoteResult
+from service.reviews import dealing, listing, proposed, reliability, voting
+from service.reviews.schemas import (
+    Agreement,
+    CardRow,
+    CardStatus,
+    CardView,
+    LabelRow,
+    ProposedIntent,
+    Reliability,
+    TurnView,
+    Use,
+    Vote,
+    VoteResult,
+)
 from service.reviews.trace import trace
 
 Cursor = Annotated[str | None, Parameter(description="`next` of the page before")]
@@ -72,4 +86,44 @@ class TurnController(Controller):
             return trace(connection, bot, turn)
 
 
-CONTROLLERS = (CardsController, LabelsController, TurnController)
+class ReliabilityController(Controller):
+    path, tags = "/v1/bots/{bot:str}", ("reviews",)
+
+    @get("/reviewers", guards=[requires("owner")], sync_to_thread=True)
+    def list_reviewers(self, context: Context, bot: BotName) -> Page[Reliability]:
+        """How often each reviewer's blind answers agree with what the others' come to."""
+        with reading(context.engine) as connection:
+            return Page(reliability.reviewers(connection, bot))
+
+    @get("/agreement", guards=[requires("reader")], sync_to_thread=True)
+    def show_agreement(self, context: Context, bot: BotName) -> Agreement:
+        """Krippendorff's α of the blind answers, of all and of each intent."""
+        with reading(context.engine) as connection:
+            return reliability.agreement(connection, bot)
+
+
+class ProposedController(Controller):
+    path, tags, guards = "/v1/bots/{bot:str}/proposed-intents", ("reviews",), (requires("owner"),)
+
+    @get("/", sync_to_thread=True)
+    def list_proposed(self, context: Context, bot: BotName) -> Page[ProposedIntent]:
+        """Names that reviewers proposed and nobody decided about."""
+        with reading(context.engine) as connection:
+            return Page(proposed.waiting(connection, bot))
+
+    @post("/accept", status_code=200, sync_to_thread=True)
+    def accept_proposed(self, context: Context, principal: Principal, bot: BotName, data: NewIntent) -> Intent:
+        """Create the intent; the votes that propose it become its labels."""
+        with writing(context.engine) as connection:
+            made = proposed.accept(connection, bot, data.name, data.description, now(), who=principal.name)
+        voting.ask_to_resolve(context, bot)
+        return made
+
+    @post("/refuse", status_code=204, sync_to_thread=True)
+    def refuse_proposed(self, context: Context, principal: Principal, bot: BotName, data: NewIntent) -> None:
+        """Take the name off the list; its votes stay, and label nothing."""
+        with writing(context.engine) as connection:
+            proposed.refuse(connection, bot, data.name, now(), who=principal.name)
+
+
+CONTROLLERS = (CardsController, LabelsController, TurnController, ReliabilityController, ProposedController)

@@ -17,6 +17,7 @@ from service.intents.store import list_intents, merges
 from service.reviews.schemas import USES, Card, LabelAnswer, Origin, Spans, StoredVote, TrainingLabel
 
 LABEL, TURN, CANDIDATE = tables.label, tables.turn, tables.candidate
+CHUNK = 500  # ids in one IN
 NEAR_WEIGHT = 0.5  # of a turn that was folded for being alike, not equal
 TEST_USES = ("audit", "gold")
 
@@ -115,14 +116,27 @@ def training_labels(connection: sa.Connection, bot: str) -> list[TrainingLabel]:
     """What may train the bot's classifier, by turn: the newest label of each turn, and blind answers to flips once
     their gate is decided. Merges are followed; an archived intent's labels wait for its return; turns of the audit
     slice and the gold set never train."""
+    return list(_by_turn(connection, bot, _trainable(bot)).values())
+
+
+def given(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, TrainingLabel]:
+    """Those that people gave to the turns themselves, by vote or import, of what may train."""
+    found: dict[int, TrainingLabel] = {}
+    by_people = _trainable(bot).where(LABEL.c.use == "train", LABEL.c.origin.in_(("vote", "import")))
+    for start in range(0, len(turn_ids), CHUNK):
+        found |= _by_turn(connection, bot, by_people.where(LABEL.c.turn_id.in_(turn_ids[start : start + CHUNK])))
+    return found
+
+
+def _by_turn(connection: sa.Connection, bot: str, query: sa.Select[Any]) -> dict[int, TrainingLabel]:
     counts_for = _counts_for(connection, bot)
     by_turn: dict[int, TrainingLabel] = {}
-    for row in connection.execute(_trainable(bot)):
+    for row in connection.execute(query):
         intent_id = None if row.answer == "none" else counts_for.get(row.intent_id)
         if row.answer == "none" or intent_id is not None:
             spans = msgspec.convert(row.spans, Spans)
             by_turn[row.turn_id] = TrainingLabel(row.id, row.turn_id, intent_id, row.weight, row.origin, spans)
-    return list(by_turn.values())
+    return by_turn
 
 
 def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | None, ...]]:

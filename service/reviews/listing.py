@@ -127,6 +127,7 @@ def _vote_row(row: sa.Row[Any], names: Names) -> VoteRow:
         intent=names.get(row.intent_id),
         second=names.get(row.second_id),
         proposed=row.proposed,
+        why=row.why,
         spans=msgspec.convert(row.spans, Spans),
         surface=row.surface,
         at=row.at,

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from service.reviews.schemas import Card, Purpose, Standing, StoredVote
 
 AUDIT_EVERY = 5  # until the audit slice has AUDIT_ENOUGH answers every fifth card is one, then every tenth
@@ -35,28 +37,65 @@ def active(votes: Sequence[StoredVote]) -> list[StoredVote]:
     return sorted((vote for vote in newest.values() if vote.answer != "undo"), key=lambda vote: vote.id)
 
 
+def sure(votes: Sequence[StoredVote]) -> list[StoredVote]:
+    """The active votes that answer the card, oldest first."""
+    return [vote for vote in active(votes) if vote.answer != "unsure"]
+
+
 def standing(card: Card, votes: Sequence[StoredVote]) -> Standing:
-    """A card is resolved once it has the votes it wants; of several the most frequent answer decides, a tie goes to
-    an adjudicator. An unsure vote leaves the card to others, a blind card to an adjudicator."""
+    """An adjudicator's answer decides. Without one a card is resolved once it has the votes it wants and they decide by
+    its policy; where they do not, it goes to an adjudicator. An unsure vote leaves a card to others, a blind card to an
+    adjudicator. A card that came back waits for an adjudicator, its label as it was."""
     if card.status == "withdrawn":
         return Standing("withdrawn")
-    counting = active(votes)
-    sure = [vote for vote in counting if vote.answer != "unsure"]
-    if len(sure) >= card.overlap and (decisive := _decisive(sure)) is not None:
+    if (adjudicated := adjudication(card, votes)) is not None:
+        return Standing("resolved", adjudicated)
+    if card.returned_after is not None:
+        return Standing("adjudicate", _before_return(card, votes).vote)
+    return _agreed(card, votes)
+
+
+def adjudication(card: Card, votes: Sequence[StoredVote]) -> StoredVote | None:
+    """The adjudicator's answer that decides the card; of a card that came back, one given since."""
+    found = [vote for vote in sure(votes) if vote.is_adjudication and vote.id > (card.returned_after or 0)]
+    return found[-1] if found else None
+
+
+def _before_return(card: Card, votes: Sequence[StoredVote]) -> Standing:
+    earlier = [vote for vote in votes if vote.id <= (card.returned_after or 0)]
+    return standing(msgspec.structs.replace(card, returned_after=None), earlier)
+
+
+def _agreed(card: Card, votes: Sequence[StoredVote]) -> Standing:
+    answers = sure(votes)
+    decisive = next((vote for vote in answers if vote.id == card.weighed_vote), None)
+    if len(answers) >= card.overlap and decisive is None:
+        decisive = _unanimous(answers) if card.policy == "dawid_skene" else most_frequent(answers)
+    if decisive is not None:
         return Standing("resolved", decisive)
-    is_split = len(sure) >= card.overlap
-    is_unsure = len(sure) < len(counting)
+    is_split = len(answers) >= card.overlap
+    is_unsure = len(answers) < len(active(votes))
     return Standing("adjudicate" if is_split or (card.is_blind and is_unsure) else "open")
 
 
-def _decisive(votes: Sequence[StoredVote]) -> StoredVote | None:
-    """The newest vote for the most frequent answer; None on a tie."""
+def answer_of(vote: StoredVote) -> tuple[object, ...]:
+    """What a vote says: two votes that say the same have an equal one. Two intents are the same in either order."""
+    intents = tuple(sorted(one for one in (vote.intent_id, vote.second_id) if one is not None))
+    return vote.answer, intents, vote.proposed
+
+
+def most_frequent(votes: Sequence[StoredVote]) -> StoredVote | None:
+    """The newest vote for the most frequent answer; None on a tie, or without a vote."""
     groups: dict[tuple[object, ...], list[StoredVote]] = {}
     for vote in votes:
-        groups.setdefault((vote.answer, vote.intent_id, vote.second_id, vote.proposed), []).append(vote)
+        groups.setdefault(answer_of(vote), []).append(vote)
     ranked = sorted(groups.values(), key=len, reverse=True)
     is_tie = len(ranked) > 1 and len(ranked[0]) == len(ranked[1])
-    return None if is_tie else ranked[0][-1]
+    return ranked[0][-1] if ranked and not is_tie else None
+
+
+def _unanimous(votes: Sequence[StoredVote]) -> StoredVote | None:
+    return votes[-1] if len({answer_of(vote) for vote in votes}) == 1 else None
 
 
 def is_enough(new: int, total: int, *, is_trying: bool = False) -> bool:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from service import clock, database, tables
@@ -10,10 +11,11 @@ from service.bots.store import get_bot
 from service.classifiers.rules import LOG_FROM, LOG_GROWTH
 from service.classifiers.schemas import Manifest, decode_manifest
 from service.context import Context
+from service.intents.store import intent_ids
 from service.jobs import Job, enqueue
 from service.reviews import labels, store
 from service.reviews.policies import is_enough, standing
-from service.reviews.schemas import Card
+from service.reviews.schemas import Card, StoredVote
 
 RESOLVE_CHUNK = 10  # cards a transaction
 LOG_ENOUGH = 10_000  # turns of the log from which on more of them teach a cold classifier nothing
@@ -40,11 +42,19 @@ def _resolve_card(connection: sa.Connection, card: Card, now: datetime) -> list[
     if not votes:
         return []
     decided = standing(card, votes).vote
-    says = decided if decided is not None and decided.answer in ("intent", "none", "two") else None
+    says = None if decided is None else _label_of(connection, card, decided)
     added = labels.settle(connection, card, says, votes[-1], now)
     if card.purpose == "rank":
         labels.set_candidates(connection, [card.turn_id], is_labelled=decided is not None)
     return added
+
+
+def _label_of(connection: sa.Connection, card: Card, decided: StoredVote) -> StoredVote | None:
+    """What the label says; None while it is an intent that the bot does not have."""
+    if decided.answer != "new":
+        return decided
+    intent_id = intent_ids(connection, card.bot).get(decided.proposed)
+    return None if intent_id is None else msgspec.structs.replace(decided, answer="intent", intent_id=intent_id)
 
 
 def resolve_votes(context: Context, bot: str) -> list[int]:

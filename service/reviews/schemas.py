@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from service.bots.schemas import Policy
 from service.learning.confidence import Whose
 
 Purpose = Literal["rank", "audit", "flip"]
@@ -18,6 +19,9 @@ Surface = Literal["console", "slack", "terminal", "api"]
 
 USES: dict[str, Use] = {"rank": "train", "audit": "audit", "flip": "flip"}
 NAME_LIMIT = 200  # characters of an intent's or a reviewer's name
+WHY_LIMIT = 1_000  # characters of a reviewer's reason
+TYPE_LIMIT = 100  # characters of an entity's type
+SPANS_LIMIT = 100  # entities of one answer
 
 
 class Span(NamedTuple):
@@ -25,7 +29,7 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    type: Annotated[str, Meta(min_length=1, max_length=TYPE_LIMIT)]
 
 
 class Reviewer(NamedTuple):
@@ -35,7 +39,7 @@ class Reviewer(NamedTuple):
     adjudicates: bool = False
 
 
-Spans = Annotated[tuple[Span, ...], Meta(max_length=100)] | None  # None: entities were not looked at
+Spans = Annotated[tuple[Span, ...], Meta(max_length=SPANS_LIMIT)] | None  # None: entities were not looked at
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +50,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None = None  # of "intent" and "two"
     second: str | None = None  # of "two"
     proposed: Annotated[str, Meta(max_length=NAME_LIMIT)] | None = None  # of "new"
+    why: Annotated[str, Meta(max_length=WHY_LIMIT)] = ""  # of "new": for the owner
     spans: Spans = None
 
 
@@ -66,7 +71,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     ranking_id: int | None
     is_blind: bool
     overlap: int
+    policy: Policy
     status: CardStatus
+    weighed_vote: int | None
+    returned_after: int | None
 
 
 class StoredVote(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +86,12 @@ class StoredVote(msgspec.Struct, frozen=True, kw_only=True):
     second_id: int | None = None
     proposed: str = ""
     spans: Spans = None
+    is_adjudication: bool = False
 
 
 class Standing(NamedTuple):
-    """What the votes make of a card: its status, and the vote that decides it."""
+    """What the votes make of a card: its status, and the vote its label says. A card that came back has one before it
+    is decided: the old one."""
 
     status: CardStatus
     vote: StoredVote | None = None
@@ -141,6 +151,29 @@ class Entity(msgspec.Struct, frozen=True):
     end: int
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered what; `text` is what it was said of where that is another turn: one that says the same as the card's
+    and was labelled otherwise."""
+
+    reviewer: str | None  # None: the owner's import
+    answer: Answer
+    intent: str | None = None
+    second: str | None = None
+    proposed: str = ""
+    is_adjudication: bool = False
+    text: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The answer for people to read.
+
+        >>> Said(reviewer="Ana", answer="two", intent="refund", second="cancel_order").words
+        'refund and cancel_order'
+        """
+        named = " and ".join(filter(None, (self.intent, self.second)))
+        return named or (f"a new intent, {self.proposed}" if self.proposed else self.answer)
+
+
 class CardView(msgspec.Struct, frozen=True, kw_only=True):
     """A card as a reviewer sees it. A blind one shows the text, what came before, and every intent by name: nothing
     that any model, mark or reviewer said, not even whether it is an audit or a flip."""
@@ -155,7 +188,9 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
     context: Around
     choices: tuple[Choice, ...]  # the nine likeliest, best first; blind or before the first classifier: all, by name
     entities: tuple[Entity, ...] = ()  # the platform's
+    tagged: Spans = None  # the tagger's, as it was when the card was made; None: blind, or there was no tagger
     why: Why | None = None
+    said: tuple[Said, ...] = ()  # so far; of a blind card only once it is resolved, or to an adjudicator who is asked
 
 
 class CardRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +256,7 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     intent: str | None
     second: str | None
     proposed: str
+    why: str
     spans: Spans
     surface: Surface
     at: datetime
@@ -261,3 +297,40 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
     context: Around
     opinions: Opinions | None
+
+
+class Reliability(msgspec.Struct, frozen=True):
+    """How often a reviewer's blind answers are what the others' answers to the same cards come to; with the share's
+    95 % interval."""
+
+    reviewer: str
+    n: int  # answers that could be compared
+    agreed: int
+    share: float
+    low: float
+    high: float
+
+
+class IntentAgreement(msgspec.Struct, frozen=True):
+    """Krippendorff's α of one intent against all other answers; None where it cannot be said."""
+
+    intent: str
+    n: int  # cards on which somebody said it
+    alpha: float | None
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """Krippendorff's α of the reviewers' blind answers: 1 = they always agree, 0 = by chance alone; None where it
+    cannot be said."""
+
+    n: int  # cards that two people at least answered
+    alpha: float | None
+    intents: tuple[IntentAgreement, ...]
+
+
+class ProposedIntent(msgspec.Struct, frozen=True):
+    """A name that reviewers gave to what turns mean."""
+
+    name: str
+    cards: tuple[str, ...]
+    reviewers: tuple[str, ...]

@@ -13,6 +13,7 @@ from service.errors import CardNotFound
 from service.reviews.schemas import Answer, Card, CardStatus, Purpose, Span, StoredVote, Surface
 
 CARD, CLAIM, VOTE, CONTENT = tables.card, tables.claim, tables.vote, tables.turn_content
+CHUNK = 500  # ids in one IN
 LEASE = timedelta(minutes=10)  # how long a card on somebody's screen is kept from other people
 _CARD_COLUMNS = [CARD.c[name] for name in Card.__struct_fields__]
 
@@ -66,6 +67,14 @@ def count_open(connection: sa.Connection, bot: str) -> int:
     return _count(connection, CARD.c.bot == bot, CARD.c.status == "open")
 
 
+def count_wanted(connection: sa.Connection, bot: str) -> int:
+    """Votes that open cards still want."""
+    is_open = (CARD.c.bot == bot, CARD.c.status == "open")
+    asked = connection.scalar(sa.select(sa.func.sum(CARD.c.overlap)).where(*is_open)) or 0
+    given = sa.select(sa.func.count()).select_from(VOTE).join(CARD, CARD.c.id == VOTE.c.card_id)
+    return asked - (connection.scalar(given.where(*is_open, *_is_sure())) or 0)
+
+
 def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Rank cards nobody has looked at. Open cards somebody was unsure about are not counted: a team of one, unsure
     ten times, would never be dealt new ones."""
@@ -86,7 +95,7 @@ def claimed_cards(
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
-        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer))
+        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer), _has_text())
         .order_by(latest.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
@@ -104,7 +113,7 @@ def claim_free(
 ) -> Card | None:
     """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
     wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
-    free = (~_answered_by(reviewer), _has_room(reviewer, now), sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id))
+    free = (~_answered_by(reviewer), _has_room(reviewer, now), _has_text())
     query = (
         sa.select(*_CARD_COLUMNS)
         .where(*wanted, *free)
@@ -120,11 +129,18 @@ def claim_free(
     return None
 
 
+def _has_text() -> sa.ColumnElement[bool]:
+    """The card's turn is not forgotten."""
+    return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
+
+
 def _answered_by(reviewer: str) -> sa.ColumnElement[bool]:
-    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again."""
+    """The reviewer's newest vote on the card is an answer; after an undo they may be asked again, and when the card
+    came back."""
     newest = (
         sa.select(VOTE.c.answer)
         .where(VOTE.c.card_id == CARD.c.id, VOTE.c.reviewer == reviewer)
+        .where(VOTE.c.id > sa.func.coalesce(CARD.c.returned_after, 0))
         .order_by(VOTE.c.id.desc())
         .limit(1)
         .correlate(CARD)
@@ -146,11 +162,16 @@ def _has_room(reviewer: str, now: datetime) -> sa.ColumnElement[bool]:
     votes = (
         sa.select(sa.func.count())
         .select_from(VOTE)
-        .where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced())
+        .where(VOTE.c.card_id == CARD.c.id, *_is_sure())
         .correlate(CARD)
         .scalar_subquery()
     )
     return sa.case((CARD.c.status == "adjudicate", claims < 1), else_=claims + votes < CARD.c.overlap)
+
+
+def _is_sure() -> tuple[sa.ColumnElement[bool], ...]:
+    """The vote counts towards what its card wants."""
+    return VOTE.c.answer.not_in(("unsure", "undo")), ~_is_replaced()
 
 
 def _is_replaced() -> sa.ColumnElement[bool]:
@@ -178,6 +199,52 @@ def votes_of(connection: sa.Connection, card_id: str) -> list[StoredVote]:
     return _votes(connection, VOTE.c.card_id == card_id)
 
 
+def answered_blind(connection: sa.Connection, bot: str, limit: int) -> list[Card]:
+    """Blind cards with answers of two people at least, newest first."""
+    answered = (
+        sa.select(VOTE.c.card_id)
+        .where(VOTE.c.bot == bot, *_is_sure())
+        .group_by(VOTE.c.card_id)
+        .having(sa.func.count() > 1)
+    )
+    query = sa.select(*_CARD_COLUMNS).where(CARD.c.bot == bot, CARD.c.is_blind, CARD.c.id.in_(answered))
+    rows = connection.execute(query.order_by(CARD.c.created_at.desc(), CARD.c.id).limit(limit))
+    return [_card(row) for row in rows]
+
+
+def votes_of_cards(connection: sa.Connection, card_ids: Sequence[str]) -> dict[str, list[StoredVote]]:
+    """Every vote on each of the cards, oldest first."""
+    found: dict[str, list[StoredVote]] = {card_id: [] for card_id in card_ids}
+    for start in range(0, len(card_ids), CHUNK):
+        for vote in _votes(connection, VOTE.c.card_id.in_(card_ids[start : start + CHUNK])):
+            found[vote.card_id].append(vote)
+    return found
+
+
+def unsettled_splits(connection: sa.Connection, bot: str) -> list[str]:
+    """Cards on which people disagreed since the labels were last looked at, to be weighed."""
+    is_split = (CARD.c.bot == bot, CARD.c.is_settled.is_(False), CARD.c.status == "adjudicate")
+    return list(connection.scalars(sa.select(CARD.c.id).where(*is_split, CARD.c.policy == "dawid_skene")))
+
+
+def set_weighed(connection: sa.Connection, card_id: str, vote_id: int, now: datetime) -> None:
+    """Resolve the card by that vote."""
+    connection.execute(sa.update(CARD).where(CARD.c.id == card_id).values(weighed_vote=vote_id))
+    set_status(connection, card_id, "resolved", now)
+
+
+def proposing(bot: str) -> sa.Select[tuple[str, str, str]]:
+    """Votes for a new intent on resolved cards, oldest first: the name, the card, the reviewer."""
+    query = sa.select(VOTE.c.proposed, VOTE.c.card_id, VOTE.c.reviewer).join(CARD, CARD.c.id == VOTE.c.card_id)
+    is_new = (VOTE.c.bot == bot, VOTE.c.answer == "new", ~_is_replaced(), CARD.c.status == "resolved")
+    return query.where(*is_new).order_by(VOTE.c.id)
+
+
+def set_unsettled(connection: sa.Connection, card_ids: Iterable[str]) -> None:
+    """Their votes may make labels now that they did not make before."""
+    connection.execute(sa.update(CARD).where(CARD.c.id.in_(list(card_ids))).values(is_settled=False))
+
+
 def vote_of_click(connection: sa.Connection, bot: str, click_id: str) -> StoredVote | None:
     return next(iter(_votes(connection, VOTE.c.bot == bot, VOTE.c.click_id == click_id)), None)
 
@@ -197,9 +264,11 @@ def add_vote(
     intent_id: int | None,
     second_id: int | None,
     proposed: str,
+    why: str,
     spans: Sequence[Span] | None,
     surface: Surface,
     click_id: str,
+    is_adjudication: bool,
     now: datetime,
 ) -> int | None:
     """The new vote's id; None when the click is known already."""
@@ -211,8 +280,10 @@ def add_vote(
         "intent_id": intent_id,
         "second_id": second_id,
         "proposed": proposed,
+        "why": why,
         "spans": None if spans is None else [list(span) for span in spans],
         "surface": surface,
+        "is_adjudication": is_adjudication,
         "click_id": click_id,
         "at": now,
     }

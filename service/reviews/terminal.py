@@ -1,26 +1,29 @@
 """Reviewing in a terminal: one card at a time, one key an answer."""
 
+import readline
 import uuid
 from collections.abc import Mapping, Sequence
 
 import click
+import msgspec
 from rapidfuzz import fuzz, process, utils
 from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from service import database
+from service import clock, database
 from service.context import Context
-from service.errors import Conflict
+from service.errors import BadInput, Conflict
 from service.intents.store import list_intents
-from service.reviews.dealing import next_cards
-from service.reviews.schemas import CardView, Choice, Line, Reviewer, Vote
-from service.reviews.views import numbered_choices
+from service.reviews import brackets
+from service.reviews.dealing import enough_today, next_cards
+from service.reviews.schemas import CardView, Choice, Line, Reviewer, Spans, Vote
+from service.reviews.views import likely_spans, numbered_choices
 from service.reviews.voting import cast
 
 FOUND = 9
-KEYS = "[b]n[/b] none · [b]u[/b] unsure · [b]o[/b] other · [b]b[/b] back · [b]q[/b] quit"
+KEYS = "[b]n[/b] none · [b]u[/b] unsure · [b]o[/b] other · [b]e[/b] entities · [b]b[/b] back · [b]q[/b] quit"
 
 
 class Session:
@@ -36,20 +39,40 @@ class Session:
             show(self.console, cards[0], len(self.answered))
             if not self.answer(cards[0]):
                 return len(self.answered)
-        self.console.print("No card is waiting for you.")
+        with database.reading(self.context.engine) as connection:
+            enough = enough_today(connection, self.bot, self.reviewer.name, clock.now())
+        self.console.print(escape(enough or "No card is waiting for you."))
         return len(self.answered)
 
     def answer(self, card: CardView) -> bool:
         """Wait for a key that means something; False to quit."""
+        spans: Spans = None
         while True:
             key = _key()
             if key in ("q", ""):
                 return False
             if key == "b":
                 return self.go_back()
-            if (vote := self.vote_of(card, key)) is not None:
-                self.cast(card.id, vote)
+            if key == "e":
+                spans = self.mark(card, spans)
+            elif (vote := self.vote_of(card, key)) is not None:
+                self.cast(card.id, msgspec.structs.replace(vote, spans=spans))
                 return True
+
+    def mark(self, card: CardView, before: Spans) -> Spans:
+        """The card's entities, edited in bracket notation; None when the line is left empty."""
+        marked = brackets.write(card.text, likely_spans(card) if before is None else before)
+        readline.set_startup_hook(lambda: readline.insert_text(marked))
+        try:
+            typed = click.prompt("Entities", default="", show_default=False)
+            spans = brackets.parse(card.text, typed) if typed else None
+        except BadInput as fault:
+            self.console.print(f"[yellow]{escape(fault.detail)}[/yellow]")
+            return before
+        finally:
+            readline.set_startup_hook()
+        self.console.print(KEYS)
+        return spans
 
     def vote_of(self, card: CardView, key: str) -> Vote | None:
         if key == "n":
@@ -117,6 +140,7 @@ def show(console: Console, card: CardView, answered: int) -> None:
     _lines(console, card.context.before)
     console.print(Padding(f"[b]{escape(card.text)}[/b]", (0, 0, 0, 2)))
     _lines(console, card.context.after)
+    _said(console, card)
     console.print()
     for number, choice in enumerate(numbered_choices(card), 1):
         _choice(console, number, choice)
@@ -128,6 +152,14 @@ def show(console: Console, card: CardView, answered: int) -> None:
 def _lines(console: Console, lines: Sequence[Line]) -> None:
     for line in lines:
         console.print(Padding(f"[dim]{line.who:>4}  {escape(line.text)}[/dim]", (0, 0, 0, 2)))
+
+
+def _said(console: Console, card: CardView) -> None:
+    """What others answered, for an adjudicator."""
+    for said in card.said:
+        about = f" · “{said.text}”" if said.text else ""
+        line = escape(f"{said.reviewer or 'import'}: {said.words}{about}")
+        console.print(Padding(f"[yellow]{line}[/yellow]", (0, 0, 0, 2)))
 
 
 def _choice(console: Console, number: int, choice: Choice) -> None:

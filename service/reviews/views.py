@@ -11,7 +11,8 @@ from service.encoding import unpack
 from service.errors import TurnNotFound
 from service.intents.store import list_intents, merges
 from service.learning.head import probabilities
-from service.reviews.schemas import Around, Card, CardView, Choice, Entity, Line, Mark, Why
+from service.reviews import said
+from service.reviews.schemas import TYPE_LIMIT, Around, Card, CardView, Choice, Entity, Line, Mark, Span, Why
 
 TURN, CONTENT, LABEL, REPLY = tables.turn, tables.turn_content, tables.label, tables.reply
 CHOICES = 9  # as many as there are number keys
@@ -19,10 +20,11 @@ EXAMPLES = 3
 TURNS_AROUND = 2
 
 
-def view(connection: sa.Connection, card: Card) -> CardView:
-    """The card as it is shown; TurnNotFound once its turn is forgotten."""
+def view(connection: sa.Connection, card: Card, *, adjudicates: bool = False) -> CardView:
+    """The card as it is shown; TurnNotFound once its turn is forgotten. `adjudicates`: to an adjudicator."""
     turn = _turn(connection, card)
     conversation = around(connection, turn)
+    may_read = not card.is_blind or card.status == "resolved" or (adjudicates and card.status == "adjudicate")
     return CardView(
         id=card.id,
         bot=card.bot,
@@ -34,7 +36,9 @@ def view(connection: sa.Connection, card: Card) -> CardView:
         context=Around(conversation.before) if card.is_blind else conversation,
         choices=_choices(connection, card),
         entities=() if card.is_blind else tuple(_entity(entity) for entity in turn.entities),
+        tagged=None if card.is_blind else _tagged(connection, card),
         why=None if card.is_blind else _why(connection, card),
+        said=said.on(connection, card) if may_read else (),
     )
 
 
@@ -48,6 +52,18 @@ def _turn(connection: sa.Connection, card: Card) -> sa.Row[Any]:
 
 def _entity(stored: Mapping[str, Any]) -> Entity:
     return Entity(stored["type"], stored["value"], stored["start"], stored["end"])
+
+
+def _tagged(connection: sa.Connection, card: Card) -> tuple[Span, ...] | None:
+    stored = connection.scalar(sa.select(tables.card.c.tagged).where(tables.card.c.id == card.id))
+    return None if stored is None else tuple(Span(*span) for span in stored)
+
+
+def likely_spans(card: CardView) -> tuple[Span, ...]:
+    """What an editor of entities begins with: the tagger's, else the platform's; none on a blind card."""
+    if card.tagged is not None:
+        return card.tagged
+    return tuple(Span(one.start, one.end, one.type) for one in card.entities if 0 < len(one.type.strip()) <= TYPE_LIMIT)
 
 
 def around(connection: sa.Connection, turn: sa.Row[Any]) -> Around:

@@ -17,7 +17,7 @@ from service.errors import BadInput, CardClosed, Conflict
 from service.intents.store import intent_ids, list_intents
 from service.jobs import Job, enqueue
 from service.reviews import store
-from service.reviews.policies import active, standing
+from service.reviews.policies import active, adjudication, standing
 from service.reviews.schemas import Card, Reviewer, Span, StoredVote, Surface, Vote, VoteResult
 
 log = structlog.get_logger()
@@ -48,6 +48,7 @@ class _Checked(NamedTuple):
     intent_id: int | None = None
     second_id: int | None = None
     proposed: str = ""
+    why: str = ""
     spans: tuple[Span, ...] | None = None
 
 
@@ -68,7 +69,8 @@ def vote(
     if known := store.vote_of_click(connection, bot, answer.click_id):
         return _repeated(card, known, reviewer)
     checked = _check(connection, card, answer)
-    _check_open(card, store.votes_of(connection, card_id), reviewer, answer)
+    votes = store.votes_of(connection, card_id)
+    _check_open(card, votes, reviewer, answer)
     vote_id = store.add_vote(
         connection,
         card,
@@ -76,6 +78,7 @@ def vote(
         answer=answer.answer,
         surface=surface,
         click_id=answer.click_id,
+        is_adjudication=_adjudicates(card, votes, reviewer),
         now=now,
         **checked._asdict(),
     )
@@ -108,18 +111,34 @@ def _after(
     return VoteResult(vote_id, card.id, status)
 
 
+def _adjudicates(card: Card, votes: Sequence[StoredVote], reviewer: Reviewer) -> bool:
+    """The vote decides a card that was put before an adjudicator, or corrects the one that did."""
+    decided = adjudication(card, votes)
+    if card.status == "adjudicate":
+        return reviewer.adjudicates
+    return decided is not None and decided.reviewer == reviewer.name
+
+
 def _check_open(card: Card, votes: Sequence[StoredVote], reviewer: Reviewer, answer: Vote) -> None:
-    """A reviewer may correct the answer that counts; else the card must still want one of theirs."""
-    mine = next((vote for vote in active(votes) if vote.reviewer == reviewer.name), None)
+    """A reviewer may correct the answer that counts, until an adjudicator has decided otherwise or is asked to; else
+    the card must still want one of theirs."""
+    mine = _answer_that_counts(card, votes, reviewer)
     is_correction = mine is not None and (card.status != "resolved" or mine.answer != "unsure")
     if is_correction and card.status != "withdrawn":
         return
-    if mine is None and answer.answer == "undo":
+    if answer.answer == "undo" and reviewer.name not in {vote.reviewer for vote in active(votes)}:
         raise Conflict(f"there is no vote of {reviewer.name} on card {card.id} to undo")
     if card.status == "adjudicate" and not reviewer.adjudicates:
-        raise CardClosed(card.id, "a reviewer who was unsure: an adjudicator decides")
+        raise CardClosed(card.id, "reviewers who were unsure or did not agree: an adjudicator decides")
     if card.status in ("resolved", "withdrawn"):
         raise CardClosed(card.id, _closed_by(card, votes))
+
+
+def _answer_that_counts(card: Card, votes: Sequence[StoredVote], reviewer: Reviewer) -> StoredVote | None:
+    """The reviewer's own: once an adjudicator decided, theirs alone; on a card that came back, those given since."""
+    mine = [vote for vote in active(votes) if vote.reviewer == reviewer.name and vote.id > (card.returned_after or 0)]
+    decided = adjudication(card, votes)
+    return mine[0] if mine and (decided is None or decided.reviewer == reviewer.name) else None
 
 
 def _closed_by(card: Card, votes: Sequence[StoredVote]) -> str:
@@ -140,7 +159,7 @@ def _check(connection: sa.Connection, card: Card, answer: Vote) -> _Checked:
                 raise BadInput("the two intents are one", path="second")
             return _Checked(first, second, spans=spans)
         case "new":
-            return _Checked(proposed=_proposed(answer.proposed), spans=spans)
+            return _Checked(proposed=_proposed(answer.proposed), why=_why(answer.why), spans=spans)
         case _:
             return _Checked(spans=spans)
 
@@ -159,6 +178,12 @@ def _proposed(name: str | None) -> str:
     if not tidy or not tidy.isprintable():
         raise BadInput("the proposed intent's name is missing, or not printable", path="proposed")
     return tidy
+
+
+def _why(text: str) -> str:
+    if "\0" in text:
+        raise BadInput("the reason has a NUL", path="why")
+    return text.strip()
 
 
 def _check_spans(connection: sa.Connection, card: Card, spans: Sequence[Span]) -> tuple[Span, ...]:

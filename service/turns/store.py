@@ -347,13 +347,23 @@ def scores_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, I
     return scores
 
 
+class Saying(NamedTuple):
+    """What was said, by whom: "" is somebody who is not known."""
+
+    text: str
+    person: str
+
+
 def texts_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
     """By turn; a forgotten one has none."""
-    texts: dict[int, str] = {}
+    return {turn_id: one.text for turn_id, one in sayings_of(connection, turn_ids).items()}
+
+
+def sayings_of(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, Saying]:
+    """By turn; a forgotten one is missing."""
+    query = sa.select(CONTENT.c.turn_id, CONTENT.c.text, CONTENT.c.person)
+    found: dict[int, Saying] = {}
     for start in range(0, len(turn_ids), CHUNK):
-        here = CONTENT.c.turn_id.in_(turn_ids[start : start + CHUNK])
-        texts |= {
-            row.turn_id: row.text
-            for row in connection.execute(sa.select(CONTENT.c.turn_id, CONTENT.c.text).where(here))
-        }
-    return texts
+        rows = connection.execute(query.where(CONTENT.c.turn_id.in_(turn_ids[start : start + CHUNK])))
+        found |= {row.turn_id: Saying(row.text, row.person) for row in rows}
+    return found

@@ -66,14 +66,22 @@ def _load(data: bytes) -> Any:
     if len(data) > SIZE_LIMIT:
         raise BadInput(f"{len(data)} bytes are too many", hint=f"at most {SIZE_LIMIT}")
     try:
-        return yaml.load(data, Loader=_Loader) or []  # noqa: S506  # makes nothing but text, lists and mappings
+        found = yaml.load(_decoded(data), Loader=_Loader)  # noqa: S506  # makes nothing but text, lists and mappings
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(
             f"not YAML: {error.problem}", path=f"line {line}", hint="quote texts with : # [ { in them"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput("not YAML in UTF-8", hint=f"one function a line: {EXAMPLE}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise BadInput("not YAML", hint=f"one function a line: {EXAMPLE}") from error
+    return [] if found is None else found
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput("this is not UTF-8", hint="save it as UTF-8, not as UTF-16 or Latin-1") from error
 
 
 def _function(item: Any, number: int) -> AnyFunction:

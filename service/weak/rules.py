@@ -1,7 +1,7 @@
 """Putting and showing a bot's labelling functions, and what they say about turns."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -21,13 +21,15 @@ from service.intents.store import intent_ids, list_intents
 from service.jobs import Job
 from service.learning.types import Bools1d, Ints1d, Ints2d
 from service.learning.weak import ABSTAINS
+from service.scripts import UNSPACED
 from service.weak import store
 from service.weak.parsing import parse, pattern_of, try_out
 from service.weak.schemas import AnyFunction, FunctionSet, Heard, Keywords, Labelling, Nearest, PlatformIntent, Regex
 
 log = structlog.get_logger()
 
-MOST_S = 30.0  # of one function in one training; a sane one needs under a second
+SPACED = rf"[^\W{UNSPACED}]"  # a letter, mark or digit of a script with spaces between words
+MOST_S = 60.0  # of all functions in one training; a sane one needs under a second
 
 
 def put(context: Context, bot: str, text: bytes, now: datetime, *, who: str) -> FunctionSet:
@@ -70,33 +72,39 @@ def show(connection: sa.Connection, bot: str) -> Labelling:
 
 def votes(functions: Sequence[AnyFunction], turns: Sequence[Heard], ids: Mapping[str, int]) -> Ints2d:
     """(n, f) intent ids, ABSTAINS where a function says nothing, as `nearest` always does here: it looks at vectors.
-    `ids`: every name of a live intent. A pattern that does not finish on one turn says nothing on any."""
-    said = [_votes(function, turns, ids) for function in functions]
-    return np.stack(said, axis=1) if said else np.zeros((len(turns), 0), np.int64)
+    `ids`: every name of a live intent. A pattern that does not finish on one turn says nothing on any, nor does a
+    function that takes more than its part of the time that is left."""
+    end, said = time.monotonic() + MOST_S, np.full((len(turns), len(functions)), ABSTAINS)
+    for place, function in enumerate(functions):
+        now = time.monotonic()
+        said[:, place] = _votes(function, turns, ids, now + (end - now) / (len(functions) - place))
+    return said
 
 
-def _votes(function: AnyFunction, turns: Sequence[Heard], ids: Mapping[str, int]) -> Ints1d:
+def _votes(function: AnyFunction, turns: Sequence[Heard], ids: Mapping[str, int], until: float) -> Ints1d:
     if isinstance(function, Nearest):
         return np.full(len(turns), ABSTAINS)
     if isinstance(function, PlatformIntent):
         return np.array([_of_platform(function, turn, ids) for turn in turns], np.int64)
     intent, speaks = ids.get(function.intent, ABSTAINS), _matcher(function)
-    is_said = _speaks(function, turns, speaks) if intent != ABSTAINS else np.zeros(len(turns), np.bool_)
+    is_said = _speaks(function, turns, speaks, until) if intent != ABSTAINS else np.zeros(len(turns), np.bool_)
     return np.where(is_said, intent, ABSTAINS)
 
 
-def _speaks(function: Keywords | Regex, turns: Sequence[Heard], speaks: Callable[[str], bool]) -> Bools1d:
-    """(n,); all False when that takes too long."""
-    until, said = time.monotonic() + MOST_S, []
+def _speaks(function: Keywords | Regex, turns: Sequence[Heard], speaks: Callable[[str], bool], until: float) -> Bools1d:
+    """(n,); all False when one turn, or all together, take too long."""
+    try:
+        return np.array([speaks(turn.text) for turn in _in_time(turns, until)], np.bool_)
+    except (PatternTooSlow, TimeoutError):
+        log.warning("labelling_function.too_slow", function=function.name)
+        return np.zeros(len(turns), np.bool_)
+
+
+def _in_time(turns: Sequence[Heard], until: float) -> Iterator[Heard]:
     for turn in turns:
-        try:
-            said.append(speaks(turn.text))
-        except PatternTooSlow:
-            until = 0.0
         if time.monotonic() > until:
-            log.warning("labelling_function.too_slow", function=function.name)
-            return np.zeros(len(turns), np.bool_)
-    return np.array(said, np.bool_)
+            raise TimeoutError
+        yield turn
 
 
 def _of_platform(function: PlatformIntent, turn: Heard, ids: Mapping[str, int]) -> int:
@@ -110,5 +118,7 @@ def _matcher(function: Keywords | Regex) -> Callable[[str], bool]:
         pattern = pattern_of(function)
         return lambda text: bool(patterns.find(pattern, text))
     any_word = "|".join(regex.escape(word.strip(), literal_spaces=True) for word in function.words)
-    compiled = regex.compile(rf"(?i)(?<!\w)(?:{any_word})(?!\w)")
+    # A word begins and ends where no letter stands next to it, or one of a script without spaces on either side.
+    begins, ends = f"(?:(?<!{SPACED})|(?=[{UNSPACED}]))", f"(?:(?!{SPACED})|(?<=[{UNSPACED}]))"
+    compiled = regex.compile(f"(?i){begins}(?:{any_word}){ends}")
     return lambda text: compiled.search(text) is not None

@@ -20,7 +20,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Keywords(Function, frozen=True, kw_only=True, tag="keywords"):
-    """Votes where one of the words or phrases stands in the text, in capitals or not, as a whole word."""
+    """Votes where one of the words or phrases stands in the text, in capitals or not, as a whole word; where a script
+    has no spaces between words, anywhere."""
 
     intent: str
     words: Annotated[tuple[Word, ...], Meta(min_length=1, max_length=100)]
@@ -70,5 +71,5 @@ class Labelling(msgspec.Struct, frozen=True, kw_only=True):
 
     set: FunctionSet | None  # None: the bot has none
     classifier: int | None = None  # of that training; None: there was none yet
-    examples: int = 0  # weak examples it learnt from; 0 where they were not measured to help
+    examples: int = 0  # texts it learnt from by them; 0 where these were not measured to help
     functions: tuple[Found, ...] = ()

@@ -31,6 +31,17 @@ def newest(connection: sa.Connection, bot: str) -> FunctionSet | None:
     return None if row is None else msgspec.convert(row, FunctionSet, from_attributes=True)
 
 
+def newest_id(connection: sa.Connection, bot: str) -> int | None:
+    """None before the first set."""
+    newest: int | None = connection.scalar(sa.select(sa.func.max(SET.c.id)).where(SET.c.bot == bot))
+    return newest
+
+
+def text_of(connection: sa.Connection, set_id: int) -> str:
+    text: str = connection.execute(sa.select(SET.c.text).where(SET.c.id == set_id)).scalar_one()
+    return text
+
+
 def heard(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, Heard]:
     """What functions may look at, by turn; a forgotten one is missing."""
     columns = (TURN.c.id, CONTENT.c.text, TURN.c.bot_intent, TURN.c.bot_score)

@@ -1,5 +1,6 @@
-"""`python -m tests.bench rank|train|gate`: what ranking and retraining take beside their bare arithmetic, and what the
-promotion gate lets through. They print what they measured and never assert it."""
+"""`python -m tests.bench rank|train|gate|slack`: what ranking and retraining take beside their bare arithmetic, what
+the promotion gate lets through, and what becomes of answers when Slack fails. They print what they measured and never
+assert it."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -50,6 +51,21 @@ def rank(candidates: int, repetitions: int, json_file: BinaryIO) -> None:
     from tests.bench.rank import measure
 
     _write(json_file, measure(candidates, repetitions))
+
+
+@bench.command
+@click.option("--answers", default=1_000, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keeps the database and the logs. [default: a temporary folder]",
+)
+@json_option
+def slack(answers: int, folder: Path | None, json_file: BinaryIO) -> None:
+    """Three people answer cards in a Slack that fails, while turns come in: what was lost, doubled, and how fast."""
+    from tests.bench.slack import measure
+
+    _write(json_file, measure(answers, folder))
 
 
 @bench.command

@@ -48,6 +48,8 @@ def take(chromium: str, settings: Settings) -> None:
         page.goto(f"/bots/{demo.BOT}/review")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=PICTURES / "review.png", full_page=True)
+        page.goto(f"/bots/{demo.BOT}/slack-preview")
+        page.locator(".message").screenshot(path=PICTURES / "slack-card.png")
         browser.close()
 
 

@@ -119,6 +119,47 @@ def test_a_gain_and_a_pace_say_when_labels_pay_back(shop: Shop) -> None:
     assert found.votes == 30
 
 
+def trained(shop: Shop, n: int, labels: int) -> None:
+    """Classifier 1 once more as number n, held, with so many labels."""
+    c = tables.classifier.c
+    with database.writing(shop.engine) as connection:
+        manifest = connection.scalar(sa.select(c.manifest).where(c.n == 1))
+        row = {"bot": BOT, "n": n, "status": "held", "created_at": AT, "manifest": {**manifest, "labels": labels}}
+        connection.execute(tables.classifier.insert(), row)
+
+
+def held(shop: Shop, n: int, labels: int, disagreed: int, **more: int) -> None:
+    trained(shop, n, labels)
+    gate = {"challenger": n, "champion": 1, "status": "held", "compared": 2000, "disagreed": disagreed, **more}
+    insert(shop, tables.gate, **gate, opened_at=AT, decided_at=AT)
+
+
+def test_on_a_plateau_labelling_may_stop_though_nothing_is_promoted(shop: Shop) -> None:
+    ids = [shop.say(PHRASES["refund" if i % 2 else "track_order"], minute=i) for i in range(40)]
+    shop.train(labels=100)
+    shop.rescore()
+    for i, turn_id in enumerate(ids):
+        audited(shop, turn_id, 1 if i % 2 else 3)
+    assert (advice(shop).gain, advice(shop).kappa, advice(shop).verdict) == (None, None, "go_on")
+    held(shop, 2, 600, disagreed=3)  # too few to ask about
+    held(shop, 3, 900, disagreed=2)
+    found = advice(shop)
+    spread = (0.0015**2 + 0.001**2) ** 0.5  # as if it were right, or wrong, on all of them
+    assert found.gain == pytest.approx((0.0, -spread / 13, spread / 13))  # a hundred of 500 + 800 labels
+    assert found.kappa == pytest.approx(1 - 2 * 0.001)  # two intents, each half of the log
+    assert (found.verdict, found.reason.split(":")[0]) == ("stop", "new labels change nothing any more")
+
+
+def test_a_challenger_that_was_asked_about_and_held_counts_with_its_answers(shop: Shop) -> None:
+    say_and_audit(shop, 40, wrong=4)
+    trained(shop, 9, 0)  # never stood a trial
+    held(shop, 2, 200, disagreed=200, wins=8, losses=8, neither=4)
+    found = advice(shop)
+    assert found.gain and found.gain.estimate == 0.0
+    assert found.gain.high > 0.002
+    assert found.verdict == "go_on"
+
+
 def test_the_command_says_it_in_words(shop: Shop) -> None:
     say_and_audit(shop, 40, wrong=4)
     shop.set(target=0.75)

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from service import database, tables
@@ -57,3 +59,17 @@ def test_the_migrations_make_the_schema_that_the_code_wants(engine: sa.Engine) -
     with engine.connect() as connection:
         found = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(found, tables.metadata) == []
+
+
+def test_cards_survive_the_way_back_and_forth(engine: sa.Engine) -> None:
+    row = {"id": "c", "bot": "shop", "turn_id": 1, "purpose": "rank", "is_blind": False, "created_at": AT}
+    with database.writing(engine) as connection:
+        connection.execute(tables.card.insert(), row | {"tagged": [[0, 4, "city"]]})
+        config = Config()
+        config.set_main_option("script_location", str(database.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0007")
+        command.upgrade(config, "head")
+    with database.reading(engine) as connection:
+        kept = connection.execute(sa.select(tables.card)).mappings().one()
+    assert {**row, "tagged": None}.items() <= dict(kept).items()

@@ -16,7 +16,7 @@ from service.clock import now
 from service.learning.diversity import DUPLICATE
 from service.learning.ranking import Factors, Weights, priority, recompute
 from service.reports.rules import Evidence, evidence
-from service.reviews import budget, candidates
+from service.reviews import budget, candidates, overlap
 from tests.support.scored import AT, BOT, GIBBERISH, PHRASES, Shop, between, opened_shop
 from workers import ranking
 
@@ -238,10 +238,68 @@ def test_after_two_hundred_answers_the_audit_slice_takes_a_tenth(shop: Shop) -> 
     row = {"bot": BOT, "purpose": "audit", "is_blind": True, "status": "resolved", "created_at": AT}
     with database.writing(shop.engine) as connection:
         bot = get_bot(connection, BOT)
-        assert budget.audit_cards_a_week(connection, bot) == 100
+        assert budget.audit_votes_a_week(connection, bot) == 100
         rows = [row | {"id": str(i), "turn_id": i} for i in range(200)]
         connection.execute(tables.card.insert(), rows)
-        assert budget.audit_cards_a_week(connection, bot) == 50
+        assert budget.audit_votes_a_week(connection, bot) == 50
+
+
+def voted(shop: Shop, *reviewers: str, days_ago: int = 0) -> None:
+    """Each of them voted once, on a card long gone."""
+    row = {"bot": BOT, "card_id": "gone", "answer": "none", "surface": "api", "at": now() - timedelta(days=days_ago)}
+    with database.writing(shop.engine) as connection:
+        rows = [row | {"reviewer": name, "click_id": f"gone:{name}"} for name in reviewers]
+        connection.execute(tables.vote.insert(), rows)
+
+
+def test_an_audit_card_asks_as_many_as_the_bot_has_and_costs_as_many_votes(shop: Shop) -> None:
+    shop.set(audit_rate=1.0, weekly_budget=20, low_water=0, overlap=3, policy="dawid_skene")
+    voted(shop, "Ana", "Ben", days_ago=20)
+    voted(shop, "Cem", days_ago=31)
+    fill(shop, 9)
+    ready(shop)
+    shop.rank()
+    shop.rank()
+    assert shop.rows(tables.card, "overlap", "policy", purpose="audit") == [(2, "dawid_skene")] * 2
+
+
+def test_open_cards_hold_back_the_votes_they_still_want(shop: Shop) -> None:
+    shop.set(weekly_budget=20, batch_size=20)
+    plain = {"bot": BOT, "purpose": "audit", "is_blind": True, "created_at": AT}
+    with database.writing(shop.engine) as connection:
+        rows = [plain | {"id": str(i), "turn_id": i, "overlap": 3} for i in range(4)]
+        connection.execute(tables.card.insert(), rows)
+        vote = {"bot": BOT, "card_id": "0", "reviewer": "Ana", "surface": "api", "at": now(), "answer": "none"}
+        connection.execute(tables.vote.insert(), [vote | {"click_id": "1"}])
+        connection.execute(tables.vote.insert(), [vote | {"click_id": "2", "reviewer": "Ben", "answer": "unsure"}])
+        assert budget.rank_room(connection, get_bot(connection, BOT), now()) == 20 - 2 - (4 * 3 - 1)
+
+
+def test_one_rank_card_in_twenty_is_blind_where_two_would_answer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "BLIND_SHARE", 0.5)
+    shop.set(batch_size=12, low_water=12)
+    voted(shop, "Ana", "Ben")
+    fill(shop, 12)
+    ready(shop)
+    shop.rank()
+    keyring = shop.context.keyring
+    drawn = {turn_id: keyring.fraction("blind", BOT, str(turn_id)) < 0.5 for turn_id in shop.cards()}
+    assert 0 < sum(drawn.values()) < 12
+    made = shop.rows(tables.card, "turn_id", "is_blind", "overlap", purpose="rank")
+    assert made == [(turn_id, is_blind, 2 if is_blind else 1) for turn_id, is_blind in sorted(drawn.items())]
+
+
+@pytest.mark.parametrize(("voters", "policy"), [(("Ana",), "majority"), (("Ana", "Ben"), "single")])
+def test_no_rank_card_is_blind_where_one_answer_decides(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, voters: tuple[str, ...], policy: str
+) -> None:
+    monkeypatch.setattr(overlap, "BLIND_SHARE", 1.0)
+    shop.set(batch_size=3, low_water=3, policy=policy)
+    voted(shop, *voters)
+    fill(shop, 3)
+    ready(shop)
+    shop.rank()
+    assert shop.rows(tables.card, "is_blind", "overlap", purpose="rank") == [(False, 1)] * 3
 
 
 def test_the_audit_rate_is_set_once_a_week_to_fill_its_share(shop: Shop) -> None:

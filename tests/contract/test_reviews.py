@@ -10,11 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from service import database, tables
+from service.bots.store import update_bot
 from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reviews import dealing, labels, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
-from service.reviews.views import view
+from service.reviews.trace import trace
+from service.reviews.views import likely_spans, view
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, fold, open_shop
 
 
@@ -96,6 +98,22 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 def test_cards_come_by_priority(engine: sa.Engine) -> None:
     low, high, middle = (deal(engine, f"text {p}", priority=p) for p in (0.1, 0.9, 0.5))
     assert claim(engine, "Ana", 3) == [high, middle, low]
+
+
+def test_an_editor_of_entities_begins_with_the_taggers_else_the_platforms(engine: sa.Engine) -> None:
+    entities = [
+        {"type": "city", "value": "Lyon", "start": 7, "end": 11},
+        {"type": " ", "value": "fly", "start": 0, "end": 3},  # no type that a reviewer could write
+    ]
+    plain, tagged, blind = (add_turn(engine, "fly to Lyon", entities=entities) for _ in range(3))
+    cards = [add_card(engine, plain), add_card(engine, tagged), add_card(engine, blind, purpose="audit")]
+    with database.writing(engine) as connection:
+        has_tags = tables.card.c.id.in_(cards[1:])
+        connection.execute(sa.update(tables.card).where(has_tags).values(tagged=[[0, 3, "verb"]]))
+    with database.reading(engine) as connection:
+        views = [view(connection, store.get_card(connection, BOT, card)) for card in cards]
+    assert [seen.tagged for seen in views] == [None, (Span(0, 3, "verb"),), None]
+    assert [likely_spans(seen) for seen in views] == [(Span(7, 11, "city"),), (Span(0, 3, "verb"),), ()]
 
 
 def test_flips_come_first_and_every_fifth_card_is_an_audit(engine: sa.Engine) -> None:
@@ -188,6 +206,57 @@ def test_two_votes_that_differ_go_to_an_adjudicator_whose_vote_decides(engine: s
     assert cast(engine, card, "Cem", "intent", "cancel_order", adjudicates=True).status == "resolved"
     resolve(engine)
     assert [row[3] for row in label_rows(engine)] == [2]
+
+
+def test_an_adjudicator_is_shown_both_answers_and_a_third_one_decides(engine: sa.Engine) -> None:
+    card = deal(engine, "text", purpose="audit", overlap=2)
+    cast(engine, card, "Ana", "intent", "refund")
+    cast(engine, card, "Ben", "intent", "cancel_order")
+
+    def said(*, adjudicates: bool) -> list[tuple[str | None, str | None, bool]]:
+        with database.reading(engine) as connection:
+            shown = view(connection, store.get_card(connection, BOT, card), adjudicates=adjudicates)
+        return [(one.reviewer, one.intent, one.is_adjudication) for one in shown.said]
+
+    both = [("Ana", "refund", False), ("Ben", "cancel_order", False)]
+    assert said(adjudicates=False) == []
+    assert said(adjudicates=True) == both
+    assert cast(engine, card, "Zoe", "none", adjudicates=True).status == "resolved"
+    assert said(adjudicates=False) == [*both, ("Zoe", None, True)]
+    resolve(engine)
+    assert [row[2] for row in label_rows(engine)] == ["none"]
+
+
+def test_nobody_but_the_adjudicator_takes_back_what_they_decided(engine: sa.Engine) -> None:
+    card = deal(engine, "text", purpose="audit", overlap=2)
+    cast(engine, card, "Ana", "intent", "refund")
+    cast(engine, card, "Ben", "intent", "cancel_order")
+    cast(engine, card, "Zoe", "intent", "track_order", adjudicates=True)
+    for answer in ("undo", "intent"):
+        with pytest.raises(CardClosed, match="by Zoe"):
+            cast(engine, card, "Ana", answer, "track_order")  # type: ignore[arg-type]
+    assert cast(engine, card, "Zoe", "intent", "refund", adjudicates=True).status == "resolved"
+    resolve(engine)
+    assert label_rows(engine)[-1][2:4] == ("intent", 1)
+    assert cast(engine, card, "Zoe", "undo", adjudicates=True).status == "adjudicate"
+    resolve(engine)
+    assert label_rows(engine)[-1][2] == "undo"
+
+
+def test_a_blind_rank_card_keeps_everything_back_and_still_trains(engine: sa.Engine) -> None:
+    card = deal(engine, "text", overlap=2, is_blind=True)
+    with database.reading(engine) as connection:
+        shown = view(connection, store.get_card(connection, BOT, card))
+        assert (shown.purpose, shown.blind, shown.why, shown.said) == ("blind", True, None, ())
+        assert trace(connection, BOT, shown.turn_id).opinions is None
+    cast(engine, card, "Ana", "intent", "refund")
+    assert claim(engine, "Ben") == [card]
+    assert cast(engine, card, "Ben", "intent", "refund").status == "resolved"
+    resolve(engine)
+    assert list(training(engine).values()) == [(1, 1.0, "vote")]
+    with database.reading(engine) as connection:
+        opinions = trace(connection, BOT, shown.turn_id).opinions
+    assert opinions is not None and [vote.reviewer for vote in opinions.votes] == ["Ana", "Ben"]
 
 
 def test_a_reviewer_never_gets_a_card_twice(engine: sa.Engine) -> None:
@@ -460,3 +529,24 @@ def test_choices_carry_descriptions_and_the_owners_phrases_first(engine: sa.Engi
     assert choices[1].description == "money back for an order"
     assert choices[1].examples == ("phrase 0", "phrase 1", "phrase 2")
     assert choices[0].examples == ()
+
+
+def test_a_reviewer_who_reached_the_daily_limit_is_dealt_no_more_that_day(engine: sa.Engine) -> None:
+    cards, ana = [deal(engine, f"text {n}", priority=-n) for n in range(5)], Reviewer("Ana")
+    with database.writing(engine) as connection:
+        update_bot(connection, BOT, AT, daily_limit=3, timezone="Europe/Paris")
+        for n, card in enumerate(cards[:2]):
+            voting.vote(connection, BOT, card, ana, Vote(answer="none", click_id=f"c-{n}"), AT, surface="slack")
+    assert claim(engine, "Ana", 5) == [cards[2]]
+    with database.writing(engine) as connection:
+        assert dealing.enough_today(connection, BOT, "Ana", AT) == ""
+        voting.vote(connection, BOT, cards[2], ana, Vote(answer="none", click_id="c-2"), AT, surface="console")
+        said = "You have answered 3 cards of shop today, as many as it asks of one person: more tomorrow."
+        assert dealing.enough_today(connection, BOT, "Ana", AT) == said
+        assert dealing.enough_today(connection, BOT, "Ben", AT) == ""
+        # One who goes on in the channel is not held up.
+        voting.vote(connection, BOT, cards[3], ana, Vote(answer="none", click_id="c-3"), AT, surface="slack")
+    assert claim(engine, "Ana", 5) == []
+    assert claim(engine, "Ben", 5) == [cards[4]]
+    midnight = AT.replace(hour=23, minute=0)  # in Paris
+    assert claim(engine, "Ana", 5, now=midnight) == [cards[4]]

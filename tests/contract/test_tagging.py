@@ -13,6 +13,7 @@ from service.bots.store import get_bot
 from service.classifiers import store
 from service.classifiers.cache import Champions
 from service.classifiers.schemas import Classifier
+from service.console.entities import known_types
 from service.reports.rules import evidence
 from service.reviews.assessments import RARE
 from service.reviews.labels import training_labels
@@ -195,3 +196,25 @@ def test_what_the_tagger_doubts_covers_most_and_no_text_nothing(shop: Shop) -> N
     assert tagging.covering(found.tagger.data, turns, 1).tolist() == [2]
     assert 0 not in tagging.covering(found.tagger.data, turns, 3)
     assert tagging.covering(found.tagger.data, [], 4).tolist() == []
+
+
+def test_a_card_keeps_what_the_tagger_saw_when_it_was_made(shop: Shop) -> None:
+    text, plain = SAID[0].format("sofa"), "where is my parcel"
+    waiting = shop.say(plain, vector=between(shop, "refund", "track_order", noise=1))
+    shop.say("hello")
+    run(shop)
+    shop.rescore()
+    shop.rank()
+    teach(shop, ITEMS * 3)
+    tagged = [
+        shop.say(words, vector=between(shop, "refund", "cancel_order", noise=seed))
+        for seed, words in enumerate((text, plain), 2)
+    ]
+    run(shop)
+    shop.rescore()
+    shop.rank()
+    kept = dict(shop.rows(tables.card, "turn_id", "tagged", purpose="rank"))
+    assert kept[waiting] is None  # there was no tagger
+    assert [kept[turn_id] for turn_id in tagged] == [[[29, 33, "item"]], []]
+    with database.reading(shop.engine) as connection:
+        assert known_types(connection, BOT) == ("item",)

@@ -12,9 +12,9 @@ from service.classifiers.schemas import Found, Manifest
 from service.classifiers.store import manifest as read_manifest
 from service.classifiers.store import newest_n
 from service.weak import rules, store
-from tests.contract.test_training import SAID, label, run, say_all
+from tests.contract.test_training import label, run, say_all
 from tests.support.scored import AT, BOT, Shop, opened_shop
-from workers import held_out
+from workers import held_out, proposing, snapshot
 
 YAML = """
 - {name: money, kind: keywords, intent: refund, words: [money]}
@@ -91,9 +91,42 @@ def test_new_functions_are_worth_a_training_and_so_is_their_end(shop: Shop) -> N
     assert run(shop) is None
     put(shop, "[]")
     assert run(shop) == 3
-    assert (newest(shop).function_set, newest(shop).functions, newest(shop).weak_examples) == (None, (), 0)
+    assert (newest(shop).functions, newest(shop).weak_examples) == ((), 0)
     with database.reading(shop.engine) as connection:
-        assert rules.show(connection, BOT).classifier is None
+        shown = rules.show(connection, BOT)
+    assert shown.set and (shown.set.id, shown.classifier, shown.functions) == (newest(shop).function_set, 3, ())
+
+
+def test_functions_are_heard_only_by_a_training(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    say_all(shop)
+    put(shop)
+    run(shop)
+    monkeypatch.setattr(snapshot, "listen", lambda *_: pytest.fail("nobody wants a training"))
+    assert run(shop) is None
+    assert proposing.propose(shop.context, shop.encoder, BOT) == []
+
+
+def test_a_training_hears_the_set_it_has_seen(shop: Shop) -> None:
+    say_all(shop)
+    first = put(shop)
+    seen = snapshot.look(shop.context, shop.encoder, BOT)
+    put(shop, "[]")
+    said = snapshot.heard(shop.context, BOT, seen).said
+    assert (seen.function_set, said and [one.name for one in said.functions]) == (
+        first,
+        ["money", "stop", "platform", "alike"],
+    )
+
+
+def test_what_is_too_slow_on_one_turn_says_nothing_about_labels_either(shop: Shop) -> None:
+    turns = say_all(shop)
+    label(shop, turns["refund"][0], "refund")
+    shop.say("a" * 4000 + "!")
+    with database.writing(shop.engine) as connection:  # past the trial that would refuse it
+        yaml = "- {name: slow, kind: regex, intent: refund, pattern: '(a+)+$|money'}"
+        store.put(connection, BOT, yaml, AT, who="olga")
+    run(shop)
+    assert (found(shop)["slow"].coverage, found(shop)["slow"].labels) == (0.0, 0)
 
 
 def test_turns_that_test_and_texts_with_a_label_are_not_heard(shop: Shop) -> None:
@@ -144,4 +177,3 @@ def test_a_forgotten_turn_is_not_heard(shop: Shop) -> None:
     put(shop, "- {name: money, kind: keywords, intent: refund, words: [money]}")
     run(shop)
     assert newest(shop).weak_examples == 11
-    assert len(SAID) == 3

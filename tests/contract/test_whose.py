@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from service import clock, database, tables
 from service.bots import rules
 from service.classifiers import store
+from service.classifiers.cache import Champions
 from service.classifiers.schemas import Classifier
 from service.errors import BadInput
 from service.intents.store import rename_intent
@@ -90,6 +91,40 @@ def test_a_training_learns_what_the_platforms_scores_mean(shop: Shop) -> None:
     assert train(shop.context, shop.encoder, BOT, patience_s=0.0) == 1
     assert champion(shop).manifest.score_labels == 120
     assert chance(np.array([*scores]), scale(shop)) == pytest.approx([0.5**3, 0.7**3, 0.9**3], abs=0.05)
+
+
+def test_a_card_with_many_folds_counts_once(shop: Shop) -> None:
+    """A platform that is right nine times in ten, and wrong on what a hundred people say alike."""
+    for turn_id, is_right in say_scored(shop, 40, 0.9, 36).items():
+        label(shop, turn_id, "refund" if is_right else "cancel_order")
+    card, *folded = say_scored(shop, 101, 0.9, 101)
+    for turn_id in (card, *folded):
+        label(shop, turn_id, "cancel_order")
+    row = {"bot": BOT, "status": "folded", "folded_into": card, "created_at": AT}
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.candidate.insert(), [{**row, "turn_id": turn_id} for turn_id in folded])
+    train(shop.context, shop.encoder, BOT, patience_s=0.0)
+    assert chance(np.array([0.9]), scale(shop))[0] == pytest.approx(36 / 41, abs=0.03)
+
+
+def test_what_a_held_challenger_learnt_about_the_platform_is_in_use(shop: Shop) -> None:
+    choose(shop, "theirs")
+    shop.train(names={"refund": 1})
+    champions = Champions(shop.engine, max_age_s=0.0)
+    before = champions.get(BOT)
+    learnt = {"names": {"refund": 1, "money_back": 1}, "score_slope": 1.0, "score_intercept": -2.0}
+    c = tables.classifier.c
+    with database.writing(shop.engine) as connection:
+        manifest = {**connection.scalar(sa.select(c.manifest)), **learnt}
+        row = {"bot": BOT, "n": 2, "status": "held", "created_at": AT, "manifest": manifest}
+        connection.execute(tables.classifier.insert(), row)
+    turn_id = shop.say(PHRASES["refund"], bot_intent="money_back", bot_score=0.8)
+    shop.rescore()
+    assert prediction(shop, turn_id).confidence == pytest.approx(chance(np.array([0.8]), Scale(1.0, -2.0))[0])
+    after = champions.get(BOT)
+    assert before and after
+    assert (before.platform.scale, after.platform.scale) == (Scale(), Scale(1.0, -2.0))
+    assert champions.get(BOT) is after
 
 
 def test_what_no_label_can_tell_is_not_learnt_from(shop: Shop) -> None:

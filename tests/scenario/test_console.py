@@ -1,23 +1,26 @@
 """The console's pages as a browser without scripts uses them: links and forms."""
 
+import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import httpx
+import msgspec
 import pytest
 import sqlalchemy as sa
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from service import database, tables
+from service import database, slack_trouble, tables
 from service.access import sessions
 from service.access.guard import COOKIE
 from service.access.roles import Role
-from service.bots.store import create_bot
+from service.bots.store import create_bot, update_bot
 from service.clock import now
 from service.context import Context
 from service.intents.store import archive_intent
+from service.settings import Secret
 from tests.support.edge import build
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, open_shop
 
@@ -179,6 +182,77 @@ def test_a_blind_card_shows_text_and_intents_only(context: Context, ana: Browser
         assert words not in page
 
 
+def field(page: str, name: str) -> str | None:
+    """What the page's first textarea or hidden input of this name holds."""
+    found = re.search(rf'<textarea[^>]* name="{name}"[^>]*>([^<]*)<|type="hidden" name="{name}" value="([^"]*)"', page)
+    return html.unescape(found[1] or found[2] or "") if found else None
+
+
+def spans(context: Context) -> list[list[list[object]] | None]:
+    with database.reading(context.engine) as connection:
+        return list(connection.scalars(sa.select(tables.vote.c.spans).order_by(tables.vote.c.id)))
+
+
+def test_entities_that_were_looked_at_go_with_the_answer(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 8, "end": 12}]
+    card = add_card(context.engine, add_turn(context.engine, "fly> to Lyon\nor [Nice]", entities=entities))
+    assert field(ana.open(REVIEW), "entities") is None
+    page = ana.open(f"{REVIEW}?entities=true")
+    assert field(page, "entities") == "fly> to [Lyon](city)\nor \\[Nice\\]"
+    assert 'class="answers"' not in page
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="fly> to [Lyon](to)\r\nor [Nice](city)").text
+    assert 'id="entities-error"' in page and 'aria-invalid="true"' in page
+    typed = "fly> to [Lyon](to)\r\nor [\\[Nice\\]](city)"
+    page = ana.post(f"{REVIEW}/{card}/entities", entities=typed).text
+    assert "city: [Nice]" in page and "to: Lyon" in page
+    kept = field(page, "entities")
+    assert kept == "fly> to [Lyon](to)\nor [\\[Nice\\]](city)"
+    again = ana.post(f"{REVIEW}/{card}/entities", entities=kept, again="true").text
+    assert field(again, "entities") == kept and 'class="answers"' not in again
+    assert page.count('name="entities"') == 4  # every form that answers, and the one that changes them
+    ana.press(page, intent="refund", entities=kept.replace("\n", "\r\n"))
+    assert spans(context) == [[[8, 12, "to"], [16, 22, "city"]]]
+
+
+def test_an_answer_without_the_editor_says_nothing_of_entities(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 3, "end": 7}]
+    add_card(context.engine, add_turn(context.engine, "to Lyon", entities=entities))
+    ana.press(ana.open(REVIEW), intent="refund")
+    assert spans(context) == [None]
+
+
+def test_a_fault_stands_at_the_field_with_what_was_typed(context: Context, ana: Browser) -> None:
+    card = deal(context.engine, "to Lyon")
+    response = ana.post(f"{REVIEW}/{card}/entities", entities="to [Lyons](<city>)")
+    assert response.status_code == 400
+    assert field(response.text, "entities") == "to [Lyons](<city>)"
+    assert "After “to Lyon” the text says nothing more, not “s”." in response.text
+    refused = ana.post(f"{REVIEW}/{card}", click_id="c-1", intent="refund", entities="to [Lyon")
+    assert (refused.status_code, votes(context)) == (400, [])
+
+
+def test_entities_of_a_card_that_was_closed_meanwhile_are_not_kept(
+    client: TestClient[Litestar], context: Context, ana: Browser
+) -> None:
+    card = deal(context.engine, "to Lyon")
+    ana.open(f"{REVIEW}?entities=true")
+    sign_in(client, context, "Ben", "reviewer", BOT).post(f"{REVIEW}/{card}", click_id="b-1", answer="none")
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="to [Lyon](city)").text
+    assert "somebody else answered it first" in page and "Lyon" not in page
+
+
+def test_the_editor_of_a_blind_card_begins_with_the_text_alone(context: Context, ana: Browser) -> None:
+    entities = [{"type": "city", "value": "Lyon", "start": 3, "end": 7}]
+    card = add_card(context.engine, add_turn(context.engine, "to Lyon", entities=entities), purpose="audit")
+    with database.writing(context.engine) as connection:
+        connection.execute(sa.update(tables.card).values(tagged=[[3, 7, "place"]]))
+    assert field(ana.open(f"{REVIEW}?entities=true"), "entities") == "to Lyon"
+    page = ana.post(f"{REVIEW}/{card}/entities", entities="to Lyon").text
+    assert "no entities" in page
+    ana.press(page, answer="none", entities="to Lyon")
+    assert spans(context) == [[]]
+
+
 def test_pages_of_another_site_cannot_vote(context: Context, ana: Browser) -> None:
     card = deal(context.engine, "text")
     response = ana.post(f"{REVIEW}/{card}", site="cross-site", click_id="c-1", answer="none")
@@ -211,3 +285,25 @@ def test_pages_need_nothing_inline_and_files_may_be_kept(
         found = client.get(address)
         assert found.status_code == 200
         assert "immutable" in found.headers["cache-control"]
+
+
+def test_what_slack_refuses_stands_on_the_front_page(context: Context) -> None:
+    open_shop(context.engine)
+    with database.writing(context.engine) as connection:
+        update_bot(connection, BOT, AT, slack_channel="C1")
+        for error, channel in (("token_revoked", ""), ("is_archived", "C1"), ("not_in_channel", "C2")):
+            slack_trouble.hear(connection, error, channel, "chat.postMessage", AT, AT)
+    settings = msgspec.structs.replace(context.settings, slack_bot_token=Secret("xoxb-1"))
+    with TestClient(build(settings)) as client:
+        page = " ".join(sign_in(client, context, "Ana", "reviewer", BOT).open("/").split())
+    assert "Slack refuses: token_revoked, since 2026-03-02 09:15 UTC. To mend it: install the app again" in page
+    assert "Slack refuses C1: is_archived, since 2026-03-02 09:15 UTC. To mend it: invite the app" in page
+    assert "not_in_channel" not in page  # no bot's channel
+
+
+def test_who_answered_as_many_cards_as_the_bot_asks_for_is_told_so(context: Context, ana: Browser) -> None:
+    for n in range(2):
+        deal(context.engine, f"text {n}")
+    with database.writing(context.engine) as connection:
+        update_bot(connection, BOT, AT, daily_limit=1)
+    assert heading(ana.press(ana.open(REVIEW), answer="none")) == "That is enough for today"

@@ -1,5 +1,7 @@
 """`fencepost label`: a reviewer's keys, on the database itself."""
 
+import json
+
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -7,8 +9,9 @@ from click.testing import CliRunner, Result
 from service import database, tables
 from service.cli import cli
 from service.context import Context
-from service.reviews import rules, terminal
+from service.reviews import rules, terminal, voting
 from service.reviews.labels import training_labels
+from service.reviews.schemas import Reviewer, Vote
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, open_shop
 
 
@@ -75,6 +78,25 @@ def test_a_search_can_be_left_and_other_keys_mean_nothing(context: Context) -> N
     assert votes(context) == [(card, "none", None)]
 
 
+@pytest.mark.parametrize(
+    ("keys", "spans"),
+    [
+        ("n", None),
+        ("eto [Lyon](city)\nn", [[3, 7, "city"]]),
+        ("eto Lyon\nn", []),
+        ("e\nn", None),  # left
+        ("eto [Lyon](city)\ne\nn", None),  # left the second time
+        ("eto [Lyon](city)\neto [Lyons](city)\nn", [[3, 7, "city"]]),  # a fault changes nothing
+    ],
+)
+def test_entities_are_marked_in_brackets(context: Context, keys: str, spans: list[object] | None) -> None:
+    deal(context.engine, "to Lyon")
+    output = label(context, keys).output
+    with database.reading(context.engine) as connection:
+        assert connection.execute(sa.select(tables.vote.c.spans)).all() == [(spans,)]
+    assert ("after “to Lyon” the text says nothing more" in output) == ("Lyons" in keys)
+
+
 def test_a_long_list_of_choices_is_searched(context: Context) -> None:
     with database.writing(context.engine) as connection:
         rows = [{"bot": BOT, "id": n, "name": f"intent_{n}", "created_at": AT} for n in range(4, 14)]
@@ -112,3 +134,17 @@ def test_somebody_faster_is_said_and_not_an_error(context: Context, monkeypatch:
     result = label(context, "")
     assert votes(context) == []
     assert "was resolved by withdrawal" in result.output
+
+
+def test_an_adjudicator_sees_both_answers_and_reviewers_shows_who_agrees(context: Context) -> None:
+    card = deal(context.engine, "text", purpose="audit", overlap=2)
+    with database.writing(context.engine) as connection:
+        for name, intent in (("Ana", "refund"), ("Ben", "track_order")):
+            vote = Vote(answer="intent", intent=intent, click_id=name)
+            voting.vote(connection, BOT, card, Reviewer(name), vote, AT, surface="api")
+    output = label(context, "1", "--as", "Zoe").output
+    assert "Ana: refund" in output and "Ben: track_order" in output
+    shown = CliRunner().invoke(cli, ["reviewers", BOT], obj=context.settings, catch_exceptions=False).output
+    assert "Ana" in shown and "0.0% (0.0 to 79.3)" in shown and "Krippendorff's α 0.000 over 1 cards" in shown
+    as_json = CliRunner().invoke(cli, ["reviewers", "--json"], obj=context.settings, catch_exceptions=False).output
+    assert [one["reviewer"] for one in json.loads(as_json)[BOT]["reviewers"]] == ["Ana", "Ben"]

@@ -36,9 +36,9 @@ class Desk:
     def propose(self, *texts: str) -> int:
         """An open proposal of these turns; its id."""
         ids = tuple(add_turn(self.context.engine, text) for text in texts)
-        found = NewProposal(turn_ids=ids, turns=len(ids), tightness=0.8, phrases=("gift card",))
+        found = NewProposal(turn_ids=ids, middle=b"", turns=len(ids), tightness=0.8, phrases=("gift card",))
         with database.writing(self.context.engine) as connection:
-            return store.replace_open(connection, BOT, 1, [found], now())[0]
+            return store.replace_open(connection, BOT, 1, "fake", [found], [], now())[0]
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_a_reader_sees_what_is_proposed(desk: Desk) -> None:
 
 def test_pages_are_cut_by_the_limit(desk: Desk) -> None:
     ids = (add_turn(desk.context.engine, f"gift card {i}") for i in range(3))
-    found = [NewProposal(turn_ids=(turn_id,), turns=1, tightness=0.8, phrases=()) for turn_id in ids]
+    found = [NewProposal(turn_ids=(turn_id,), middle=b"", turns=1, tightness=0.8, phrases=()) for turn_id in ids]
     with database.writing(desk.context.engine) as connection:
-        made = store.replace_open(connection, BOT, 1, found, now())
+        made = store.replace_open(connection, BOT, 1, "fake", found, [], now())
     page = desk.ask("GET", "/proposals?limit=2").json()
     rest = desk.ask("GET", f"/proposals?limit=2&cursor={page['next']}").json()
     assert [one["id"] for one in (*page["items"], *rest["items"])] == made[::-1]

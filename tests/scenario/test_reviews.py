@@ -44,7 +44,7 @@ class Desk(NamedTuple):
         return self.ask(who, "POST", f"/cards/{card}/votes", json={"click_id": f"{who}-{card}"} | vote)
 
 
-PEOPLE: dict[str, Role] = {"Ana": "reviewer", "Ben": "reviewer", "Zoe": "adjudicator", "Rea": "reader"}
+PEOPLE: dict[str, Role] = {"Ana": "reviewer", "Ben": "reviewer", "Zoe": "adjudicator", "Rea": "reader", "Oli": "owner"}
 
 
 @pytest.fixture
@@ -145,6 +145,7 @@ def test_a_blind_card_leaks_nothing(desk: Desk) -> None:
     with database.writing(engine) as connection:
         row = {"bot": BOT, "turn_id": turn_id, "use": "train", "answer": "none", "origin": "vote", "at": AT}
         connection.execute(tables.label.insert(), row)
+        connection.execute(tables.card.update().values(tagged=[[6, 10, "city"]]))
     (shown,) = desk.get("Ana", "/cards/next")["items"]
     assert shown | {"choices": []} == {
         "id": card,
@@ -157,7 +158,9 @@ def test_a_blind_card_leaks_nothing(desk: Desk) -> None:
         "context": {"before": [], "after": []},
         "choices": [],
         "entities": [],
+        "tagged": None,
         "why": None,
+        "said": [],
     }
     assert [choice["intent"] for choice in shown["choices"]] == ["cancel_order", "refund", "track_order"]
     assert {choice["probability"] for choice in shown["choices"]} == {None}
@@ -249,3 +252,20 @@ def test_readers_do_not_review(desk: Desk) -> None:
     assert desk.ask("Rea", "GET", "/cards/next").status_code == 403
     assert desk.vote("Rea", card, answer="none").status_code == 403
     assert desk.client.get(f"/v1/bots/{BOT}/cards/next").status_code == 401
+
+
+def test_an_adjudicator_reads_who_said_what_and_the_owner_how_often_they_agree(desk: Desk) -> None:
+    card = deal(desk.context.engine, "text", purpose="audit", overlap=2)
+    desk.vote("Ana", card, answer="intent", intent="refund")
+    desk.vote("Ben", card, answer="none")
+    (shown,) = desk.get("Zoe", "/cards/next")["items"]
+    assert [(said["reviewer"], said["answer"], said["intent"]) for said in shown["said"]] == [
+        ("Ana", "intent", "refund"),
+        ("Ben", "none", None),
+    ]
+    desk.vote("Zoe", card, answer="none")
+    assert desk.ask("Zoe", "GET", "/reviewers").status_code == 403
+    found = {one["reviewer"]: (one["agreed"], one["n"]) for one in desk.get("Oli", "/reviewers")["items"]}
+    assert found == {"Ana": (0, 1), "Ben": (1, 1)}
+    refund = {"intent": "refund", "n": 1, "alpha": 0.0}
+    assert desk.get("Rea", "/agreement") == {"n": 1, "alpha": 0.0, "intents": [refund]}

@@ -65,11 +65,13 @@ def add_card(
     priority: float = 0.0,
     overlap: int = 1,
     challenger: int = 0,
+    **more: object,
 ) -> str:
-    """The card's id; a rank card comes with its candidate."""
+    """The card's id; a rank card comes with its candidate. `more`: columns of the card."""
     card_id = f"{purpose}{challenger}-{turn_id}"
     row = {"id": card_id, "bot": bot, "turn_id": turn_id, "purpose": purpose, "challenger": challenger}
     row |= {"is_blind": purpose != "rank", "overlap": overlap, "priority": priority, "created_at": AT}
+    row |= more
     with database.writing(engine) as connection:
         connection.execute(tables.card.insert(), row)
         if purpose == "rank":

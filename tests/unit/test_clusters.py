@@ -7,7 +7,7 @@ import pytest
 
 from service.encoding import unit
 from workers import clusters, distinct
-from workers.clusters import SMALLEST, Known, find, key_phrases
+from workers.clusters import SMALLEST, Known, find
 
 D, EACH, THEMES = 24, 60, 6
 LACKING = 5  # the theme without a label
@@ -78,21 +78,6 @@ def test_nothing_known_gives_none(log: np.ndarray) -> None:
 
 def test_that_no_cluster_holds_the_only_label_tells_nothing(log: np.ndarray) -> None:
     assert find(log, even(log), Known(theme(0, 1), np.array([1])), NOWHERE) == []
-
-
-def test_key_phrases_are_what_the_rest_of_the_log_does_not_say() -> None:
-    gift = [f"can i use a gift card for {what}" for what in ("this", "the sofa", "my order", "a lamp")]
-    rest = [f"can i use {what} for my order" for what in ("a van", "the app", "this", "a code", "cash")]
-    assert key_phrases([gift], [*gift, *rest])[0][0] == "gift card"
-
-
-def test_what_two_texts_say_is_no_key_phrase() -> None:
-    texts = ["my name is rosalind", "it is rosalind", "is it here", "is there one"]
-    assert "rosalind" not in key_phrases([texts], [*texts, "a sofa", "the lamp"])[0]
-
-
-def test_texts_without_words_have_no_key_phrases() -> None:
-    assert key_phrases([["?!", "...", ":)"], []], ["?!", "...", ":)"]) == [(), ()]
 
 
 def test_examples() -> None:

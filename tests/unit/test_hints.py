@@ -60,6 +60,13 @@ def test_a_function_known_to_be_wrong_teaches_nothing() -> None:
     assert (judged.accuracy.tolist(), judged.labels.tolist()) == ([2 / 7], [4])
 
 
+def test_a_card_with_many_folds_says_once_what_a_function_is_worth() -> None:
+    said = Hints(X[2:], np.array([[0], [1]]), np.zeros((4, 1), np.int64), np.array([NOWHERE]))
+    _, judged = heed(said, known([0, 2, 2, 2], [1, 2, 2, 2]), even, 3)
+    assert judged.accuracy[0] == pytest.approx((2 + 1) / (3 + 2), abs=0.02)  # right once, wrong once
+    assert judged.labels.tolist() == [4]
+
+
 def test_votes_for_other_intents_are_none() -> None:
     said = Hints(X[:1], np.array([[3, 4, 9, ABSTAINS]]), np.array([[9, 3, 4, 4]]), np.full(4, NOWHERE))
     found = in_columns(said, np.array([3, 9]))

@@ -304,7 +304,7 @@ def test_functions_that_cost_are_not_used(monkeypatch: pytest.MonkeyPatch) -> No
     taught, alone = train(town, labels, log=log, hints=hints), train(town, labels, log=log)
     assert taught.weak == 0
     assert np.array_equal(taught.head.weights, alone.head.weights)
-    monkeypatch.setattr(held_out, "DOUBT", np.inf)
+    monkeypatch.setattr(held_out, "costs", lambda *_: False)
     forced = train(town, labels, log=log, hints=hints)
     assert forced.weak > 0
     assert town.accuracy(forced) < town.accuracy(alone)

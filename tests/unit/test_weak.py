@@ -6,7 +6,7 @@ import pytest
 from service.learning.types import Floats2d, Ints1d, Ints2d
 from service.learning.weak import ABSTAINS, accuracy, conflict, coverage, posterior, tally, winners
 
-NOBODY = np.zeros(4, np.int64)
+NOBODY = np.zeros(4)
 
 
 def even(m: int, k: int) -> Floats2d:
@@ -45,7 +45,7 @@ def test_together_they_are_right_more_often_than_the_majority() -> None:
 
 def test_labels_say_what_a_function_that_votes_alone_is_worth() -> None:
     alone = np.array([[0, ABSTAINS], [ABSTAINS, 1]] * 50)
-    right, said = tally(np.array([[0, 1]] * 27), np.array([0] * 27))
+    right, said = tally(np.array([[0, 1]] * 27), np.array([0] * 27), np.ones(27))
     found = accuracy(alone, even(100, 3), right, said)
     assert found == pytest.approx([29 / 30, 2 / 30])
 
@@ -59,7 +59,7 @@ def test_somebody_who_knows_no_function_tells_which_is_right() -> None:
 
 
 def test_out_of_scope_is_no_functions_intent() -> None:
-    right, said = tally(np.array([[0], [0]]), np.array([-1, 0]))
+    right, said = tally(np.array([[0], [0]]), np.array([-1, 0]), np.ones(2))
     assert (right.tolist(), said.tolist()) == ([1], [2])
 
 

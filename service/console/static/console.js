@@ -29,7 +29,7 @@ function show(html) {
   document.getElementById("page").replaceWith(page);
   prepare();
   scrollTo(0, 0);
-  document.querySelector("main h1")?.focus({ preventScroll: true });
+  (document.querySelector("main [data-focus]") ?? document.querySelector("main h1"))?.focus({ preventScroll: true });
   say(document.querySelector("main").dataset.said ?? document.title);
 }
 
@@ -71,12 +71,19 @@ document.addEventListener("submit", (event) => {
   swap(() => fetch(form.action, { method: "POST", body }));
 });
 
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  swap(() => fetch(link.href));
+});
+
 document.addEventListener("input", (event) => {
   if (event.target.id === "search") filter(event.target.value);
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
   const target = event.target;
   if (target.id === "search" && event.key === "Enter") {
     event.preventDefault();
@@ -84,7 +91,10 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape" && target.closest("details.other")) {
     document.querySelector("details.other").open = false;
     document.querySelector("main h1").focus();
-  } else if (!isTyping(target)) {
+  } else if (target.id === "entities" && event.key === "Enter") {
+    event.preventDefault();
+    target.form.requestSubmit();
+  } else if (event.key === "Escape" || !isTyping(target)) {
     press(event);
   }
 });

@@ -1,0 +1,36 @@
+"""What Bolt calls: votes first, then the ack, then everything else."""
+
+from typing import Any
+
+import structlog
+from slack_bolt import Ack
+
+from integrations.slack.desk import Desk
+from integrations.slack.listeners.clicks import on_again, on_click, on_skip
+from integrations.slack.listeners.options import on_options
+from integrations.slack.listeners.questions import ANSWERS, on_answer, on_more
+from integrations.slack.listeners.report import on_report, on_reported
+from integrations.slack.listeners.review import review
+
+__all__ = (
+    "ANSWERS",
+    "Desk",
+    "on_again",
+    "on_answer",
+    "on_click",
+    "on_more",
+    "on_options",
+    "on_report",
+    "on_reported",
+    "on_skip",
+    "on_unknown",
+    "review",
+)
+
+log = structlog.get_logger()
+
+
+def on_unknown(ack: Ack, body: dict[str, Any]) -> None:
+    """Without an ack the person sees an error; a button of an older or a newer version does nothing instead."""
+    ack()
+    log.warning("slack.unknown", type=str(body.get("type")))

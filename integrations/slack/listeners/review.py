@@ -1,0 +1,27 @@
+"""`/fencepost review [bot]`: one modal that walks through cards."""
+
+from typing import Any
+
+from slack_bolt import Ack
+
+from integrations.slack import reviewing
+from integrations.slack.blocks import escape
+from integrations.slack.blocks.metadata import Sitting
+from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
+from integrations.slack.meant import bot_meant
+from service import database
+
+
+def review(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+    """Open the modal; only the person sees why not, where it cannot be."""
+    user = body["user_id"]
+    try:
+        with database.reading(desk.context.engine) as connection:
+            bot = bot_meant(connection, body, argument.strip(), "reviewer").name
+    except REFUSALS as error:
+        ack(text=escape(f"There is nothing to review: {reason(error)}."))
+        return
+    ack()
+    view = reviewing.draw(desk.context.engine, user, Sitting(bot))
+    with forgiving("slack.view_not_opened", bot=bot):
+        desk.client.views_open(trigger_id=body["trigger_id"], view=view)
