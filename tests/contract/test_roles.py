@@ -69,14 +69,16 @@ class Route(NamedTuple):
 
 
 def routes() -> list[Route]:
+    """In one order, whatever Litestar's: processes that share the tests have to know the same."""
     app = build(Settings())
-    return [
+    found = [
         Route(method, route.path_format, tuple(_roles(handler)))
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        for method in sorted(handler.http_methods - {"OPTIONS"})
+        for method in handler.http_methods - {"OPTIONS"}
     ]
+    return sorted(found, key=lambda route: (route.path, route.method))
 
 
 def _roles(handler: object) -> Iterator[Role]:
