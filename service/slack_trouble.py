@@ -16,7 +16,7 @@ NO_ANSWER = "no_answer"  # ours; all other names are Slack's
 FIRST_S, LONGEST_S = 2, 300  # between two requests; doubled each time
 TRIAL = timedelta(seconds=15)  # longer than a request takes: nobody else asks while one tries
 
-Reach = Literal["installation", "channel", "method"]
+Reach = Literal["installation", "channel", "method", "request"]  # request: that method in that channel
 
 _TOKEN = "install the app again in your Slack app's pages and set FENCEPOST_SLACK_BOT_TOKEN to its new token"  # noqa: S105 - says where to put it
 _ADMIN = "ask an administrator of the Slack workspace to let the app in"
@@ -64,12 +64,16 @@ class Trouble(NamedTuple):
         since = f"since {self.since:%Y-%m-%d %H:%M} UTC"
         if self.error == NO_ANSWER:
             return f"Slack does not answer {since}"
-        what = f" {self.method}" if self.method else f" {self.channel}" if self.channel else ""
-        return f"Slack refuses{what}: {self.error}, {since}"
+        what = " in ".join(filter(None, (self.method, self.channel)))
+        return f"{f'Slack refuses {what}'.rstrip()}: {self.error}, {since}"
 
     @property
     def mend(self) -> str:
-        return _OPENING if self.method == OPENING and self.error != NO_ANSWER else KNOWN[self.error][1]
+        if self.method == OPENING and self.error != NO_ANSWER:
+            return _OPENING
+        if self.error not in KNOWN:
+            return f"see what https://docs.slack.dev/reference/methods/{self.method} says of {self.error}"
+        return KNOWN[self.error][1]
 
 
 def troubles(connection: sa.Connection, *channels: str) -> list[Trouble]:
@@ -80,8 +84,7 @@ def troubles(connection: sa.Connection, *channels: str) -> list[Trouble]:
 
 
 def hear(connection: sa.Connection, error: str, channel: str, method: str, asked_at: datetime, now: datetime) -> None:
-    """Remember a refusal of a request made at `asked_at`; `error` is one of KNOWN. Of requests that failed side by
-    side one counts."""
+    """Remember a refusal of a request made at `asked_at`. Of requests that failed side by side one counts."""
     key = _key(error, channel, method)
     row = {"error": error, "since": now, "heard_at": now, "failures": 1, "until": now + timedelta(seconds=FIRST_S)}
     if database.insert_new(connection, TROUBLE, [key | row]):
@@ -97,9 +100,9 @@ def hear(connection: sa.Connection, error: str, channel: str, method: str, asked
 
 
 def _key(error: str, channel: str, method: str) -> dict[str, str]:
-    reach = KNOWN[error][0]
-    is_of_method = reach == "method" or method == OPENING
-    return {"channel": channel if reach == "channel" else "", "method": method if is_of_method else ""}
+    reach: Reach = KNOWN[error][0] if error in KNOWN else "request"
+    is_of_channel, is_of_method = reach in ("channel", "request"), reach in ("method", "request") or method == OPENING
+    return {"channel": channel if is_of_channel else "", "method": method if is_of_method else ""}
 
 
 def pause_after(failures: int) -> timedelta:

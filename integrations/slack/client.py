@@ -2,6 +2,7 @@
 
 Whatever Slack refuses is remembered (service/slack_trouble.py), and forgotten once Slack accepts it again."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -25,8 +26,35 @@ log = structlog.get_logger()
 TIMEOUT_S = 5
 RATE_LIMIT_RETRIES = 3
 RATE_LIMITED = {"ratelimited", "rate_limited"}
-UNKNOWN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable"}  # it may have happened in part
-FAILURES = (SlackApiError, OSError, HTTPException)  # all that a request fails with
+NOT_SLACKS = "not_slacks"  # ours, for an answer that is none of Slack's: a proxy's page
+UNKNOWN = {
+    "fatal_error",
+    "internal_error",
+    "request_timeout",
+    "service_unavailable",
+    NOT_SLACKS,
+}  # perhaps done in part
+# What is wrong with the request itself, and stays so. Slack has more and more words for what is wrong with itself, the
+# workspace or the app: any other may pass.
+REFUSED = {
+    "block_mismatch",
+    "invalid_arguments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "invalid_metadata_format",
+    "invalid_metadata_schema",
+    "metadata_too_large",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "cant_delete_message",
+    "cant_update_message",
+    "edit_window_closed",
+    "message_not_found",
+    "no_such_subteam",
+}
+WORD = re.compile(r"[A-Za-z0-9_]{1,60}")  # of Slack's for an error
+FAILURES = (SlackApiError, OSError, HTTPException, UnicodeDecodeError)  # all that a request fails with
 Outcome = Literal["unknown", "later", "refused"]
 
 
@@ -51,6 +79,8 @@ def _options(settings: Settings) -> dict[str, Any]:
 class Client(WebClient):
     """For what a person waits for: always asks, and waits out a rate limit."""
 
+    asks_again = False  # by itself: then whatever may pass is remembered, not only what is wrong for everybody
+
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         super().__init__(**_options(settings))
         self.engine = engine
@@ -73,10 +103,10 @@ class Client(WebClient):
         if isinstance(error, SlackApiError) and is_rate_limit(error):
             with database.writing(self.engine) as connection:
                 pace.block(connection, method, channel, self.now() + retry_after(error))
-        elif name in slack_trouble.KNOWN:
-            self._hear(name, channel, method, asked_at)
         elif outcome(error) == "unknown":
             self._hear(slack_trouble.NO_ANSWER, channel, method, asked_at)
+        elif name in slack_trouble.KNOWN or (self.asks_again and outcome(error) == "later"):
+            self._hear(name, channel, method, asked_at)
 
     def _hear(self, error: str, channel: str, method: str, asked_at: datetime) -> None:
         say = log.warning if error == slack_trouble.NO_ANSWER else log.error
@@ -95,6 +125,8 @@ class Client(WebClient):
 
 class PatientClient(Client):
     """For what runs by itself: does not ask while Slack refuses, and leaves a rate limit to the next run."""
+
+    asks_again = True
 
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         super().__init__(settings, engine)
@@ -126,16 +158,20 @@ def outcome(error: Exception) -> Outcome:
         return "later"
     if not isinstance(error, SlackApiError):
         return "unknown"
-    name = error.response.get("error")
+    name = error_name(error)
     if name in slack_trouble.KNOWN or is_rate_limit(error):
         return "later"
-    is_unknown = name in UNKNOWN or error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return "unknown" if is_unknown else "refused"
+    if name in UNKNOWN or error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "unknown"
+    return "refused" if name in REFUSED else "later"
 
 
 def error_name(error: Exception) -> str:
-    """Slack's, or the exception's class: messages name hosts."""
-    return str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
+    """Slack's, or the exception's class: messages name hosts, and the library makes one of a proxy's page."""
+    if not isinstance(error, SlackApiError):
+        return type(error).__name__
+    name = str(error.response.get("error") or "")
+    return name if WORD.fullmatch(name) else NOT_SLACKS
 
 
 def is_rate_limit(error: SlackApiError) -> bool:

@@ -1,12 +1,11 @@
 """The members of user groups, from Slack into SQL."""
 
-from http.client import HTTPException
-
 import sqlalchemy as sa
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from integrations.slack import people
+from integrations.slack.client import FAILURES, error_name
 from service import database
 
 GONE = "no_such_subteam"
@@ -23,10 +22,8 @@ def sync(engine: sa.Engine, client: WebClient, bot: str) -> dict[str, int | str]
 def _sync(engine: sa.Engine, client: WebClient, group: str) -> int | str:
     try:
         users = _members(client, group)
-    except SlackApiError as error:
-        return str(error.response.get("error"))
-    except (OSError, HTTPException) as error:
-        return type(error).__name__
+    except FAILURES as error:
+        return error_name(error)
     with database.writing(engine) as connection:
         people.set_members(connection, group, users)
     return len(users)

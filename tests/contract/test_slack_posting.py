@@ -155,6 +155,7 @@ def test_an_outage_is_asked_about_ever_more_rarely_and_by_one(engine: sa.Engine)
         ("token_revoked", True, True, True),
         ("is_archived", True, False, True),
         ("missing_scope", True, True, False),
+        ("a_word_of_tomorrow", True, False, False),
     ],
 )
 def test_a_refusal_closes_as_much_as_it_says_and_is_forgotten_when_slack_accepts(
@@ -172,6 +173,16 @@ def test_a_refusal_closes_as_much_as_it_says_and_is_forgotten_when_slack_accepts
         assert not closes("", slack_trouble.OPENING)  # of another token
         slack_trouble.forget(connection, CHANNEL, "chat.postMessage")
         assert not closes(CHANNEL, "chat.postMessage")
+
+
+def test_an_error_that_is_not_known_here_is_said_with_where_slack_explains_it(engine: sa.Engine) -> None:
+    with database.writing(engine) as connection:
+        hear(connection, "a_word_of_tomorrow", AT)
+        (trouble,) = slack_trouble.troubles(connection, CHANNEL)
+    assert trouble.saw == "Slack refuses chat.postMessage in C0SUPPORT: a_word_of_tomorrow, since 2026-03-02 10:00 UTC"
+    assert (
+        trouble.mend == "see what https://docs.slack.dev/reference/methods/chat.postMessage says of a_word_of_tomorrow"
+    )
 
 
 def test_posts_of_before_are_messages_of_one_card_and_come_back(engine: sa.Engine) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from litestar.testing import TestClient
 
 from integrations.slack import messages
@@ -169,8 +170,9 @@ def test_a_post_that_never_arrived_is_sent_again_after_it_was_looked_up(
     assert (said(slack), statuses(desk.engine)) == (["text"], {card: "open"})
 
 
+@pytest.mark.parametrize(("fault", "most"), [("error", 30), ("html", 30), ("team_added_to_org", 90)])
 def test_an_hour_of_outage_loses_nothing_and_doubles_and_floods_nothing(
-    desk: Context, slack: Slack, clock: Clock, post: Post
+    desk: Context, slack: Slack, clock: Clock, post: Post, fault: Fault, most: int
 ) -> None:
     cards = [deal(desk.engine, f"{n} ", priority=-n) for n in range(AT_ONCE)]
     open_shop(desk.engine, "bank")
@@ -186,11 +188,11 @@ def test_an_hour_of_outage_loses_nothing_and_doubles_and_floods_nothing(
     slack.fail("chat.postMessage", "", "error_after")
     post()
     for method in ("auth.test", "chat.postMessage", "chat.update", "conversations.history"):
-        slack.fail(method, *["error"] * 1000)
+        slack.fail(method, *[fault] * 1000)
     answer(desk, cards[0])
     before = len(slack.calls)
     assert sum(tick() for _ in range(180)) == 0
-    assert len(slack.calls) - before < 30  # not one a tick and bot
+    assert len(slack.calls) - before < most  # not one a tick and bot
 
     slack.faults.clear()
     before = len(slack.calls)
@@ -302,6 +304,20 @@ def test_what_slack_refuses_is_said_until_it_is_mended_and_posted_then(
     assert (post(), said(slack)) == (1, ["text"])
     assert checks() == [{"name": "slack", "level": "ok", "saw": "Slack refuses nothing"}]
     assert doctor() == []
+
+
+def test_a_proxys_page_says_nothing_about_a_card_and_is_not_logged_as_an_error_of_slacks(
+    desk: Context, slack: Slack, clock: Clock, post: Post
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", "html")
+    with structlog.testing.capture_logs() as logged:
+        assert (post(), statuses(desk.engine)) == (0, {card: "sending"})
+    assert {line["error"] for line in logged} == {"no_answer", "not_slacks"}
+    with database.reading(desk.engine) as connection:
+        assert [trouble.error for trouble in troubles(connection)] == ["no_answer"]
+    clock.pause(31)
+    assert (post(), said(slack)) == (1, ["text"])
 
 
 def test_a_mended_token_is_noticed_though_nothing_is_to_be_posted(

@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,7 @@ from tests.support.slack.workspace import Refused
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 RATE_LIMITED: Json = {"ok": False, "error": "ratelimited"}
 BROKEN: Json = {"ok": False, "error": "internal_error"}
+PAGE = b"<html><body><h1>Blocked</h1>The gateway.example.com policy forbids this.</body></html>"
 DONE_FIRST = {"error_after", "drop_after", "timeout"}
 SOON_S = "1"
 
@@ -66,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.TOO_MANY_REQUESTS, RATE_LIMITED, {"Retry-After": SOON_S})
             case "error" | "error_after":
                 self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, BROKEN)
+            case "html":
+                self._send(HTTPStatus.FORBIDDEN, PAGE, {"Content-Type": "text/html"})
             case "lag":
                 self._answer(HTTPStatus.OK, {"ok": True, "messages": [], "has_more": False})
             case "drop_after":
@@ -116,10 +119,11 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, {"ok": True})
 
     def _answer(self, status: HTTPStatus, answer: Json, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(answer).encode()
+        self._send(status, json.dumps(answer).encode(), {"Content-Type": "application/json", **(headers or {})})
+
+    def _send(self, status: HTTPStatus, data: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        sent = {"Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
-        for name, value in sent.items():
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
