@@ -75,8 +75,10 @@ def redraw(client: PatientClient, message_id: str, ts: str = "") -> timedelta:
     `ts` is where somebody clicked: the message itself, one that is not known to have arrived, or its twin."""
     with database.reading(client.engine) as connection:
         found, card_ids = messages.get(connection, message_id), messages.cards_of(connection, message_id)
-        is_other = found is not None and ts not in ("", found.ts)
-        if found is None or not card_ids or not (is_other or messages.is_behind(connection, message_id)):
+        if found is None or not card_ids:
+            return DONE
+        is_other = ts != "" and (ts != found.ts or found.status != "posted")
+        if not is_other and not messages.is_behind(connection, message_id):
             return DONE
     if wait := _claim(client, message_id):
         return wait

@@ -400,6 +400,20 @@ def test_a_redraw_that_had_to_wait_is_made_up_for(desk: Context, slack: Slack, c
     eventually(lambda: said(slack) == ["1 Ana said none of these\n2 Ana said none of these\n"])
 
 
+def test_an_answer_on_a_message_that_was_sent_again_is_shown_before_it_is_looked_up(
+    desk: Context, slack: Slack, clock: Clock, post: Post
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", "error")
+    post()
+    clock.pause(31)
+    post()
+    assert statuses(desk.engine) == {card: "sending"}
+    answer(desk, card)
+    Redrawer(posting(desk.settings, desk.engine)).redraw_card(card, slack.messages[CHANNEL][0]["ts"])
+    assert said(slack) == ["textAna said none of these\n"]
+
+
 def test_a_redraw_is_not_overtaken_by_another_while_its_answer_is_out(
     desk: Context, slack: Slack, clock: Clock, post: Post
 ) -> None:
