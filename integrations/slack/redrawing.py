@@ -37,7 +37,7 @@ class Redrawer:
 
     def __init__(self, client: PatientClient) -> None:
         self._client = client
-        self._waiting: set[str] = set()  # messages that a timer will redraw
+        self._waiting: set[tuple[str, str]] = set()  # messages that a timer will redraw, and where
         self._lock = threading.Lock()
 
     def redraw_card(self, card_id: str, ts: str) -> None:
@@ -48,21 +48,24 @@ class Redrawer:
             self._redraw(message_id, ts)
 
     def _redraw(self, message_id: str, ts: str) -> None:
+        """Where somebody clicked; then the message itself, in case that was a twin."""
         if wait := redraw(self._client, message_id, ts):
             self._later(message_id, ts, wait)
+        elif ts:
+            self._redraw(message_id, "")
 
     def _later(self, message_id: str, ts: str, wait: timedelta) -> None:
         with self._lock:
-            if message_id in self._waiting:
+            if (message_id, ts) in self._waiting:
                 return
-            self._waiting.add(message_id)
+            self._waiting.add((message_id, ts))
         timer = threading.Timer(wait.total_seconds(), self._again, (message_id, ts))
         timer.name, timer.daemon = "redraw", True
         timer.start()
 
     def _again(self, message_id: str, ts: str) -> None:
         with self._lock:
-            self._waiting.discard(message_id)  # first: what changes from here on wants a redraw of its own
+            self._waiting.discard((message_id, ts))  # first: what changes from here on wants a redraw of its own
         try:
             self._redraw(message_id, ts)
         except sa.exc.SQLAlchemyError as error:  # the next dispatch draws it
@@ -91,8 +94,9 @@ def redraw(client: PatientClient, message_id: str, ts: str = "") -> timedelta:
         return _failed(client, message_id, error, is_other=is_other)
     with database.writing(client.engine) as connection:
         messages.redraw_from(connection, message_id, started + EVERY)
-        if not is_other:
-            messages.shows(connection, message_id, drawing.shown)
+        if is_other:
+            return DONE
+        messages.shows(connection, message_id, drawing.shown)
         return EVERY if messages.is_behind(connection, message_id) else DONE
 
 

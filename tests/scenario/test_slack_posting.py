@@ -414,6 +414,22 @@ def test_an_answer_on_a_message_that_was_sent_again_is_shown_before_it_is_looked
     assert said(slack) == ["textAna said none of these\n"]
 
 
+def test_an_answer_on_a_twin_is_shown_there_once_and_then_on_the_message(
+    desk: Context, slack: Slack, clock: Clock, post: Post
+) -> None:
+    card = deal(desk.engine, "text")
+    post()
+    (message,) = slack.messages[CHANNEL]
+    slack.messages[CHANNEL].append(message | {"ts": "1.000000"})
+    answer(desk, card)
+    Redrawer(posting(desk.settings, desk.engine)).redraw_card(card, "1.000000")
+    shown = "textAna said none of these\n"
+    assert said(slack) == ["text", shown]
+    clock.pause(1)
+    eventually(lambda: said(slack) == [shown, shown])
+    assert slack.calls.count("chat.update") == 2
+
+
 def test_a_redraw_is_not_overtaken_by_another_while_its_answer_is_out(
     desk: Context, slack: Slack, clock: Clock, post: Post
 ) -> None:
