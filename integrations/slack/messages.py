@@ -69,21 +69,26 @@ def next_cards(connection: sa.Connection, bot: str, now: datetime, limit: int) -
     wanted = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.is_blind.is_(False))
     is_posted = sa.exists().where(POST.c.card_id == CARD.c.id)
     is_claimed = sa.exists().where(CLAIM.c.card_id == CARD.c.id, CLAIM.c.until > now)
-    has_text = sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
-    query = sa.select(CARD.c.id).where(*wanted, ~is_posted, ~is_claimed, has_text)
+    query = sa.select(CARD.c.id).where(*wanted, ~is_posted, ~is_claimed, _has_text())
     return list(connection.scalars(query.order_by(*_by_urgency()).limit(limit)))
+
+
+def _has_text() -> sa.ColumnElement[bool]:
+    """The card's turn is not forgotten."""
+    return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
 
 
 def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Open cards in the channel, or on their way to it, that nobody has looked at. Those somebody was unsure about are
-    not counted: ten of them would keep every other card out."""
+    not counted, nor forgotten ones: ten of them would keep every other card out."""
     looked_at = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer != "undo")
     query = (
         sa.select(sa.func.count())
         .select_from(POST)
         .join(CARD, CARD.c.id == POST.c.card_id)
         .join(MESSAGE, MESSAGE.c.id == POST.c.message_id)
-        .where(MESSAGE.c.bot == bot, MESSAGE.c.status.in_(("sending", "posted")), CARD.c.status == "open", ~looked_at)
+        .where(MESSAGE.c.bot == bot, MESSAGE.c.status.in_(("sending", "posted")))
+        .where(CARD.c.status == "open", _has_text(), ~looked_at)
     )
     return connection.scalar(query) or 0
 
@@ -180,8 +185,7 @@ def _behind() -> sa.Select[Any]:
         .correlate(POST)
         .scalar_subquery()
     )
-    has_text = sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
-    status = sa.case((has_text, CARD.c.status), else_=GONE)
+    status = sa.case((_has_text(), CARD.c.status), else_=GONE)
     differs = (POST.c.shown != status) | ((status != GONE) & (POST.c.vote_id != newest))
     is_card_behind = (
         sa.exists(sa.select(POST.c.card_id).join(CARD, CARD.c.id == POST.c.card_id))

@@ -94,6 +94,17 @@ def test_cards_that_somebody_was_unsure_about_keep_no_others_out(
     assert post() == AT_ONCE
 
 
+def test_forgotten_cards_keep_no_others_out(desk: Context, slack: Slack, clock: Clock, post: Post) -> None:
+    for n in range(AT_ONCE):
+        deal(desk.engine, f"text {n}")
+    assert post() == AT_ONCE
+    with database.writing(desk.engine) as connection:
+        connection.execute(sa.delete(tables.turn_content))
+    deal(desk.engine, "new")
+    clock.pause(2)
+    assert (post(), said(slack)[-1]) == (1, "new")
+
+
 def test_long_cards_take_more_messages(desk: Context, slack: Slack, post: Post) -> None:
     for n in range(AT_ONCE):
         deal(desk.engine, str(n) * 4000, priority=-n)
