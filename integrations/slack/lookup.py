@@ -36,10 +36,12 @@ class Finder:
         if copies:
             return self._keep(message, copies)
         with database.writing(self._client.engine) as connection:
-            if not messages.is_wanted(connection, message.id):
-                return messages.drop(connection, message.id)
-        self._sender.wait_for(METHOD, message.channel)
-        self._sender.send(message.channel, message.id, is_again=True)
+            is_wanted = messages.is_wanted(connection, message.id)
+            if not is_wanted and message.attempted_at != message.first_at:  # at the first look the history may lag
+                messages.drop(connection, message.id)
+        if is_wanted:
+            self._sender.wait_for(METHOD, message.channel)
+            self._sender.send(message.channel, message.id, is_again=True)
 
     def _keep(self, message: Message, copies: Sequence[str]) -> None:
         """The oldest of them. Nobody knows what it shows: it may have been sent, or clicked, long ago."""

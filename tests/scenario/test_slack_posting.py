@@ -260,9 +260,26 @@ def test_a_card_answered_elsewhere_while_its_post_is_unknown_is_not_sent_again(
     slack.fail("chat.postMessage", "error")
     post()
     answer(desk, card)
-    clock.pause(31)
-    post()
+    for _ in range(3):
+        clock.pause(31)
+        post()
     assert (said(slack), statuses(desk.engine)) == ([], {})
+    assert slack.calls.count("conversations.history") == 2  # the first may lag
+
+
+def test_a_message_of_answered_cards_that_a_lagging_history_hides_is_found_later(
+    desk: Context, slack: Slack, clock: Clock, post: Post
+) -> None:
+    card = deal(desk.engine, "text")
+    slack.fail("chat.postMessage", "error_after")
+    slack.fail("conversations.history", "lag")
+    post()
+    answer(desk, card)
+    for _ in range(2):
+        clock.pause(31)
+        post()
+    assert (said(slack), statuses(desk.engine)) == (["textAna said none of these\n"], {card: "resolved"})
+    assert slack.calls.count("chat.postMessage") == 1
 
 
 def test_a_click_on_a_card_whose_post_is_unknown_counts(
