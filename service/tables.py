@@ -205,6 +205,13 @@ turn = Table(
     Index("turn_by_time", "bot", "at"),
     Index("turn_by_conversation", "bot", "conversation_id", "at"),
     Index("turn_by_text", "bot", "text_key"),
+    Index(
+        "turn_by_forgotten",
+        "bot",
+        "forgotten_at",
+        sqlite_where=text("forgotten_at IS NOT NULL"),
+        postgresql_where=text("forgotten_at IS NOT NULL"),
+    ),
 )
 
 turn_content = Table(
@@ -432,6 +439,7 @@ post = Table(  # which message a card stands on, and what the message shows of i
     Column("shown", String(12), nullable=False, default=""),  # the card's status, or gone; "": not known
     Column("vote_id", Id, nullable=False, default=0),  # the card's newest vote that is shown; 0: none
     Index("post_by_message", "message_id"),
+    Index("post_by_shown", "shown"),
 )
 
 slack_pace = Table(  # how fast Slack is asked, over all processes

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from service import database, tables
 
 MESSAGE, POST, CARD = tables.message, tables.post, tables.card
-CLAIM, CONTENT, VOTE = tables.claim, tables.turn_content, tables.vote
+CLAIM, CONTENT, TURN, VOTE = tables.claim, tables.turn_content, tables.turn, tables.vote
 Status = Literal["sending", "posted", "failed"]
 UNKNOWN_AFTER = timedelta(seconds=30)  # a request that was not answered by then never will be
+UNDECIDED = ("open", "adjudicate")
+RECENT = timedelta(weeks=1)
 GONE = "gone"  # what is shown of a card whose turn was forgotten
 
 
@@ -82,15 +84,13 @@ def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Open cards in the channel, or on their way to it, that nobody has looked at. Those somebody was unsure about are
     not counted, nor forgotten ones: ten of them would keep every other card out."""
     looked_at = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer != "undo")
-    query = (
-        sa.select(sa.func.count())
-        .select_from(POST)
-        .join(CARD, CARD.c.id == POST.c.card_id)
-        .join(MESSAGE, MESSAGE.c.id == POST.c.message_id)
-        .where(MESSAGE.c.bot == bot, MESSAGE.c.status.in_(("sending", "posted")))
-        .where(CARD.c.status == "open", _has_text(), ~looked_at)
+    in_channel = (
+        sa.exists(sa.select(POST.c.card_id).join(MESSAGE, MESSAGE.c.id == POST.c.message_id))
+        .where(POST.c.card_id == CARD.c.id, MESSAGE.c.status.in_(("sending", "posted")))
+        .correlate(CARD)
     )
-    return connection.scalar(query) or 0
+    wanted = (CARD.c.bot == bot, CARD.c.status == "open", _has_text(), ~looked_at, in_channel)
+    return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*wanted)) or 0
 
 
 def reserve(connection: sa.Connection, bot: str, channel: str, card_ids: Sequence[str], now: datetime) -> str | None:
@@ -168,9 +168,25 @@ def shows(connection: sa.Connection, message_id: str, shown: Mapping[str, Shown]
 
 
 def behind(connection: sa.Connection, bot: str, now: datetime, limit: int) -> list[str]:
-    """Ids of messages that do not show what SQL says, and may be redrawn; the one that waits longest first."""
-    query = _behind().where(MESSAGE.c.bot == bot, MESSAGE.c.redraw_at <= now)
+    """Ids of messages that do not show what SQL says, and may be redrawn; the one that waits longest first. One that
+    Slack would not let us redraw for a week stays as it is."""
+    touched = _touched(bot, now).subquery()
+    query = _behind().join(touched, touched.c.message_id == MESSAGE.c.id)
+    query = query.where(MESSAGE.c.bot == bot, MESSAGE.c.redraw_at <= now)
     return list(connection.scalars(query.order_by(MESSAGE.c.redraw_at, MESSAGE.c.id).limit(limit)))
+
+
+def _touched(bot: str, now: datetime) -> sa.CompoundSelect[Any]:
+    """Ids of the messages that may be behind, each way by an index: a channel's old messages are not looked at."""
+    message_id, since = sa.select(POST.c.message_id), now - RECENT
+    of_card = message_id.join(CARD, CARD.c.id == POST.c.card_id)
+    is_unseen = (VOTE.c.card_id == POST.c.card_id) & (VOTE.c.id > POST.c.vote_id)
+    return sa.union(
+        message_id.where(POST.c.shown.in_(("", *UNDECIDED))),
+        of_card.where(CARD.c.bot == bot, CARD.c.status.in_(UNDECIDED)),
+        message_id.join(VOTE, is_unseen).where(VOTE.c.bot == bot, VOTE.c.at > since),
+        of_card.join(TURN, TURN.c.id == CARD.c.turn_id).where(TURN.c.bot == bot, TURN.c.forgotten_at > since),
+    )
 
 
 def is_behind(connection: sa.Connection, message_id: str) -> bool:

@@ -92,6 +92,27 @@ def test_a_message_is_behind_until_it_shows_each_vote_and_status(engine: sa.Engi
         assert not messages.is_behind(connection, message_id)
 
 
+def test_a_message_of_decided_cards_is_behind_again_when_they_are_answered_returned_or_forgotten(
+    engine: sa.Engine,
+) -> None:
+    open_shop(engine)
+    names = ["corrected", "returned", "forgotten", "left"]
+    cards = {name: deal(engine, name) for name in names}
+    found = {name: reserve(engine, card) for name, card in cards.items()}
+    with database.writing(engine) as connection:
+        for name, card in cards.items():
+            store.set_status(connection, card, "resolved", AT)
+            messages.shows(connection, found[name], {card: Shown("resolved", 0)})
+        assert messages.behind(connection, BOT, AT, 9) == []
+        vote = {"bot": BOT, "card_id": cards["corrected"], "reviewer": "Ana", "answer": "none", "surface": "console"}
+        connection.execute(tables.vote.insert(), vote | {"click_id": "1", "at": AT})
+        store.set_status(connection, cards["returned"], "adjudicate", AT)
+        turn = sa.select(tables.card.c.turn_id).where(tables.card.c.id == cards["forgotten"]).scalar_subquery()
+        connection.execute(sa.update(tables.turn).where(tables.turn.c.id == turn).values(forgotten_at=AT))
+        connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn))
+        assert set(messages.behind(connection, BOT, AT, 9)) == {found[name] for name in names[:3]}
+
+
 @pytest.mark.parametrize(("method", "steady", "most_a_minute"), [("chat.update", 40, 50), ("chat.postMessage", 54, 56)])
 def test_no_minute_holds_more_requests_than_slack_takes(
     engine: sa.Engine, method: str, steady: int, most_a_minute: int
