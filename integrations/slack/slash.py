@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
-from slack_bolt import Ack
+from slack_bolt import Ack, Respond
 
 from integrations.slack import figures, listeners, slash_words
 from integrations.slack.blocks.elements import cut, escape, rich, section, words
-from integrations.slack.desk import REFUSALS, Desk, reason
+from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
 from integrations.slack.manifest import COMMAND
 from integrations.slack.meant import bot_meant, check
 from service import clock, database, tables
@@ -35,7 +35,7 @@ def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         answer(ack, [f"{said[0].upper()}{said[1:]}."])
 
 
-def answer(ack: Ack, lines: Sequence[str]) -> None:
+def answer(ack: Ack | Respond, lines: Sequence[str]) -> None:
     """Letter by letter: nothing in the lines can act."""
     shown = rich([section(words(cut(line, LINE) + "\n")) for line in lines])
     ack(text=escape(cut("\n".join(lines), LINE)), blocks=[shown], response_type="ephemeral")
@@ -55,8 +55,11 @@ def on_unknown(ack: Ack, body: dict[str, Any], _desk: Desk, _argument: str) -> N
 def on_stats(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     with database.reading(desk.context.engine) as connection:
         bot = bot_meant(connection, body, argument, "reader")
+    ack()  # first: every label is counted
+    with database.reading(desk.context.engine) as connection:
         found = figures.read(connection, bot, body["user_id"], clock.now())
-    answer(ack, slash_words.stats(bot.name, found))
+    with forgiving("slack.not_answered"):
+        answer(Respond(response_url=body["response_url"]), slash_words.stats(bot.name, found))
 
 
 def on_budget(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:

@@ -20,6 +20,7 @@ from service.reviews.rules import resolve_votes
 from service.reviews.schemas import Reviewer, Vote
 from service.settings import Secret
 from tests.support import slack as stand_in
+from tests.support.channel import eventually
 from tests.support.shop import AT, BOT, add_card, add_turn, deal, open_shop
 from tests.support.slack import CHANNEL, Json, Slack, problems, signed
 
@@ -64,11 +65,15 @@ def send(shop: Context, slack: Slack) -> Callable[..., Json]:
 
 
 @pytest.fixture
-def ask(send: Callable[..., Json]) -> Callable[..., Json]:
-    """Type the command; the answer to it, once it passed Slack's checks."""
+def ask(send: Callable[..., Json], slack: Slack) -> Callable[..., Json]:
+    """Type the command; the answer to it, in the ack or after it, once it passed Slack's checks."""
 
     def ask(text: str, user: str = "U1", channel: str = CHANNEL) -> Json:
+        before = len(slack.ephemerals)
         answer = send(text, user, channel)
+        if not answer["text"]:
+            eventually(lambda: len(slack.ephemerals) > before)
+            answer = slack.ephemerals[-1] | {"response_type": "ephemeral"}
         assert (answer["response_type"], problems(answer["blocks"])) == ("ephemeral", [])
         return answer
 
@@ -113,6 +118,12 @@ def test_an_unknown_subcommand_is_answered_by_the_nearest_and_the_list(say: Say,
 
 def test_drift_says_that_it_is_not_there_yet(say: Say) -> None:
     assert say("drift") == "Drift is not measured yet: it comes with the dashboards."
+
+
+def test_stats_are_counted_after_the_ack(send: Callable[..., Json], slack: Slack) -> None:
+    assert send("stats") == {"text": ""}
+    eventually(lambda: len(slack.ephemerals) == 1)
+    assert slack.ephemerals[0]["user"] == "U1"
 
 
 def test_stats_and_budget_count_answers_of_this_week(shop: Context, say: Say) -> None:
