@@ -1,8 +1,12 @@
-"""How far people who answer the same questions agree."""
+"""How far people who answer the same questions agree, and what is right where they do not."""
 
 import numpy as np
 
-from service.learning.types import Ints2d
+from service.learning.types import Floats2d, Ints2d
+from service.learning.weak import ABSTAINS, posterior
+
+ROUNDS, TOLERANCE = 100, 1e-5  # of expectation maximisation
+TINY = 1e-10  # no chance is 0: its logarithm is taken
 
 
 def alpha(counts: Ints2d) -> float | None:
@@ -30,3 +34,28 @@ def alpha(counts: Ints2d) -> float | None:
 def alpha_of(counts: Ints2d, k: int) -> float | None:
     """α of one answer against all others together: whether people know it when they see it."""
     return alpha(np.stack([counts[:, k], counts.sum(axis=1) - counts[:, k]], axis=1))
+
+
+def one_coin(votes: Ints2d, k: int, prior: float) -> Floats2d:
+    """(n, k) probability of each class after the votes (n, f) of f reviewers, ABSTAINS for none: Dawid and Skene (1979)
+    with one skill a reviewer, by expectation maximisation from the majority. Each skill is learnt as if its reviewer
+    had given `prior` more answers and been right as often as all are. k ≥ 1; every row has a vote.
+
+    >>> votes = np.array([[0, 0, 1], [1, 1, 0], [0, 0, 0], [1, 1, 1], [0, -1, 1]])
+    >>> one_coin(votes, 2, 1.0).round(2).tolist()[-1]
+    [0.97, 0.03]
+    """
+    rows, reviewers = np.nonzero(votes != ABSTAINS)
+    said, f = votes[rows, reviewers], votes.shape[1]
+    given = np.bincount(reviewers, minlength=f)
+    believed: Floats2d = np.zeros((len(votes), k))
+    np.add.at(believed, (rows, said), 1.0)
+    believed = np.asarray(believed / believed.sum(axis=1, keepdims=True))
+    for _ in range(ROUNDS):
+        right = np.bincount(reviewers, weights=believed[rows, said], minlength=f)
+        skill = (right + prior * right.sum() / given.sum()) / (given + prior)
+        frequency = np.broadcast_to(believed.mean(axis=0), believed.shape)
+        before, believed = believed, posterior(votes, frequency.clip(TINY), skill.clip(TINY, 1 - TINY))
+        if np.abs(believed - before).max() < TOLERANCE:
+            break
+    return believed

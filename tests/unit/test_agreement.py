@@ -38,16 +38,3 @@ def test_what_cannot_be_said_is_none() -> None:
     assert alpha(np.array([[1, 0], [0, 1]])) is None  # nobody's answer can be compared
     assert alpha(np.array([[2, 0], [3, 0]])) is None  # nobody ever said anything else
     assert alpha(np.array([[1, 1], [1, 1]])) == pytest.approx(-0.5)
-
-
-def test_it_is_what_crowd_kit_says() -> None:
-    pytest.importorskip("crowdkit", reason="pip install crowd-kit")
-    import pandas as pd
-    from crowdkit.metrics.data import alpha_krippendorff
-
-    rng = np.random.default_rng(5)
-    rows = [(card, who, int(rng.choice(4, p=[0.6, 0.2, 0.1, 0.1]))) for card in range(30) for who in range(3)]
-    said = np.zeros((30, 4), np.int64)
-    for card, _who, answer in rows:
-        said[card, answer] += 1
-    assert alpha(said) == pytest.approx(alpha_krippendorff(pd.DataFrame(rows, columns=["task", "worker", "label"])))

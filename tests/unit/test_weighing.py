@@ -1,13 +1,10 @@
 """Reviewers who disagree, weighed: what is decided, what is left to an adjudicator."""
 
 import numpy as np
-import pytest
 
 from service.reviews.answers import Answered
 from service.reviews.schemas import Card, StoredVote
 from workers import weighing
-
-pytest.importorskip("crowdkit", reason="pip install crowd-kit")
 
 SKILL = {"Ana": 0.97, "Ben": 0.9, "Cem": 0.4}
 
