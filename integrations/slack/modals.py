@@ -41,7 +41,7 @@ class Modals:
 
     def __init__(self, client: Client, pause: Pause = time.sleep) -> None:
         self._client, self._pause = client, pause
-        self._newest: dict[str, Update] = {}  # by view, while a thread is at it
+        self._waiting: dict[str, Update] = {}  # the newest of each view, for one thread that waits for its turn
         self._lock = threading.Lock()
 
     def open(self, trigger_id: str, view: Block) -> None:
@@ -62,49 +62,38 @@ class Modals:
             raise
 
     def update(self, update: Update) -> None:
-        """Within a few seconds, perhaps by the thread that is at this view already; else the view is left as it is: the
-        person's next click brings it up."""
+        """Within a few seconds, perhaps by the thread that waits for this view's turn already; else the view is left as
+        it is: the person's next click brings it up."""
         with self._lock:
-            is_under_way = update.view_id in self._newest
-            self._newest[update.view_id] = update
-        if is_under_way:
-            return
+            has_turn = update.view_id in self._waiting
+            self._waiting[update.view_id] = update
+        if not has_turn:
+            self._send(update.view_id, self._client.now() + UPDATING)
+
+    def _send(self, view_id: str, until: datetime) -> None:
+        """Whichever is the newest when the turn comes."""
         try:
-            self._show(update.view_id)
-        except Busy:
-            log.warning("slack.view_left", view=update.view_id)
-
-    def _show(self, view_id: str) -> None:
-        """The newest update, and any that comes meanwhile."""
-        try:
-            while not self._is_newest(self._send(view_id)):
-                pass
-        except BaseException:
-            with self._lock:
-                del self._newest[view_id]
-            raise
-
-    def _is_newest(self, update: Update) -> bool:
-        """Then nobody is at the view any more."""
-        with self._lock:
-            if self._newest[update.view_id] is not update:
-                return False
-            del self._newest[update.view_id]
-            return True
-
-    def _send(self, view_id: str) -> Update:
-        """The update that was made."""
-        until = self._client.now() + UPDATING
-        while True:
             self._wait("views.update", until)
-            newest = self._newest[view_id]
-            try:
-                self._client.views_update(view_id=view_id, view=newest.draw(), hash=newest.hash or None)
-            except SlackApiError as error:
-                if not is_rate_limit(error):
-                    raise
-            else:
-                return newest
+        except Busy:
+            log.warning("slack.view_left", view=view_id)
+            return
+        finally:
+            with self._lock:
+                newest = self._waiting.pop(view_id)
+        try:
+            self._client.views_update(view_id=view_id, view=newest.draw(), hash=newest.hash or None)
+        except SlackApiError as error:
+            if not is_rate_limit(error):
+                raise
+            self._send_again(newest, until)
+
+    def _send_again(self, update: Update, until: datetime) -> None:
+        """Unless a newer one waits by now."""
+        with self._lock:
+            if update.view_id in self._waiting:
+                return
+            self._waiting[update.view_id] = update
+        self._send(update.view_id, until)
 
     def _wait(self, method: str, until: datetime) -> None:
         """For the request's turn, which also comes after what Slack's Retry-After said; Busy when it is not before

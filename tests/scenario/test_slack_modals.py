@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from slack_sdk.errors import SlackApiError
 
 from integrations.slack import pace
 from integrations.slack.blocks import Block
@@ -87,7 +88,7 @@ def test_only_the_newest_of_the_updates_that_wait_reaches_slack(
     assert (said(slack), slack.calls.count("views.update")) == ("third", 2)
 
 
-def test_an_update_that_comes_while_another_is_made_follows_it(
+def test_an_update_under_way_holds_up_no_newer_one_and_does_not_undo_it(
     slack: Slack, open_modals: Callable[..., Modals]
 ) -> None:
     def click_meanwhile() -> Block:
@@ -95,8 +96,9 @@ def test_an_update_that_comes_while_another_is_made_follows_it(
         return view("second")
 
     modals = open_modals()
-    modals.update(Update(slack.view("U1")["id"], "", click_meanwhile))
-    assert (said(slack), slack.calls.count("views.update")) == ("third", 2)
+    with pytest.raises(SlackApiError, match="hash_conflict"):
+        modals.update(Update(slack.view("U1")["id"], slack.view("U1")["hash"], click_meanwhile))
+    assert said(slack) == "third"
 
 
 def test_a_drawing_that_fails_holds_up_no_later_one(slack: Slack, open_modals: Callable[..., Modals]) -> None:
