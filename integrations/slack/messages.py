@@ -5,7 +5,7 @@ not have it. One that was sent twice stays `sending`, with its `ts`, until the h
 card's post says which message it stands on and what that shows of it."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -53,6 +53,13 @@ def of_card(connection: sa.Connection, card_id: str) -> str | None:
     """The id of the message the card stands on."""
     found: str | None = connection.scalar(sa.select(POST.c.message_id).where(POST.c.card_id == card_id))
     return found
+
+
+def standing(connection: sa.Connection, card_ids: Collection[str], channel: str, ts: str) -> set[str]:
+    """Those of the cards that stand on the message at this `ts`, or on one in this channel that may be anywhere yet."""
+    is_there = (MESSAGE.c.channel == channel) & ((MESSAGE.c.ts == ts) | (MESSAGE.c.status == "sending"))
+    query = sa.select(POST.c.card_id).join(MESSAGE, MESSAGE.c.id == POST.c.message_id)
+    return set(connection.scalars(query.where(POST.c.card_id.in_(card_ids), is_there)))
 
 
 def cards_of(connection: sa.Connection, message_id: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from integrations.slack import apps, people
+from integrations.slack import apps, messages, people
 from integrations.slack.blocks import SLACK_USER, Place, place_of
 from service import tables
 from service.bots.store import live_bot
@@ -44,13 +44,15 @@ class Draft(NamedTuple):
 def draft(connection: sa.Connection, body: Mapping[str, Any]) -> Draft:
     """Of a message shortcut. BadInput when the message is of neither kind; Forbidden to somebody who may not read the
     bot's turns, unless they talk with it in Slack themselves."""
-    message, user = body["message"], body["user"]["id"]
-    if places := list(_places(message)):
+    message, user, channel = body["message"], body["user"]["id"], body["channel"]["id"]
+    places = list(_places(message))
+    ours = messages.standing(connection, {place.card for place in places}, channel, message["ts"])
+    if places := [place for place in places if place.card in ours]:  # any app can write such block ids
         return _of_cards(connection, places, user)
     app = apps.find(connection, message.get("app_id") or "")
     if app is None:
         raise BadInput("this is neither a card nor a message of a chatbot that is known here")
-    reply = apps.reply_id(body["channel"]["id"], message["ts"])
+    reply = apps.reply_id(channel, message["ts"])
     may_know = not people.is_open(connection, app.bot) and people.role_of(connection, app.bot, user) is not None
     return Draft(About(app.bot, source=app.source, reply=reply), [], may_know)
 

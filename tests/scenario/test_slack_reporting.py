@@ -113,6 +113,9 @@ def test_a_report_may_leave_open_what_was_right_and_counts_once_a_person(shop: C
 def test_of_several_cards_in_a_message_the_person_chooses(shop: Context, slack: Slack, act: Act) -> None:
     other = deal(shop.engine, "give me my money")
     (message,) = slack.messages[CHANNEL]
+    with database.writing(shop.engine) as connection:
+        message_id = sa.select(tables.message.c.id).scalar_subquery()
+        connection.execute(tables.post.insert().values(card_id=other, message_id=message_id))
     block = {"type": "divider", "block_id": f"card:{BOT}:{other}:turn"}
     act(slack.shortcut("U1", message | {"blocks": [*message["blocks"], block]}, "report"))
     slack.fill("U1", {"Which one?": "give me my money"})
@@ -130,6 +133,25 @@ def test_who_may_not_read_the_bots_turns_reports_no_card(shop: Context, slack: S
     assert told(slack, "U2") == said
     act(slack.shortcut("U2", message, "report"))
     assert (told(slack, "U2"), reports(shop)) == (said, [])
+
+
+@pytest.mark.parametrize("of_other", [{"ts": "1767225600.000100"}, {"channel": "C0OTHER"}])
+def test_a_message_that_only_says_it_holds_a_card_shows_nothing_of_it(
+    shop: Context, slack: Slack, act: Act, of_other: Json
+) -> None:
+    slack.add_channel("C0OTHER", "other")
+    (message,) = slack.messages[CHANNEL]
+    payload = slack.shortcut("U1", message | {"ts": of_other.get("ts", message["ts"])}, "report")
+    act(payload | {"channel": {"id": of_other.get("channel", CHANNEL), "name": "any"}})
+    said = "this is neither a card nor a message of a chatbot that is known here"
+    assert told(slack, "U1") == f"This cannot be reported: {said}."
+
+
+def test_a_card_is_reported_before_it_is_known_to_have_arrived(shop: Context, slack: Slack, act: Act) -> None:
+    with database.writing(shop.engine) as connection:
+        connection.execute(sa.update(tables.message).values(status="sending", ts=""))
+    (message,) = slack.messages[CHANNEL]
+    assert report(act, slack, "U1", message) == THANKS
 
 
 def test_a_forgotten_turn_and_other_messages_cannot_be_reported(shop: Context, slack: Slack, act: Act) -> None:
