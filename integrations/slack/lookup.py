@@ -13,7 +13,6 @@ from service import database
 PAGE = 200
 PAGES = 50  # of history looked through for one message
 MARGIN = timedelta(minutes=1)  # between our clock and Slack's
-FORMERLY = "fencepost_card"  # of messages posted before they held several cards
 
 
 class Finder:
@@ -74,6 +73,7 @@ def message_of(metadata: Mapping[str, Any]) -> str | None:
     >>> message_of({"event_type": "fencepost_message", "event_payload": {"bot": "shop", "message": "0a1b"}})
     '0a1b'
     """
-    key = {EVENT_TYPE: "message", FORMERLY: "card"}.get(str(metadata.get("event_type")), "")
-    found: str | None = metadata.get("event_payload", {}).get(key)
+    if metadata.get("event_type") != EVENT_TYPE:
+        return None
+    found: str | None = metadata.get("event_payload", {}).get("message")
     return found
