@@ -75,11 +75,15 @@ def _by_urgency() -> tuple[sa.ColumnElement[Any], ...]:
 def next_cards(connection: sa.Connection, bot: str, now: datetime, limit: int) -> list[str]:
     """Open cards that anybody may see and that stand on no message, the most urgent first; none that is on somebody's
     screen elsewhere."""
-    wanted = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.is_blind.is_(False))
     is_posted = sa.exists().where(POST.c.card_id == CARD.c.id)
     is_claimed = sa.exists().where(CLAIM.c.card_id == CARD.c.id, CLAIM.c.until > now)
-    query = sa.select(CARD.c.id).where(*wanted, ~is_posted, ~is_claimed, _has_text())
-    return list(connection.scalars(query.order_by(*_by_urgency()).limit(limit)))
+    return list(connection.scalars(open_cards(bot).where(~is_posted, ~is_claimed).limit(limit)))
+
+
+def open_cards(bot: str) -> sa.Select[str]:
+    """Ids of the open cards that anybody may see, the most urgent first."""
+    wanted = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.is_blind.is_(False))
+    return sa.select(CARD.c.id).where(*wanted, _has_text()).order_by(*_by_urgency())
 
 
 def _has_text() -> sa.ColumnElement[bool]:

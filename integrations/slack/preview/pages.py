@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from litestar import Controller, Response, get
 from litestar.types import ControllerRouterHandler
 
+from integrations.slack import messages
 from integrations.slack.blocks import Block, Message, card, samples
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.review import Progress, review
-from service import tables
 from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
@@ -25,7 +25,6 @@ from service.reviews.views import view
 
 FOLDER = Path(__file__).parent
 STATIC, STATIC_PATH = FOLDER / "static", "/slack-preview/static"
-CARD, CONTENT = tables.card, tables.turn_content
 
 TEMPLATES = templates(FOLDER / "templates")
 
@@ -50,10 +49,7 @@ class PreviewController(Controller):
 
 def next_card(connection: sa.Connection, bot: str) -> dict[str, Message | Block]:
     """Empty when no card is open that a channel may see. It is not claimed: looking is not reviewing."""
-    wanted = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.is_blind.is_(False))
-    has_text = sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
-    order = (CARD.c.priority.desc(), CARD.c.created_at, CARD.c.id)
-    card_id = connection.scalar(sa.select(CARD.c.id).where(*wanted, has_text).order_by(*order).limit(1))
+    card_id = connection.scalar(messages.open_cards(bot).limit(1))
     if card_id is None:
         return {}
     shown = view(connection, store.get_card(connection, bot, card_id))
