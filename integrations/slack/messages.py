@@ -18,8 +18,8 @@ MESSAGE, POST, CARD = tables.message, tables.post, tables.card
 CLAIM, CONTENT, TURN, VOTE = tables.claim, tables.turn_content, tables.turn, tables.vote
 Status = Literal["sending", "posted", "failed"]
 UNKNOWN_AFTER = timedelta(seconds=30)  # a request that was not answered by then never will be
-UNDECIDED = ("open", "adjudicate")
-RECENT = timedelta(weeks=1)
+UNDECIDED = ("open", "adjudicate")  # of a card
+RECENT = timedelta(weeks=1)  # longer than Slack is away
 GONE = "gone"  # what is shown of a card whose turn was forgotten
 
 
@@ -179,8 +179,8 @@ def shows(connection: sa.Connection, message_id: str, shown: Mapping[str, Shown]
 
 
 def behind(connection: sa.Connection, bot: str, now: datetime, limit: int) -> list[str]:
-    """Ids of messages that do not show what SQL says, and may be redrawn; the one that waits longest first. One that
-    Slack would not let us redraw for a week stays as it is."""
+    """Ids of messages that do not show what SQL says, and may be redrawn; the one that waits longest first. A
+    correction, or a turn forgotten, that could not be shown for a week is not looked for any more."""
     touched = _touched(bot, now).subquery()
     query = _behind().join(touched, touched.c.message_id == MESSAGE.c.id)
     query = query.where(MESSAGE.c.bot == bot, MESSAGE.c.redraw_at <= now)
