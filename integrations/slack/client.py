@@ -27,13 +27,8 @@ TIMEOUT_S = 5
 RATE_LIMIT_RETRIES = 3
 RATE_LIMITED = {"ratelimited", "rate_limited"}
 NOT_SLACKS = "not_slacks"  # ours, for an answer that is none of Slack's: a proxy's page
-UNKNOWN = {
-    "fatal_error",
-    "internal_error",
-    "request_timeout",
-    "service_unavailable",
-    NOT_SLACKS,
-}  # perhaps done in part
+# What was asked for may have been done in part.
+UNKNOWN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable", NOT_SLACKS}
 # What is wrong with the request itself, and stays so. Slack has more and more words for what is wrong with itself, the
 # workspace or the app: any other may pass.
 REFUSED = {

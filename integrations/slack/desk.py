@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from typing import NamedTuple
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
-from integrations.slack.client import Client, answering, posting
+from integrations.slack.client import FAILURES, Client, answering, error_name, posting
 from integrations.slack.modals import Modals
 from integrations.slack.redrawing import Redrawer
 from service.context import Context
@@ -36,10 +34,8 @@ def forgiving(what: str, **fields: str) -> Iterator[None]:
     """Slack being away does not matter after the ack: what counts is stored, and shown when it is drawn again."""
     try:
         yield
-    except SlackApiError as error:
-        log.warning(what, **fields, error=str(error.response.get("error")))
-    except (OSError, HTTPException) as error:
-        log.warning(what, **fields, error=type(error).__name__)
+    except FAILURES as error:
+        log.warning(what, **fields, error=error_name(error))
 
 
 def reason(refusal: FencepostError) -> str:

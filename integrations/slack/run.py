@@ -1,14 +1,13 @@
 """Socket Mode: Slack's requests over a WebSocket that we open, so that no public URL is needed."""
 
 import threading
-from http.client import HTTPException
 
 import structlog
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
 
 from integrations.slack.app import create_bolt
-from integrations.slack.client import answering
+from integrations.slack.client import FAILURES, answering, error_name
 from service.context import Context
 from service.errors import ConfigError
 
@@ -45,9 +44,9 @@ def _connect(handler: SocketModeHandler, stop: threading.Event) -> bool:
         try:
             handler.client.connect()
         except SlackApiError as error:
-            log.error("slack.refused", error=str(error.response.get("error")))
-        except (OSError, HTTPException) as error:
-            log.warning("slack.away", error=type(error).__name__)
+            log.error("slack.refused", error=error_name(error))
+        except FAILURES as error:
+            log.warning("slack.away", error=error_name(error))
         else:
             return True
         stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])

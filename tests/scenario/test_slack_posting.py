@@ -334,14 +334,15 @@ def test_what_slack_refuses_is_said_until_it_is_mended_and_posted_then(
     assert doctor() == []
 
 
+@pytest.mark.parametrize(("fault", "error"), [("html", "not_slacks"), ("html_latin", "UnicodeDecodeError")])
 def test_a_proxys_page_says_nothing_about_a_card_and_is_not_logged_as_an_error_of_slacks(
-    desk: Context, slack: Slack, clock: Clock, post: Post
+    desk: Context, slack: Slack, clock: Clock, post: Post, fault: Fault, error: str
 ) -> None:
     card = deal(desk.engine, "text")
-    slack.fail("chat.postMessage", "html")
+    slack.fail("chat.postMessage", fault)
     with structlog.testing.capture_logs() as logged:
         assert (post(), statuses(desk.engine)) == (0, {card: "sending"})
-    assert {line["error"] for line in logged} == {"no_answer", "not_slacks"}
+    assert {line["error"] for line in logged} == {"no_answer", error}
     with database.reading(desk.engine) as connection:
         assert [trouble.error for trouble in troubles(connection)] == ["no_answer"]
     clock.pause(31)

@@ -20,7 +20,10 @@ from tests.support.slack.workspace import Refused
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 RATE_LIMITED: Json = {"ok": False, "error": "ratelimited"}
 BROKEN: Json = {"ok": False, "error": "internal_error"}
-PAGE = b"<html><body><h1>Blocked</h1>The gateway.example.com policy forbids this.</body></html>"
+PAGES = {
+    "html": b"<html><h1>gateway.example.com forbids this.</h1></html>",
+    "html_latin": b"<html>interdit d\xe8s ici</html>",
+}
 DONE_FIRST = {"error_after", "drop_after", "timeout"}
 SOON_S = "1"
 
@@ -67,8 +70,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.TOO_MANY_REQUESTS, RATE_LIMITED, {"Retry-After": SOON_S})
             case "error" | "error_after":
                 self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, BROKEN)
-            case "html":
-                self._send(HTTPStatus.FORBIDDEN, PAGE, {"Content-Type": "text/html"})
+            case "html" | "html_latin":
+                self._send(HTTPStatus.FORBIDDEN, PAGES[fault], {"Content-Type": "text/html"})
             case "lag":
                 self._answer(HTTPStatus.OK, {"ok": True, "messages": [], "has_more": False})
             case "drop_after":

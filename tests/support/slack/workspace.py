@@ -18,8 +18,8 @@ MINUTE_S = 60.0
 TOLERANCE_S = 0.001  # a client that waited a second waited a second
 
 # rate_limited, error: refused; *_after: done, but the answer is lost (500, a closed connection, none at all);
-# lag: history does not know it yet; html: not done, a proxy's page says so; any other word: Slack's `ok: false` with
-# that error; "": none
+# lag: history does not know it yet; html, html_latin: not done, a proxy's page says so; any other word: Slack's
+# `ok: false` with that error; "": none
 Fault = str
 
 
