@@ -303,6 +303,24 @@ def test_an_adjudicator_sees_the_answers_that_do_not_agree(desk: Context, slack:
     assert votes(desk.engine)[-1] == (card, "slack:U1", "intent")
 
 
+def test_an_adjudicator_may_say_again_what_they_said_before_the_card_came_back(
+    desk: Context, slack: Slack, act: Act, review: Any
+) -> None:
+    card = deal(desk.engine, "text")
+    with database.writing(desk.engine) as connection:
+        people.add(connection, BOT, "U1", "adjudicator", AT, who="Ana")
+    review()
+    act(slack.click("U1", slack.view("U1"), "refund"))
+    with database.writing(desk.engine) as connection:
+        returned = {"status": "adjudicate", "returned_after": newest(desk.engine).id}
+        connection.execute(sa.update(tables.card).values(returned))
+    view = review()
+    for payload in [slack.click("U1", view, "refund") for _ in range(2)]:
+        act(payload)
+    assert votes(desk.engine) == [(card, "slack:U1", "intent")] * 2
+    assert words(slack.view("U1")).startswith("No card is waiting for you.")
+
+
 def found(slack: Slack, act: Act, typed: str, within: str) -> Json:
     """The first option for what was typed into the top view."""
     return options_of(act(slack.type_into("U1", slack.view("U1"), typed, within=within)))[0]
