@@ -514,6 +514,25 @@ def test_a_card_shows_two_turns_either_side_with_their_replies(engine: sa.Engine
     assert [line.who for line in around.after] == ["bot", "user", "bot", "user", "bot"]
 
 
+@pytest.mark.parametrize(("conversation", "before"), [("c", ["hello", "hi", "still here?"]), ("", [])])
+def test_what_the_bot_answered_stands_after_the_turn_whatever_its_time(
+    engine: sa.Engine, conversation: str, before: list[str]
+) -> None:
+    add_turn(engine, "hello", conversation="c", minute=1)
+    add_reply(engine, "hi", conversation="c", minute=1)
+    add_reply(engine, "still here?", conversation="c", minute=2)
+    turn_id = add_turn(engine, "where is it", conversation=conversation, minute=4)
+    for minute in (0, 3, 5):
+        add_reply(engine, f"answer {minute}", conversation=conversation, minute=minute, to="t-1")
+    add_reply(engine, "to nobody we show", conversation="", minute=4, to="t-9")
+    cards = add_card(engine, turn_id), add_card(engine, turn_id, purpose="audit")
+    with database.reading(engine) as connection:
+        shown, blind = (view(connection, store.get_card(connection, BOT, card)).context for card in cards)
+    assert [line.text for line in shown.before] == [line.text for line in blind.before] == before
+    assert [line.text for line in shown.after] == ["answer 0", "answer 3", "answer 5"]
+    assert blind.after == ()
+
+
 def test_choices_carry_descriptions_and_the_owners_phrases_first(engine: sa.Engine) -> None:
     cast(engine, deal(engine, "voted phrase"), "Ana", "intent", "refund")
     resolve(engine)

@@ -199,7 +199,10 @@ def test_a_turn_whose_card_shows_predictions_is_not_asked_about_blind(shop: Shop
     asked_about = turns["cancel_order"][4:9]
     statuses = ["open", "adjudicate", "resolved", "open", "withdrawn"]
     row = {"bot": BOT, "purpose": "rank", "is_blind": False, "created_at": AT}
-    cards = [{"id": f"c{turn}", "turn_id": turn, "status": status, **row} for turn, status in zip(asked_about, statuses, strict=True)]
+    cards = [
+        {"id": f"c{turn}", "turn_id": turn, "status": status, **row}
+        for turn, status in zip(asked_about, statuses, strict=True)
+    ]
     with database.writing(shop.engine) as connection:
         connection.execute(tables.card.insert(), cards)
     n = mislead(shop, turns)
