@@ -497,6 +497,17 @@ def test_a_forgotten_turn_is_not_dealt(engine: sa.Engine) -> None:
     assert claim(engine, "Ana") == []
 
 
+def test_a_card_whose_turn_was_forgotten_holds_back_no_other(engine: sa.Engine) -> None:
+    for n, overlap in enumerate((1, 2, 3)):
+        deal(engine, f"text {n}", purpose="rank" if n < 2 else "audit", overlap=overlap)
+    with database.writing(engine) as connection:
+        one_of_each = tables.turn_content.c.text.in_(("text 1", "text 2"))
+        connection.execute(sa.delete(tables.turn_content).where(one_of_each))
+    with database.reading(engine) as connection:
+        counts = [count(connection, BOT) for count in (store.count_open, store.count_waiting, store.count_wanted)]
+    assert counts == [1, 1, 1]
+
+
 def test_a_card_shows_two_turns_either_side_with_their_replies(engine: sa.Engine) -> None:
     for minute in range(7):
         turn_id = add_turn(engine, f"turn {minute}", conversation="c", minute=minute)
