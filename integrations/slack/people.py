@@ -11,10 +11,9 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from integrations.slack.blocks import SLACK_USER
 from service import database, tables
 from service.access import audit
-from service.access.roles import LADDER, Principal, Role, allows
+from service.access.roles import LADDER, SLACK_USER, Principal, Role, allows
 from service.bots.store import get_bot, live_bot
 from service.errors import BadInput, Forbidden, NotFound
 from service.reviews.schemas import Reviewer

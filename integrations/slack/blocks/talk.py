@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from integrations.slack.blocks.elements import Block, cut, section, user, words
-from integrations.slack.blocks.names import SLACK_USER
+from service.access.roles import SLACK_USER
 from service.reviews.schemas import CardView, Line
 
 TURN_TEXT = 2900  # a section holds 3,000; rich text is not documented, so it is kept below that

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from slack_bolt import Ack
 
-from integrations.slack.blocks import SLACK_USER, Place, place_of
+from integrations.slack.blocks import Place, place_of
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.names import BACK, OTHER
 from integrations.slack.desk import Desk
 from integrations.slack.listeners.shown import InModal, bring_up, shown_of, walk
 from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service import database
+from service.access.roles import SLACK_USER
 from service.reviews import store
 from service.reviews.schemas import Answer, Vote
 
