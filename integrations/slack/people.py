@@ -83,6 +83,10 @@ def is_open(connection: sa.Connection, bot: str) -> bool:
     return connection.scalar(sa.select(ROLE.c.subject).where(ROLE.c.bot == bot).limit(1)) is None
 
 
+def has_adjudicator(connection: sa.Connection, bot: str) -> bool:
+    return any(LADDER.index(one.role) >= LADDER.index("adjudicator") for one in listed(connection, bot))
+
+
 def role_of(connection: sa.Connection, bot: str, user: str) -> Role | None:
     """The highest of the user's own role and their groups'; None: the bot lists others, and not them."""
     groups = sa.select(MEMBER.c.group_id).where(MEMBER.c.user_id == user)

@@ -67,6 +67,11 @@ def count_open(connection: sa.Connection, bot: str) -> int:
     return _count(connection, *_is_open(bot))
 
 
+def count_undecided(connection: sa.Connection, bot: str) -> int:
+    """Cards that wait for an adjudicator."""
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "adjudicate", _has_text())
+
+
 def count_wanted(connection: sa.Connection, bot: str) -> int:
     """Votes that open cards still want."""
     is_open = _is_open(bot)
