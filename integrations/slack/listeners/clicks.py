@@ -21,7 +21,7 @@ from service.access.roles import SLACK_USER
 from service.reviews import store
 from service.reviews.schemas import Answer, Vote
 
-ANSWERS: Mapping[str, Answer] = {"none": "none", "unsure": "unsure", "undo": "undo"}
+PLAIN: Mapping[str, Answer] = {"none": "none", "unsure": "unsure", "undo": "undo"}
 
 
 class Click(NamedTuple):
@@ -60,7 +60,7 @@ def _answer(click: Click, connection: sa.Connection) -> Vote:
         return Vote(answer="intent", intent=name, click_id=click.click_id)
     if click.value.startswith("intent:"):
         return Vote(answer="intent", intent=click.value.removeprefix("intent:"), click_id=click.click_id)
-    return Vote(answer=ANSWERS[click.value], click_id=click.click_id)
+    return Vote(answer=PLAIN[click.value], click_id=click.click_id)
 
 
 def on_skip(ack: Ack, body: dict[str, Any], desk: Desk) -> None:

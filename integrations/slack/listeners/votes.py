@@ -19,21 +19,21 @@ from service.reviews.schemas import Reviewer, Vote
 
 log = structlog.get_logger()
 
-Answer = Callable[[sa.Connection], Vote]  # looks up what the person chose
+MakeVote = Callable[[sa.Connection], Vote]  # looks up what the person chose
 
 
-def cast(desk: Desk, place: Place, user: str, answer: Answer) -> FencepostError | None:
+def cast(desk: Desk, place: Place, user: str, make: MakeVote) -> FencepostError | None:
     """Store the vote; why it does not count, when it does not."""
     try:
         with database.writing(desk.context.engine) as connection:
-            _store(connection, place, user, answer)
+            _store(connection, place, user, make)
     except REFUSALS as error:
         return error
     return None
 
 
-def _store(connection: sa.Connection, place: Place, user: str, answer: Answer) -> None:
-    reviewer, vote = people.voter(connection, place.bot, user), answer(connection)
+def _store(connection: sa.Connection, place: Place, user: str, make: MakeVote) -> None:
+    reviewer, vote = people.voter(connection, place.bot, user), make(connection)
     if not _is_said(connection, place, reviewer, vote):
         voting.vote(connection, place.bot, place.card, reviewer, vote, clock.now(), surface="slack")
 
