@@ -23,7 +23,7 @@ def reasons(view: CardView, reporters: int) -> list[str]:
     reports around it are 2.5 times as frequent as usual
     23 similar turns
     """
-    if view.why is None:
+    if view.blind or view.why is None:
         return [UNEXPLAINED]
     factors = view.why.factors
     marks = [MARKS[mark.kind] for mark in view.why.marks if mark.kind in MARKS]

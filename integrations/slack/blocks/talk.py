@@ -22,8 +22,9 @@ class Said(NamedTuple):
 
 
 def conversation(view: CardView) -> list[Block]:
-    """The turn as a quote between what was said before and after it."""
-    return [*map(_line, view.context.before), quote(cut(view.text, TURN_TEXT)), *map(_line, view.context.after)]
+    """The turn as a quote between what was said before and after it; of a blind card before, whatever it came with."""
+    after = () if view.blind else view.context.after
+    return [*map(_line, view.context.before), quote(cut(view.text, TURN_TEXT)), *map(_line, after)]
 
 
 def quote(text: str) -> Block:
