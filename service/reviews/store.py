@@ -96,6 +96,14 @@ def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
 
 
+def lock_claims(connection: sa.Connection, bot: str, reviewer: str) -> None:
+    """A reviewer's two tabs take turns until the transaction ends, or each would be dealt a card of its own. SQLite has
+    one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"claims/{bot}/{reviewer}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
 def claimed_cards(
     connection: sa.Connection, bot: str, reviewer: str, statuses: Sequence[CardStatus], now: datetime
 ) -> list[Card]:
