@@ -192,7 +192,7 @@ def _store(
     now, compared = clock.now(), seen.champion.n if seen.champion else None
     model = tagger.model if tagger else None
     with database.reading(context.engine) as connection:
-        asked = gates.asked_openly(connection, bot)
+        asked = gates.asked_to_train(connection, bot)
     trying = None if seen.champion is None else trial(seen, seen.champion, head, manifest, now, but=asked)
     with database.writing(context.engine) as connection:
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
