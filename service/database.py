@@ -1,5 +1,7 @@
 """Connections, transactions and the one insert that may repeat. SQLite and Postgres run the same statements."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.errors import ConfigError
 
 BUSY_TIMEOUT_MS = 15_000
+POLL_S = 0.002
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -42,12 +45,33 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         # A transaction that reads first and writes later cannot upgrade its lock while another writes (SQLITE_BUSY at
-        # once, no
-        # waiting): writers take the lock at BEGIN.
-        is_writer = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+        # once, no waiting): writers take the lock at BEGIN.
+        if connection.get_execution_options().get("writes", False):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: sa.Connection) -> None:
+    """SQLite's own waiting sleeps ever longer, up to 100 ms at a time: who has waited long is overtaken by all who come
+    later. So it is asked again and again instead."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    try:
+        while time.monotonic() < deadline:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the rest of the code says which kind
+                    break
+            time.sleep(POLL_S)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # what it fails with is SQLAlchemy's error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager

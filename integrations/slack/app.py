@@ -10,10 +10,9 @@ from slack_sdk import WebClient
 
 from integrations.slack import listeners, slash
 from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP
-from integrations.slack.client import TIMEOUT_S, answering, posting
-from integrations.slack.desk import Desk
+from integrations.slack.client import TIMEOUT_S
+from integrations.slack.desk import Desk, open_desk
 from integrations.slack.manifest import COMMAND, REPORT
-from integrations.slack.redrawing import Redrawer
 from service.context import Context
 
 THREADS = 64  # Bolt's own few make a hundred clicks at once wait for seconds
@@ -34,8 +33,7 @@ def create_bolt(context: Context) -> App:
         token_verification_enabled=False,
         listener_executor=ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
-    redrawer = Redrawer(posting(settings, context.engine))
-    register(app, Desk(context, answering(settings, context.engine), redrawer))
+    register(app, open_desk(context))
     return app
 
 

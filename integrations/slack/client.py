@@ -42,14 +42,13 @@ def _options(settings: Settings) -> dict[str, Any]:
     if not settings.slack_bot_token:
         hint = "OAuth & Permissions in your Slack app's pages"
         raise ConfigError("FENCEPOST_SLACK_BOT_TOKEN is not set", hint=hint)
-    # No other retries: the library's own after a dropped answer posts twice.
-    retries = [RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)]
     token, base_url = str(settings.slack_bot_token), settings.slack_api_url
-    return {"token": token, "base_url": base_url, "timeout": TIMEOUT_S, "retry_handlers": retries}
+    # The library's own retry after a dropped answer posts twice.
+    return {"token": token, "base_url": base_url, "timeout": TIMEOUT_S, "retry_handlers": []}
 
 
 class Client(WebClient):
-    """For what a person waits for: always asks, and waits out a rate limit."""
+    """For what a person waits for: always asks, and never again by itself: a retry outlives the person's patience."""
 
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         super().__init__(**_options(settings))
@@ -95,10 +94,6 @@ class Client(WebClient):
 
 class PatientClient(Client):
     """For what runs by itself: does not ask while Slack refuses, and leaves a rate limit to the next run."""
-
-    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
-        super().__init__(settings, engine)
-        self.retry_handlers = []
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         channel = _channel(options)
@@ -149,8 +144,9 @@ def retry_after(error: SlackApiError) -> timedelta:
 
 
 def at_terminal(settings: Settings) -> WebClient:
-    """For commands: they print what Slack refuses, and leave the log to the processes."""
-    return WebClient(**_options(settings))
+    """For commands: they wait out a rate limit, print what Slack refuses, and leave the log to the processes."""
+    retries = [RateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_RETRIES)]
+    return WebClient(**_options(settings) | {"retry_handlers": retries})
 
 
 def answering(settings: Settings, engine: sa.Engine) -> Client:

@@ -6,9 +6,10 @@ from http.client import HTTPException
 from typing import NamedTuple
 
 import structlog
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from integrations.slack.client import Client, answering, posting
+from integrations.slack.modals import Modals
 from integrations.slack.redrawing import Redrawer
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, FencepostError, Forbidden, Gone, NotFound
@@ -20,8 +21,14 @@ REFUSALS = (BadInput, Conflict, Forbidden, Gone, NotFound)  # the person is told
 
 class Desk(NamedTuple):
     context: Context
-    client: WebClient
+    client: Client
     redrawer: Redrawer
+    modals: Modals
+
+
+def open_desk(context: Context) -> Desk:
+    client = answering(context.settings, context.engine)
+    return Desk(context, client, Redrawer(posting(context.settings, context.engine)), Modals(client))
 
 
 @contextmanager

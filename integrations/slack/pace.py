@@ -26,19 +26,25 @@ def of(method: str, channel: str) -> tuple[Limit, ...]:
         # Slack: one a second and channel, several hundred a minute and workspace. The tenth is for its own clock.
         in_channel = Limit(f"{method} {channel}", timedelta(seconds=1.1))
         return Limit(method, timedelta(seconds=0.25), 10), in_channel
+    if method.startswith("views."):
+        # Tier 4: 100 a minute and workspace. The burst is for several people at once.
+        return (Limit(method, timedelta(seconds=0.7), 14),)
     # Slack's tier 3, of all the other methods that run by themselves: 50 a minute and workspace.
     return (Limit(method, timedelta(seconds=1.5), 10),)
 
 
-def take(connection: sa.Connection, limits: Sequence[Limit], now: datetime) -> timedelta:
-    """Zero when the request may be made, and is counted; else how long to wait, and nothing is counted."""
+def take(
+    connection: sa.Connection, limits: Sequence[Limit], now: datetime, patience: timedelta = timedelta()
+) -> timedelta:
+    """How long the request has to wait. It is counted, and has its turn, unless that is longer than `patience`."""
     booked = {limit: max(_until(connection, limit.name, now), now) for limit in limits}
-    wait = max(until - now - limit.interval * (limit.burst - 1) for limit, until in booked.items())
-    if wait > timedelta():
+    waits = [until - now - limit.interval * (limit.burst - 1) for limit, until in booked.items()]
+    wait = max(timedelta(), *waits)
+    if wait > patience:
         return wait
     for limit, until in booked.items():
         _set(connection, limit.name, until + limit.interval)
-    return timedelta()
+    return wait
 
 
 def block(connection: sa.Connection, method: str, channel: str, until: datetime) -> None:

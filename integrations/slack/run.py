@@ -15,6 +15,7 @@ from service.errors import ConfigError
 log = structlog.get_logger()
 
 CONCURRENCY = 40
+PING_S = 2.0  # a link that is cut without a word is noticed by the second ping; slack_bolt's 10 s lose clicks meanwhile
 BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 30.0)
 
 
@@ -27,6 +28,7 @@ def run(context: Context, stop: threading.Event) -> None:
         str(context.settings.slack_app_token),
         web_client=answering(context.settings, context.engine),  # what Slack refuses at a later reconnect is heard too
         concurrency=CONCURRENCY,
+        ping_interval=PING_S,
     )
     try:
         if _connect(handler, stop):

@@ -10,6 +10,7 @@ from slack_bolt import Ack
 
 from integrations.slack import figures, listeners, slash_words
 from integrations.slack.blocks.elements import cut, escape, rich, section, words
+from integrations.slack.blocks.frames import FRAME, fitting, size
 from integrations.slack.desk import REFUSALS, Desk, reason
 from integrations.slack.manifest import COMMAND
 from integrations.slack.meant import bot_meant, check
@@ -22,6 +23,7 @@ from service.reviews.trace import trace
 Handler = Callable[[Ack, dict[str, Any], Desk, str], None]
 
 TURN_NUMBER = re.compile(r"#?([0-9]{1,18})")
+TEXT = 1000  # characters for notifications and screen readers
 LINE = 2900  # characters of a line: Slack documents no limit of rich text, so it is kept below a section's
 
 
@@ -36,9 +38,10 @@ def on_command(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
 
 
 def answer(ack: Ack, lines: Sequence[str]) -> None:
-    """Letter by letter: nothing in the lines can act."""
-    shown = rich([section(words(cut(line, LINE) + "\n")) for line in lines])
-    ack(text=escape(cut("\n".join(lines), LINE)), blocks=[shown], response_type="ephemeral")
+    """Letter by letter: nothing in the lines can act. As many lines as a frame holds."""
+    text = escape(cut("\n".join(lines), TEXT))
+    shown = fitting((section(words(cut(line, LINE) + "\n")) for line in lines), FRAME - size(text))
+    ack(text=text, blocks=[rich(shown)], response_type="ephemeral")
 
 
 def on_help(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:

@@ -26,6 +26,19 @@ def test_an_error_keeps_nothing(engine: sa.Engine) -> None:
     assert rows(engine) == []
 
 
+def test_a_writer_that_has_waited_long_enough_fails_and_the_next_one_writes(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("Postgres has no single writer")
+    with database.writing(engine):
+        monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 20)
+        with pytest.raises(sa.exc.OperationalError, match="locked"), database.writing(engine):
+            pass
+    with database.writing(engine) as connection:
+        assert connection.scalar(sa.text("PRAGMA busy_timeout")) == 20
+
+
 def test_insert_new_leaves_taken_keys_as_they_are(engine: sa.Engine) -> None:
     with database.writing(engine) as connection:
         assert database.insert_new(connection, tables.bot, [{"name": "shop", "created_at": AT}]) == [("shop",)]

@@ -92,7 +92,10 @@ def test_a_message_is_behind_until_it_shows_each_vote_and_status(engine: sa.Engi
         assert not messages.is_behind(connection, message_id)
 
 
-@pytest.mark.parametrize(("method", "steady", "most_a_minute"), [("chat.update", 40, 50), ("chat.postMessage", 54, 56)])
+@pytest.mark.parametrize(
+    ("method", "steady", "most_a_minute"),
+    [("chat.update", 40, 50), ("chat.postMessage", 54, 56), ("views.update", 85, 100)],
+)
 def test_no_minute_holds_more_requests_than_slack_takes(
     engine: sa.Engine, method: str, steady: int, most_a_minute: int
 ) -> None:
@@ -116,6 +119,14 @@ def test_a_channels_second_is_had_once_and_another_channel_has_its_own(engine: s
     assert sorted(wait > timedelta() for wait in waits) == [False, True, True, True]
     with database.writing(engine) as connection:
         assert pace.take(connection, pace.of("chat.postMessage", OTHER), AT) == timedelta()
+
+
+def test_who_is_patient_has_a_turn_and_who_would_wait_longer_has_none(engine: sa.Engine) -> None:
+    limits = pace.of("chat.postMessage", CHANNEL)
+    with database.writing(engine) as connection:
+        waits = [pace.take(connection, limits, AT, patience=2 * SECOND) for _ in range(4)]
+        assert waits == [timedelta(), 1.1 * SECOND, 2.2 * SECOND, 2.2 * SECOND]
+        assert pace.take(connection, limits, AT + 2.2 * SECOND) == timedelta()
 
 
 def test_nobody_asks_before_what_retry_after_said(engine: sa.Engine) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -10,9 +12,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from integrations.slack import blocks, http, jobs, listeners, run
-from integrations.slack.client import answering, posting
-from integrations.slack.listeners import Desk
-from integrations.slack.redrawing import Redrawer
+from integrations.slack.desk import open_desk
 from service import database, tables
 from service.context import Context
 from service.intents.store import archive_intent, by_name, create_intents
@@ -51,7 +51,7 @@ def test_a_vote_is_stored_before_the_ack(desk: Context, slack: Slack, post: Any)
     listeners.on_click(
         lambda: seen.append(len(votes(desk.engine))),  # type: ignore[arg-type]  # an ack that looks into SQL
         slack.click("U1", slack.messages[CHANNEL][0], "refund"),
-        Desk(desk, answering(desk.settings, desk.engine), Redrawer(posting(desk.settings, desk.engine))),
+        open_desk(desk),
     )
     assert seen == [1]
 
@@ -66,7 +66,7 @@ def test_a_vote_that_cannot_be_stored_is_not_acked(desk: Context, slack: Slack, 
         listeners.on_click(
             lambda: acked.append(True),  # type: ignore[arg-type]
             slack.click("U1", slack.messages[CHANNEL][0], "refund"),
-            Desk(desk, answering(desk.settings, desk.engine), Redrawer(posting(desk.settings, desk.engine))),
+            open_desk(desk),
         )
     assert acked == []
 
@@ -251,23 +251,54 @@ def test_an_unknown_button_is_acked_and_does_nothing(
     assert votes(desk.engine) == []
 
 
-def test_socket_mode_answers_clicks_and_options(desk: Context, slack: Slack, post: Any) -> None:
-    card = deal(desk.engine, "text")
-    post()
+@contextmanager
+def socket_mode(desk: Context, slack: Slack) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=run.run, args=(desk, stop))
-    slack.fail("apps.connections.open", "error")  # Slack away at the start is waited out
     thread.start()
     try:
         eventually(lambda: bool(slack.links))
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_socket_mode_answers_clicks_and_options(desk: Context, slack: Slack, post: Any) -> None:
+    card = deal(desk.engine, "text")
+    post()
+    slack.fail("apps.connections.open", "error")  # Slack away at the start is waited out
+    with socket_mode(desk, slack):
         message = slack.messages[CHANNEL][0]
         assert options_of(slack.send(slack.type_into("U1", message, "refnd")))[0]["text"]["text"] == "refund"
         slack.send(slack.click("U1", message, "refund"))
         assert votes(desk.engine) == [(card, "slack:U1", "intent")]
         eventually(lambda: slack.buttons(message) == ["Undo"])
-    finally:
-        stop.set()
-        thread.join()
+
+
+def test_socket_mode_answers_with_as_many_long_options_as_a_frame_holds(desk: Context, slack: Slack, post: Any) -> None:
+    with database.writing(desk.engine) as connection:
+        create_intents(connection, BOT, {f"{n:03} " + "退" * 80: "款" * 80 for n in range(100)}, AT)
+    deal(desk.engine, "text")
+    post()
+    with socket_mode(desk, slack):
+        found = options_of(slack.send(slack.type_into("U1", slack.messages[CHANNEL][0], "")))
+    names = [one["text"]["text"][:3] for one in found]
+    assert (len(names) > 50, names) == (True, [f"{n:03}" for n in range(len(names))])
+
+
+def test_a_link_that_is_cut_without_a_word_is_made_anew(
+    desk: Context, slack: Slack, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PING_S", 0.2)
+    card = deal(desk.engine, "text")
+    post()
+    with socket_mode(desk, slack):
+        (link,) = slack.links
+        slack.drop()
+        eventually(lambda: link not in slack.links)
+        slack.send(slack.click("U1", slack.messages[CHANNEL][0], "refund"))
+    assert votes(desk.engine) == [(card, "slack:U1", "intent")]
 
 
 def test_the_job_is_named_where_it_lives(desk: Context, slack: Slack, monkeypatch: pytest.MonkeyPatch) -> None:

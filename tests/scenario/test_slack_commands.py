@@ -12,6 +12,8 @@ from slack_bolt import BoltRequest
 
 from integrations.slack import people, slash_words
 from integrations.slack.app import create_bolt
+from integrations.slack.blocks import frames
+from integrations.slack.blocks.frames import FRAME, size
 from service import clock, database, tables
 from service.bots.store import create_bot, update_bot
 from service.context import Context
@@ -167,6 +169,12 @@ def test_why_tells_what_was_made_of_a_turn(shop: Context, say: Say) -> None:
     ]
 
 
+def test_why_of_the_longest_turn_fits_in_a_frame(shop: Context, ask: Callable[..., Json]) -> None:
+    turn = add_turn(shop.engine, "💸" * 4000)
+    answer = ask(f"why {turn}")
+    assert (size(answer) < FRAME, len(answer["blocks"][0]["elements"])) == (True, 2)
+
+
 def test_why_withholds_everything_while_a_blind_card_is_open(shop: Context, say: Say) -> None:
     turn = add_turn(shop.engine, "text")
     card = add_card(shop.engine, turn, purpose="audit")
@@ -244,4 +252,4 @@ def test_the_bot_is_the_one_of_the_channel_or_the_one_named(shop: Context, say: 
 
 
 def test_the_examples_are_true() -> None:
-    assert doctest.testmod(slash_words).failed == 0
+    assert doctest.testmod(slash_words).failed == doctest.testmod(frames).failed == 0

@@ -9,10 +9,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from integrations.slack import blocks, jobs, listeners, people
-from integrations.slack.client import answering, posting
-from integrations.slack.listeners import Desk
+from integrations.slack.desk import Desk, open_desk
 from integrations.slack.people_sync import sync
-from integrations.slack.redrawing import Redrawer
 from service import database, tables
 from service.access.roles import Role
 from service.bots.store import update_bot
@@ -145,8 +143,7 @@ def desk(context: Context, slack: Slack) -> Desk:
     settings = msgspec.structs.replace(
         context.settings, slack_bot_token=Secret(stand_in.BOT_TOKEN), slack_api_url=f"{slack.url}/api"
     )
-    redrawer = Redrawer(posting(settings, context.engine))
-    return Desk(context._replace(settings=settings), answering(settings, context.engine), redrawer)
+    return open_desk(context._replace(settings=settings))
 
 
 def shown(desk: Desk, card: str) -> Json:

@@ -126,6 +126,28 @@ def test_one_modal_walks_through_all_cards(desk: Context, slack: Slack, act: Act
     assert slack.messages[CHANNEL] == []
 
 
+def test_a_modal_that_slack_does_not_open_for_now_is_said_to_who_asked_for_it(
+    desk: Context, slack: Slack, act: Act, message: Callable[[], Json]
+) -> None:
+    deal(desk.engine, "text")
+    posted = message()
+    slack.fail("views.open", "expired_trigger_id", "rate_limited")
+    act(slack.command("U1", "/fencepost", "review"))
+    act(slack.choose("U2", posted, "Two intents"))
+    assert slack.ephemerals == [{"user": user, "text": "Slack is busy: please try again."} for user in ("U1", "U2")]
+    assert (slack.calls.count("views.open"), dict(slack.stacks)) == (2, {})
+
+
+def test_a_modal_that_is_not_pushed_for_now_is_said_in_the_one_below(
+    desk: Context, slack: Slack, act: Act, review: Any
+) -> None:
+    deal(desk.engine, "text")
+    slack.fail("views.push", "rate_limited")
+    act(slack.choose("U1", review(), "Two intents"))
+    assert words(slack.view("U1")) == "Slack is busy: please try again.\n0 today\ntext"
+    assert slack.calls.count("views.push") == 1
+
+
 def test_nobody_sees_a_card_that_another_has_on_screen(desk: Context, slack: Slack, review: Any) -> None:
     deal(desk.engine, "text", priority=1.0)
     deal(desk.engine, "other")

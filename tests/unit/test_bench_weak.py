@@ -58,10 +58,12 @@ def test_too_few_intents_are_said_so() -> None:
 def test_curves_are_of_the_same_labels_with_and_without() -> None:
     found = weak.measure(task(), [0, 20], 2, lambda _: None)
     taught, alone = found["with"], found["without"]
-    assert [point["labels"] for point in taught] == [point["labels"] for point in alone] == [0, 20]  # type: ignore[attr-defined]
-    assert [point["used"] for point in alone] == [0, 0]  # type: ignore[attr-defined]
-    assert taught[0]["used"] > 0  # type: ignore[index]
-    assert {"name", "coverage", "conflict", "accuracy", "labels", "truth"} == set(found["functions"][0])  # type: ignore[index]
+    assert [point["labels"] for point in taught] == [point["labels"] for point in alone] == [0, 20]
+    assert [point["used"] for point in alone] == [0, 0]
+    assert taught[0]["used"] > 0
+    assert {"name", "coverage", "conflict", "accuracy", "labels", "truth"} == set(found["functions"][0])
+    sizes = next(iter(weak.table(found).columns))
+    assert list(sizes.cells) == ["0", "20"]
 
 
 def test_the_command_writes_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -94,7 +94,7 @@ def judge(proposals: Sequence[Sequence[int]], lacking: Mapping[int, int]) -> Jud
     return Judged(len(found), about, len(proposals))
 
 
-def summary(judged: Sequence[Judged]) -> dict[str, float]:
+def summary(judged: Sequence[Judged]) -> dict[str, Any]:
     """Means of the seeds; precision over all proposals.
 
     >>> summary([Judged(8, 9, 10), Judged(6, 6, 10)])
@@ -122,8 +122,10 @@ def bench(path: Path, *, seeds: int, json_file: BinaryIO | None) -> None:
             judged.append(run(log, seed))
             advance(1)
     result = {"data": data.name, **summary(judged)}
+    progress.console.print(
+        f"{result['found']:.1f} of {result['of']} intents held back are among {result['proposals']:.1f} proposals, "
+        f"of which {result['precision']:.0%} are about one of them or out of scope ({seeds} seeds)"
+    )
     if json_file:
         json_file.write(msgspec.json.encode(result) + b"\n")
         json_file.flush()
-    else:
-        progress.console.print(result)

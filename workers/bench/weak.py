@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
+from rich.table import Table
 
 from service.errors import BadInput
 from service.learning import head
@@ -200,7 +201,7 @@ def curve(runs: Sequence[Sequence[Point]]) -> list[dict[str, float]]:
     return [dict(zip(Point._fields, row, strict=True)) | {"labels": int(row[0])} for row in means.tolist()]
 
 
-def measure(task: Task, sizes: Sequence[int], seeds: int, advance: Callable[[int], None]) -> dict[str, object]:
+def measure(task: Task, sizes: Sequence[int], seeds: int, advance: Callable[[int], None]) -> dict[str, Any]:
     """The curves with the functions and without; the functions of the first seed."""
     runs = [run(task, sizes, seed, advance) for seed in range(seeds)]
     curves = {"with": curve([one.taught for one in runs]), "without": curve([one.alone for one in runs])}
@@ -217,8 +218,17 @@ def bench(path: Path, *, seeds: int, json_file: BinaryIO | None) -> None:
     sizes = [n for n in SIZES if n < len(train)]
     with progress.step("fits", 2 * len(sizes) * seeds) as advance:
         found = measure(task, sizes, seeds, advance)
+    progress.console.print(table(found))
     if json_file:
         json_file.write(msgspec.json.encode(found) + b"\n")
         json_file.flush()
-    else:
-        progress.console.print(found)
+
+
+def table(found: dict[str, Any]) -> Table:
+    """For people."""
+    shown = Table("labels", "with functions", "without", "weak examples used", title=found["data"])
+    for taught, alone in zip(found["with"], found["without"], strict=True):
+        shown.add_row(
+            f"{taught['labels']}", f"{taught['accuracy']:.4f}", f"{alone['accuracy']:.4f}", f"{taught['used']:.0f}"
+        )
+    return shown

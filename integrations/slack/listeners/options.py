@@ -7,6 +7,7 @@ from rapidfuzz import fuzz, process, utils
 from slack_bolt import Ack
 
 from integrations.slack.blocks import OPTIONS, options, place_of
+from integrations.slack.blocks.frames import fitting
 from integrations.slack.desk import Desk
 from service import database
 from service.intents.schemas import Intent
@@ -18,11 +19,12 @@ DESCRIPTION_TEXT = 200  # of it are looked at: more takes time, and only 75 char
 
 
 def on_options(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
-    """The intents that match what was typed, best first; all by name when nothing was."""
+    """The intents that match what was typed, best first; all by name when nothing was: as many as Slack and a frame
+    take."""
     place = place_of(body["block_id"])
     with database.reading(desk.context.engine) as connection:
         found = search(list_intents(connection, place.bot), body.get("value") or "")
-    ack(options=options((intent.id, intent.name, intent.description) for intent in found))
+    ack(options=fitting(options((intent.id, intent.name, intent.description) for intent in found)))
 
 
 def search(intents: Sequence[Intent], typed: str) -> list[Intent]:

@@ -10,8 +10,8 @@ from slack_bolt import Ack
 from integrations.slack import asking
 from integrations.slack.blocks import Place, place_of
 from integrations.slack.blocks.metadata import Asked, asked_of
-from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
-from integrations.slack.listeners.shown import InModal, OnMessage, Shown, bring_up, shown_of
+from integrations.slack.desk import REFUSALS, Desk, reason
+from integrations.slack.listeners.shown import InModal, OnMessage, Shown, bring_up, open_view, push_view, shown_of
 from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service.errors import FencepostError
 from service.reviews import brackets
@@ -32,9 +32,10 @@ def on_more(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     except REFUSALS as error:
         bring_up(desk, place, user, shown, error)
         return
-    show = desk.client.views_push if isinstance(shown, InModal) else desk.client.views_open
-    with forgiving("slack.view_not_opened", bot=place.bot):
-        show(trigger_id=body["trigger_id"], view=view)
+    if isinstance(shown, InModal):
+        push_view(desk, body, shown, view)
+    else:
+        open_view(desk, body, view)
 
 
 def _asked(place: Place, shown: Shown) -> Asked:

@@ -12,7 +12,8 @@ from slack_bolt import Ack
 from integrations.slack import reporting
 from integrations.slack.blocks import Block
 from integrations.slack.blocks.report import report, told
-from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
+from integrations.slack.desk import REFUSALS, Desk, reason
+from integrations.slack.listeners.shown import open_view
 from integrations.slack.listeners.votes import intent_name
 from integrations.slack.manifest import REPORT
 from integrations.slack.reporting import About
@@ -33,8 +34,7 @@ def on_report(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         view = _draw(desk, body)
     except REFUSALS as error:
         view = _refused(error)
-    with forgiving("slack.view_not_opened"):
-        desk.client.views_open(trigger_id=body["trigger_id"], view=view)
+    open_view(desk, body, view)
 
 
 def _draw(desk: Desk, body: Mapping[str, Any]) -> Block:

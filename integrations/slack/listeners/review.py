@@ -7,7 +7,8 @@ from slack_bolt import Ack
 from integrations.slack import reviewing
 from integrations.slack.blocks import escape
 from integrations.slack.blocks.metadata import Sitting
-from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
+from integrations.slack.desk import REFUSALS, Desk, reason
+from integrations.slack.listeners.shown import open_view
 from integrations.slack.meant import bot_meant
 from service import database
 
@@ -22,6 +23,4 @@ def review(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
         ack(text=escape(f"There is nothing to review: {reason(error)}."))
         return
     ack()
-    view = reviewing.draw(desk.context.engine, user, Sitting(bot))
-    with forgiving("slack.view_not_opened", bot=bot):
-        desk.client.views_open(trigger_id=body["trigger_id"], view=view)
+    open_view(desk, body, reviewing.draw(desk.context.engine, user, Sitting(bot)))

@@ -1,15 +1,21 @@
 """Where a person saw the card, and how that is brought up to what SQL says."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from slack_sdk.webhook import WebhookClient
+
 from integrations.slack import reviewing
-from integrations.slack.blocks import Place, escape
+from integrations.slack.blocks import Block, Place, escape
 from integrations.slack.blocks.metadata import Sitting, sitting_of
+from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, forgiving, reason
+from integrations.slack.modals import Busy, Update
 from service.errors import FencepostError
 
 NOT_COUNTED = "Your click was not counted"
+BUSY = "Slack is busy: please try again."
 
 
 class OnMessage(NamedTuple):
@@ -18,7 +24,7 @@ class OnMessage(NamedTuple):
 
 
 class InModal(NamedTuple):
-    """`hash` says which state of the view was clicked: one that is out of date is not updated. "": whichever it is."""
+    """`hash` as an Update's."""
 
     view_id: str
     hash: str
@@ -47,9 +53,34 @@ def bring_up(desk: Desk, place: Place, user: str, shown: Shown, refusal: Fencepo
 
 def walk(desk: Desk, user: str, modal: InModal, note: str = "") -> None:
     """The next card in the same view."""
-    view = reviewing.draw(desk.context.engine, user, modal.sitting, note=note)
+    draw = partial(reviewing.draw, desk.context.engine, user, modal.sitting, note=note)
     with forgiving("slack.view_not_updated", bot=modal.sitting.bot):
-        desk.client.views_update(view_id=modal.view_id, view=view, hash=modal.hash or None)
+        desk.modals.update(Update(modal.view_id, modal.hash, draw))
+
+
+def open_view(desk: Desk, body: Mapping[str, Any], view: Block) -> None:
+    """For whoever clicked on a message or typed a command; they are told when Slack does not open it for now."""
+    try:
+        with forgiving("slack.view_not_opened"):
+            desk.modals.open(body["trigger_id"], view)
+    except Busy:
+        respond(body, BUSY)
+
+
+def push_view(desk: Desk, body: Mapping[str, Any], modal: InModal, view: Block) -> None:
+    """On top of the modal, which says so when Slack does not do it for now."""
+    try:
+        with forgiving("slack.view_not_opened"):
+            desk.modals.push(body["trigger_id"], view)
+    except Busy:
+        walk(desk, body["user"]["id"], modal, BUSY)
+
+
+def respond(body: Mapping[str, Any], text: str) -> None:
+    """Only they see it, in a channel without the app too."""
+    client = WebhookClient(body["response_url"], timeout=TIMEOUT_S, retry_handlers=[])
+    with forgiving("slack.not_told"):
+        client.send(text=escape(text), response_type="ephemeral", replace_original=False)
 
 
 def tell(desk: Desk, user: str, channel: str, text: str) -> None:
