@@ -191,7 +191,9 @@ def _store(
     """What became of it: champion, challenger, held; or stale, when another training or promotion came in between."""
     now, compared = clock.now(), seen.champion.n if seen.champion else None
     model = tagger.model if tagger else None
-    trying = None if seen.champion is None else trial(seen, seen.champion, head, manifest, now)
+    with database.reading(context.engine) as connection:
+        asked = gates.asked_to_train(connection, bot)
+    trying = None if seen.champion is None else trial(seen, seen.champion, head, manifest, now, but=asked)
     with database.writing(context.engine) as connection:
         connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
         if store.newest_n(connection, bot) != seen.newest_n or store.champion_n(connection, bot) != compared:

@@ -45,7 +45,7 @@ def register(app: App, desk: Desk) -> None:
     app.action(SKIP)(partial(listeners.on_skip, desk=desk))
     app.action(AGAIN)(partial(listeners.on_again, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
-    for question in listeners.ANSWERS:
+    for question in listeners.VOTES:
         app.view(question)(partial(listeners.on_answer, desk=desk))
     app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))
     app.view(REPORT)(partial(listeners.on_reported, desk=desk))

@@ -7,7 +7,7 @@ from integrations.slack.blocks import Block, Place, questions
 from integrations.slack.blocks.metadata import Asked
 from integrations.slack.blocks.names import Question
 from integrations.slack.blocks.reasons import reasons
-from service import database, tables
+from service import clock, database, tables
 from service.errors import CardClosed
 from service.intents.schemas import Intent
 from service.intents.store import by_name, get_intent
@@ -42,7 +42,7 @@ def _draw(connection: sa.Connection, question: Question, card: Card, reviewer: R
             marked = brackets.write(shown.text, _spans(shown, mine))
             return questions.entities(shown, asked, marked, _likeliest(connection, shown, mine))
         case "why":
-            return questions.why(shown, asked, reasons(shown, count_reporters(connection, card)))
+            return questions.why(shown, asked, reasons(shown, count_reporters(connection, card, clock.now())))
 
 
 def _vote_of(connection: sa.Connection, card: Card, reviewer: Reviewer) -> StoredVote | None:

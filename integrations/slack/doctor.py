@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
+import sqlalchemy as sa
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
@@ -19,6 +20,7 @@ from service.bots.schemas import Bot
 from service.bots.store import list_bots
 from service.context import Context
 from service.health import Check
+from service.reviews import store
 from service.settings import Settings
 
 MOST_SKEW = timedelta(seconds=60)  # requests more than five minutes old are refused
@@ -37,6 +39,7 @@ def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterat
     with database.reading(context.engine) as connection:
         bots = list_bots(connection)
         groups = sorted({group for bot in bots for group in people.groups_of(connection, bot.name)})
+        undecided = [check for bot in bots if bot.slack_channel for check in _undecided(connection, bot.name)]
     client = at_terminal(settings)
     told, at = _ask(client.auth_test), now()
     yield _bot_token(told)
@@ -47,6 +50,7 @@ def examine(context: Context, now: Callable[[], datetime] = clock.now) -> Iterat
     yield _scopes(told, user_groups=bool(groups))
     yield from _channels(client, bots, str(told.get("user")))
     yield from (_group(client, group) for group in groups)
+    yield from undecided
 
 
 def _ask(request: Callable[[], SlackResponse]) -> SlackResponse | str:
@@ -152,6 +156,14 @@ def _mend_channel(error: str, user: str) -> str:
         case "missing_scope":
             return "see scopes: channels:history for a public channel, groups:history for a private one"
     return "see api.slack.com/methods/conversations.history for this word"
+
+
+def _undecided(connection: sa.Connection, bot: str) -> Iterator[Check]:
+    waiting = store.count_undecided(connection, bot)
+    if waiting and not people.has_adjudicator(connection, bot):
+        saw = f"nobody in Slack is one, and {waiting} {'card waits' if waiting == 1 else 'cards wait'} for one"
+        mend = f"decide them in the console, or `fencepost slack people add {bot} U… --role adjudicator`"
+        yield Check(f"{bot}: adjudicators", "warning", saw, mend)
 
 
 def _group(client: WebClient, group: str) -> Check:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from integrations.slack.blocks import SLACK_USER
 from service import tables
+from service.access.roles import SLACK_USER
 from service.bots.schemas import Bot
 from service.reviews import store
 

@@ -11,10 +11,9 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from integrations.slack.blocks import SLACK_USER
 from service import database, tables
 from service.access import audit
-from service.access.roles import LADDER, Principal, Role, allows
+from service.access.roles import LADDER, SLACK_USER, Principal, Role, allows
 from service.bots.store import get_bot, live_bot
 from service.errors import BadInput, Forbidden, NotFound
 from service.reviews.schemas import Reviewer
@@ -82,6 +81,10 @@ def set_members(connection: sa.Connection, group: str, users: Iterable[str]) -> 
 def is_open(connection: sa.Connection, bot: str) -> bool:
     """Whether the bot lists nobody."""
     return connection.scalar(sa.select(ROLE.c.subject).where(ROLE.c.bot == bot).limit(1)) is None
+
+
+def has_adjudicator(connection: sa.Connection, bot: str) -> bool:
+    return any(LADDER.index(one.role) >= LADDER.index("adjudicator") for one in listed(connection, bot))
 
 
 def role_of(connection: sa.Connection, bot: str, user: str) -> Role | None:

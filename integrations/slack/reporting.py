@@ -9,8 +9,9 @@ import msgspec
 import sqlalchemy as sa
 
 from integrations.slack import apps, messages, people
-from integrations.slack.blocks import SLACK_USER, Place, place_of
+from integrations.slack.blocks import Place, place_of
 from service import tables
+from service.access.roles import SLACK_USER
 from service.bots.store import live_bot
 from service.errors import BadInput, NotFound
 from service.keyring import Keyring

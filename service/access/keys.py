@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from service import tables as t
 from service.access import audit
-from service.access.roles import Principal, Role
+from service.access.roles import SLACK_USER, Principal, Role
 from service.bots.store import get_bot
 from service.errors import BadInput, KeyNotFound, Unauthorized
 
@@ -43,6 +43,10 @@ def checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise BadInput("a name is 1 to 80 printable characters", path="name")
+    if name.startswith(SLACK_USER):
+        raise BadInput(
+            f"names that begin with {SLACK_USER} are those of Slack's users", path="name", hint="take another"
+        )
     return name
 
 

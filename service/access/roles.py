@@ -12,6 +12,8 @@ Role = Literal["ingest", "reader", "reviewer", "adjudicator", "owner", "operator
 ROLES: tuple[Role, ...] = get_args(Role)
 LADDER: tuple[Role, ...] = ("reader", "reviewer", "adjudicator", "owner", "operator")
 
+SLACK_USER = "slack:"  # a Slack user's name, before their id; nobody else's begins so
+
 
 class Principal(msgspec.Struct, frozen=True):
     """Who asks. `bot` None: every bot."""

@@ -61,6 +61,13 @@ def count_waiting(connection: sa.Connection, bot: str, challenger: int) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
 
 
+def asked_to_train(connection: sa.Connection, bot: str) -> set[int]:
+    """Turns of cards that were made for training. Nearly all show what classifiers make of the turn: who has seen that
+    does not answer blind."""
+    where = (CARD.c.bot == bot, CARD.c.purpose == "rank", CARD.c.status != "withdrawn")
+    return set(connection.scalars(sa.select(CARD.c.turn_id).where(*where)))
+
+
 def add(connection: sa.Connection, bot: str, gate: Gate, flips: Sequence[Flip]) -> None:
     """Write the gate, and a blind card for each flip unless the gate is already decided."""
     connection.execute(GATE.insert(), {"bot": bot, **msgspec.structs.asdict(gate)})

@@ -51,7 +51,7 @@ def accept_proposal(settings: Settings, bot: str, proposal: int, name: str, desc
     """Create the intent, and ask reviewers about its typical turns first. Nothing is labelled by this."""
     wanted = Acceptance(name=name, description=description)
     with opened(settings) as context, writing(context.engine) as connection:
-        accepted = rules.accept(connection, bot, proposal, wanted, now(), who=at_terminal())
+        accepted = rules.accept(connection, context.keyring, bot, proposal, wanted, now(), who=at_terminal())
     click.echo(f"{name} is an intent of {bot} now; {len(accepted.queued)} of its typical turns wait for reviewers.")
 
 

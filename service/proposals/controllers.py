@@ -38,7 +38,7 @@ class ProposalsController(Controller):
     ) -> Accepted:
         """Create the intent, and ask reviewers about the typical turns first; nothing is labelled by this."""
         with writing(context.engine) as connection:
-            return rules.accept(connection, bot, proposal, data, now(), who=principal.name)
+            return rules.accept(connection, context.keyring, bot, proposal, data, now(), who=principal.name)
 
     @post("/{proposal:int}/dismiss", guards=[requires("owner")], status_code=200, sync_to_thread=True)
     def dismiss_proposal(self, context: Context, principal: Principal, bot: BotName, proposal: ProposalId) -> Proposal:

@@ -4,31 +4,49 @@ Accepting names the intent and makes cards of the cluster's typical turns at onc
 by the next classifier, which knows nothing of the intent, and lose their place. It labels nothing: what turns mean is
 for reviewers to say."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
 from service.access import audit
-from service.bots.store import live_bot
+from service.bots.store import get_bot, live_bot
 from service.errors import ProposalClosed
 from service.intents.store import create_intents
+from service.keyring import Keyring
 from service.proposals import store
 from service.proposals.schemas import Acceptance, Accepted, Proposal
 from service.reviews import candidates
 from service.reviews.assessments import store_unfamiliar
+from service.reviews.overlap import rank_terms, terms
 
 
 def accept(
-    connection: sa.Connection, bot: str, proposal_id: int, wanted: Acceptance, now: datetime, *, who: str
+    connection: sa.Connection,
+    keyring: Keyring,
+    bot: str,
+    proposal_id: int,
+    wanted: Acceptance,
+    now: datetime,
+    *,
+    who: str,
 ) -> Accepted:
     """The new intent. ProposalClosed when it was decided before; BadInput and IntentNameTaken as for any new intent."""
     proposal = _open(_locked(connection, bot, proposal_id))
     intent = create_intents(connection, bot, {wanted.name: wanted.description}, now, who=who)[0]
     store.close(connection, proposal_id, "accepted", now, intent_id=intent.id)
     typical = [turn.id for turn in proposal.typical if turn.text is not None]
-    queued = candidates.ask(connection, bot, store_unfamiliar(connection, bot, typical, now), now)
+    asked = store_unfamiliar(connection, bot, typical, now)
+    queued = candidates.ask(connection, bot, asked, _terms(connection, keyring, bot, now), now)
     audit.record(connection, bot, "proposal.accept", now, who, proposal=proposal_id, intent=intent.id)
     return Accepted(intent=intent, queued=tuple(queued))
+
+
+def _terms(connection: sa.Connection, keyring: Keyring, bot: str, now: datetime) -> Callable[[int], dict[str, object]]:
+    """Those of each turn's card."""
+    record = get_bot(connection, bot)
+    return partial(rank_terms, keyring, record, blind=terms(connection, record, now))
 
 
 def dismiss(connection: sa.Connection, bot: str, proposal_id: int, now: datetime, *, who: str) -> Proposal:

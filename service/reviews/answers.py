@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from service import tables
 from service.intents.store import merges
 from service.reviews import store
+from service.reviews.listing import CLOSED
 from service.reviews.policies import sure
 from service.reviews.schemas import Card, StoredVote
 
@@ -25,12 +26,17 @@ class Answered(NamedTuple):
 
 
 def blind(connection: sa.Connection, bot: str) -> list[Answered]:
-    """The newest of them, newest first; those that were withdrawn too."""
+    """The newest of them, newest first; those that still want answers too, and those that were withdrawn."""
     into = merges(connection, bot)
     cards = store.answered_blind(connection, bot, NEWEST)
     votes = store.votes_of_cards(connection, [card.id for card in cards])
     found = (_answered(card, [_merged(vote, into) for vote in sure(votes[card.id])]) for card in cards)
     return [one for one in found if len(one.independent) > 1]
+
+
+def closed(connection: sa.Connection, bot: str) -> list[Answered]:
+    """Those of `blind` that want no answer any more: of the others nobody may learn what was said."""
+    return [one for one in blind(connection, bot) if one.card.status in CLOSED]
 
 
 def _answered(card: Card, answers: list[StoredVote]) -> Answered:

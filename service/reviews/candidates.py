@@ -1,7 +1,7 @@
 """Candidates in SQL: marked turns on their way to a card, and the rankings that chose among them."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import chain
@@ -251,14 +251,21 @@ def add_cards(connection: sa.Connection, cards: Sequence[Mapping[str, Any]]) -> 
     return {row.turn_id for row in database.insert_new(connection, CARD, cards, CARD.c.turn_id)}
 
 
-def ask(connection: sa.Connection, bot: str, turn_ids: Sequence[int], now: datetime) -> list[int]:
+def ask(
+    connection: sa.Connection,
+    bot: str,
+    turn_ids: Sequence[int],
+    wanted: Callable[[int], Mapping[str, object]],
+    now: datetime,
+) -> list[int]:
     """Rank cards at once, before all others, for those of the turns that are candidates which may be asked; those, the
-    first to be asked first. They use up the week's budget like any card, but do not wait for room in it."""
+    first to be asked first. They use up the week's budget like any card, but do not wait for room in it. `wanted`: what
+    of a turn's card is settled when it is made."""
     waiting = open_among(connection, bot, turn_ids)
     asked = [turn_id for turn_id in turn_ids if turn_id in waiting]
-    row = {"bot": bot, "purpose": "rank", "is_blind": False, "created_at": now}
+    row = {"bot": bot, "purpose": "rank", "created_at": now}
     cards = [
-        {**row, "id": uuid.uuid4().hex, "turn_id": turn_id, "priority": FIRST - place}
+        {**row, **wanted(turn_id), "id": uuid.uuid4().hex, "turn_id": turn_id, "priority": FIRST - place}
         for place, turn_id in enumerate(asked)
     ]
     set_carded(connection, add_cards(connection, cards))

@@ -5,13 +5,15 @@ from rich.console import Console
 
 from service.access.audit import at_terminal
 from service.access.commands import JSON
+from service.access.keys import checked_name
 from service.bots.store import list_bots
 from service.clock import now
 from service.context import opened
 from service.database import reading, writing
+from service.errors import BadInput
 from service.printing import as_json, table
 from service.reviews import proposed, reliability
-from service.reviews.schemas import NAME_LIMIT, Reviewer
+from service.reviews.schemas import Reviewer
 from service.reviews.terminal import Session
 from service.settings import Settings
 
@@ -25,11 +27,13 @@ def label(settings: Settings, bot: str, name: str) -> None:
 
     Works on the database itself, so whoever may open that may also decide what others were unsure about.
     """
-    if not name.strip() or len(name) > NAME_LIMIT:
-        raise click.BadParameter(f"1 to {NAME_LIMIT} characters", param_hint="--as")
+    try:
+        reviewer = Reviewer(checked_name(name), adjudicates=True)
+    except BadInput as fault:
+        raise click.BadParameter(fault.detail, param_hint="--as") from fault
     with opened(settings) as context:
-        answered = Session(context, bot, Reviewer(name.strip(), adjudicates=True), Console()).run()
-    click.echo(f"{answered} answered. Thank you, {name.strip()}.")
+        answered = Session(context, bot, reviewer, Console()).run()
+    click.echo(f"{answered} answered. Thank you, {reviewer.name}.")
 
 
 @click.command("reviewers")

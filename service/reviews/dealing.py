@@ -54,6 +54,7 @@ def claim_cards(
     then flips, then the rest by priority with the audit slice mixed in. Never one they have answered, nor a skipped
     one, and none beyond the bot's daily limit."""
     live = live_bot(connection, bot)
+    store.lock_claims(connection, bot, reviewer.name)
     if live.daily_limit:
         count = min(count, _left_today(connection, live, reviewer.name, now))
     statuses: list[CardStatus] = ["open", "adjudicate"] if reviewer.adjudicates else ["open"]

@@ -41,8 +41,8 @@ def settle(
     rows: list[dict[str, Any]] = []
     if vote is not None and (current is None or current.vote_id != vote.id):
         rows.append(_row(card, card.turn_id, vote.answer, vote, now))
-    if vote is None and current is not None and current.answer != "undo":
-        rows.append(_undo(card, card.turn_id, last, now))
+    if vote is None and current is not None and current.answer != "undo" and current.origin == "vote":
+        rows.append(_imported(connection, card, now) or _undo(card, card.turn_id, last, now))
     if rows and card.purpose == "rank":
         rows += _fold_rows(connection, card, vote, last, now)
     return (
@@ -110,6 +110,17 @@ def _fold(card: Card, turn_id: int, vote: StoredVote, now: datetime, *, is_equal
 
 def _undo(card: Card, turn_id: int, by: StoredVote, now: datetime) -> dict[str, Any]:
     return _row(card, turn_id, "undo", by, now) | {"intent_id": None, "second_id": None, "spans": None}
+
+
+def _imported(connection: sa.Connection, card: Card, now: datetime) -> dict[str, Any] | None:
+    """The imported label of a card that came back, once more: an undo would leave the example without any."""
+    if card.returned_after is None:
+        return None
+    where = (LABEL.c.turn_id == card.turn_id, LABEL.c.use == USES[card.purpose], LABEL.c.origin == "import")
+    columns = (column for column in LABEL.c if column is not LABEL.c.id)
+    query = sa.select(*columns).where(*where).order_by(LABEL.c.id.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else {**row, "card_id": card.id, "at": now}
 
 
 def training_labels(connection: sa.Connection, bot: str) -> list[TrainingLabel]:

@@ -1,4 +1,5 @@
-"""How reliable a bot's reviewers are, and how far they agree: from blind cards that several of them answered."""
+"""How reliable a bot's reviewers are, and how far they agree: from blind cards that several of them answered and that
+want no answer any more."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ def reviewers(connection: sa.Connection, bot: str) -> list[Reliability]:
     """By name; those whose answers the others' can be held against."""
     get_bot(connection, bot)
     compared, agreed = Counter[str](), Counter[str]()
-    for vote, is_agreed in _judged(answers.blind(connection, bot)):
+    for vote, is_agreed in _judged(answers.closed(connection, bot)):
         compared[vote.reviewer] += 1
         agreed[vote.reviewer] += is_agreed
     return [_reliability(name, agreed[name], n) for name, n in sorted(compared.items())]
@@ -49,7 +50,7 @@ def _by_others(one: Answered, reviewer: str) -> StoredVote | None:
 def agreement(connection: sa.Connection, bot: str) -> Agreement:
     """α over all answers, and of each intent against all others."""
     get_bot(connection, bot)
-    answered = answers.blind(connection, bot)
+    answered = answers.closed(connection, bot)
     columns, counts = _counts(answered)
     names = {("intent", (intent.id,), ""): intent.name for intent in list_intents(connection, bot)}
     by_intent = [

@@ -64,12 +64,17 @@ def count_resolved(connection: sa.Connection, bot: str, purpose: Purpose) -> int
 
 
 def count_open(connection: sa.Connection, bot: str) -> int:
-    return _count(connection, CARD.c.bot == bot, CARD.c.status == "open")
+    return _count(connection, *_is_open(bot))
+
+
+def count_undecided(connection: sa.Connection, bot: str) -> int:
+    """Cards that wait for an adjudicator."""
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "adjudicate", _has_text())
 
 
 def count_wanted(connection: sa.Connection, bot: str) -> int:
     """Votes that open cards still want."""
-    is_open = (CARD.c.bot == bot, CARD.c.status == "open")
+    is_open = _is_open(bot)
     asked = connection.scalar(sa.select(sa.func.sum(CARD.c.overlap)).where(*is_open)) or 0
     given = sa.select(sa.func.count()).select_from(VOTE).join(CARD, CARD.c.id == VOTE.c.card_id)
     return asked - (connection.scalar(given.where(*is_open, *_is_sure())) or 0)
@@ -79,11 +84,24 @@ def count_waiting(connection: sa.Connection, bot: str) -> int:
     """Rank cards nobody has looked at. Open cards somebody was unsure about are not counted: a team of one, unsure
     ten times, would never be dealt new ones."""
     looked_at = sa.exists().where(VOTE.c.card_id == CARD.c.id, VOTE.c.answer != "undo")
-    return _count(connection, CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", ~looked_at)
+    return _count(connection, *_is_open(bot), CARD.c.purpose == "rank", ~looked_at)
+
+
+def _is_open(bot: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """The card may still be answered: one whose turn was forgotten is open for ever, and holds up nothing."""
+    return CARD.c.bot == bot, CARD.c.status == "open", _has_text()
 
 
 def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
+
+
+def lock_claims(connection: sa.Connection, bot: str, reviewer: str) -> None:
+    """A reviewer's two tabs take turns until the transaction ends, or each would be dealt a card of its own. SQLite has
+    one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"claims/{bot}/{reviewer}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def claimed_cards(

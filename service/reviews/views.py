@@ -18,6 +18,7 @@ TURN, CONTENT, LABEL, REPLY = tables.turn, tables.turn_content, tables.label, ta
 CHOICES = 9  # as many as there are number keys
 EXAMPLES = 3
 TURNS_AROUND = 2
+MOST_REPLIES = 20
 
 
 def view(connection: sa.Connection, card: Card, *, adjudicates: bool = False) -> CardView:
@@ -67,14 +68,14 @@ def likely_spans(card: CardView) -> tuple[Span, ...]:
 
 
 def around(connection: sa.Connection, turn: sa.Row[Any]) -> Around:
-    """Two turns either side with their replies."""
-    if not turn.conversation_id:
-        return Around()
-    turns = _turns_around(connection, turn)
-    spoken = turns + _replies(connection, turn, turns)
+    """Two turns either side with their replies. What names the turn as answered stands after it, whatever its time."""
+    here = (turn.at, 0, turn.id, Line("user", turn.text))
+    turns = _turns_around(connection, turn) if turn.conversation_id else [here]
+    others = _replies(connection, turn, turns) if turn.conversation_id else []
+    spoken = [*turns, *others, *_answers(connection, turn)]
     spoken.sort(key=lambda line: line[:3])
-    here = next(index for index, line in enumerate(spoken) if line[1:3] == (0, turn.id))
-    before, after = spoken[:here], spoken[here + 1 :]
+    place = next(index for index, line in enumerate(spoken) if line[1:3] == (0, turn.id))
+    before, after = spoken[:place], spoken[place + 1 :]
     return Around(tuple(line for *_, line in before), tuple(line for *_, line in after))
 
 
@@ -96,15 +97,10 @@ def _turns_around(connection: sa.Connection, turn: sa.Row[Any]) -> list[_Spoken]
 
 
 def _replies(connection: sa.Connection, turn: sa.Row[Any], turns: Sequence[_Spoken]) -> list[_Spoken]:
-    """Replies spoken between the first and the last of these turns, and the answers to the last one."""
-    text = tables.reply_content.c.text
+    """Other replies spoken between the first and the last of these turns, and the answers to the last one."""
     first, last = min(turns, key=lambda line: line[:3])[0], max(turns, key=lambda line: line[:3])[0]
-    query = (
-        sa.select(REPLY.c.at, REPLY.c.id, text)
-        .join(tables.reply_content, tables.reply_content.c.reply_id == REPLY.c.id)
-        .where(REPLY.c.bot == turn.bot, REPLY.c.source == turn.source, REPLY.c.conversation_id == turn.conversation_id)
-        .order_by(REPLY.c.at, REPLY.c.id)
-    )
+    is_other = REPLY.c.turn_external_id != turn.external_id
+    query = _spoken_replies(turn).where(REPLY.c.conversation_id == turn.conversation_id, is_other)
     following = sa.select(sa.func.min(TURN.c.at)).where(
         TURN.c.bot == turn.bot,
         TURN.c.source == turn.source,
@@ -113,7 +109,22 @@ def _replies(connection: sa.Connection, turn: sa.Row[Any], turns: Sequence[_Spok
     )
     end = connection.scalar(following)
     query = query.where(REPLY.c.at >= first) if end is None else query.where(REPLY.c.at >= first, REPLY.c.at < end)
-    return [(row.at, 1, row.id, Line("bot", row.text)) for row in connection.execute(query.limit(20))]
+    return [(row.at, 1, row.id, Line("bot", row.text)) for row in connection.execute(query)]
+
+
+def _answers(connection: sa.Connection, turn: sa.Row[Any]) -> list[_Spoken]:
+    """Replies that name the turn, none before it: the platform's clocks may differ, and a blind card shows what was
+    said before."""
+    query = _spoken_replies(turn).where(REPLY.c.turn_external_id == turn.external_id)
+    return [(max(row.at, turn.at), 1, row.id, Line("bot", row.text)) for row in connection.execute(query)]
+
+
+def _spoken_replies(turn: sa.Row[Any]) -> sa.Select[Any]:
+    """The first of the turn's source; to be narrowed down."""
+    content = tables.reply_content
+    query = sa.select(REPLY.c.at, REPLY.c.id, content.c.text).join(content, content.c.reply_id == REPLY.c.id)
+    of_source = query.where(REPLY.c.bot == turn.bot, REPLY.c.source == turn.source)
+    return of_source.order_by(REPLY.c.at, REPLY.c.id).limit(MOST_REPLIES)
 
 
 def _choices(connection: sa.Connection, card: Card) -> tuple[Choice, ...]:

@@ -118,6 +118,7 @@ def test_lists_show_a_bot_s_keys_and_no_other_s(shop: sa.Engine) -> None:
         ("  ", "reader", "shop", "name"),
         ("x" * 81, "reader", "shop", "name"),
         ("a\nb", "reader", "shop", "name"),
+        (" slack:U1", "reader", "shop", "name"),
         ("Ana", "king", "shop", "role"),
         ("Ana", "operator", "shop", "role"),
     ],

@@ -53,7 +53,7 @@ def test_a_reviewer_is_held_against_the_others_never_against_themselves(engine: 
 def test_agreement_by_intent_follows_merges(engine: sa.Engine) -> None:
     for n in range(3):
         blind(engine, f"same {n}", "refund", "refund")
-    blind(engine, "merged", "cancel_order", "track_order")
+    blind(engine, "merged", "cancel_order", "track_order", by="Zoe:refund")
     blind(engine, "split", "refund", "track_order", by="Zoe:refund")
     with database.writing(engine) as connection:
         before = reliability.agreement(connection, BOT)
@@ -74,6 +74,20 @@ def test_without_two_answers_nothing_is_said(engine: sa.Engine) -> None:
         found = reliability.agreement(connection, BOT)
         assert (found.n, found.alpha, found.intents) == (0, None, ())
         assert reliability.reviewers(connection, BOT) == []
+
+
+@pytest.mark.parametrize(("said", "overlap"), [(("refund", "none"), 2), (("refund", "refund"), 3)])
+def test_a_card_that_still_wants_answers_tells_nobody_what_was_said(
+    engine: sa.Engine, said: tuple[str, str], overlap: int
+) -> None:
+    card = blind(engine, "text", *said, overlap=overlap)
+    with database.writing(engine) as connection:
+        assert reliability.agreement(connection, BOT).n == 0
+        assert reliability.reviewers(connection, BOT) == []
+        assert [one.card.id for one in answers.blind(connection, BOT)] == [card]
+        connection.execute(sa.update(tables.card).values(status="withdrawn"))
+        assert reliability.agreement(connection, BOT).n == 1
+        assert [one.reviewer for one in reliability.reviewers(connection, BOT)] == ["Ana", "Ben"]
 
 
 def test_a_split_that_is_weighed_resolves_by_the_newest_vote_and_a_correction_reopens_it(

@@ -165,3 +165,11 @@ def test_an_imported_example_comes_back_and_the_gold_set_never(shop: Shop, sourc
         vote(shop, found[0], "cancel_order", ZOE)
         resolve(shop)
         assert training(shop) == [CANCEL, CANCEL]
+        vote(shop, found[0], "undo", ZOE)
+        resolve(shop)
+        resolve(shop)
+        assert sorted(map(str, training(shop))) == ["1", "2"]
+        assert shop.rows(tables.label, "origin", order="id", turn_id=example) == [("import",), ("vote",), ("import",)]
+        vote(shop, found[0], "none", ZOE)
+        resolve(shop)
+        assert sorted(map(str, training(shop))) == ["2", "None"]

@@ -18,6 +18,7 @@ from service.intents.store import archive_intent, create_intents, list_intents, 
 from service.proposals import recurring, rules, store
 from service.proposals.coverage import coverage
 from service.proposals.schemas import Acceptance, NewProposal, Proposal
+from service.reviews import overlap
 from tests.support.encoder import FakeEncoder
 from tests.support.scored import AT, BOT, GIBBERISH, PHRASES, Shop, between, opened_shop
 from workers import proposing
@@ -94,7 +95,7 @@ def known_as(shop: Shop, found: NewProposal) -> int | None:
 
 def accept(shop: Shop, proposal_id: int, wanted: Acceptance = GIFT) -> tuple[int, ...]:
     with database.writing(shop.engine) as connection:
-        return rules.accept(connection, BOT, proposal_id, wanted, now(), who="Ana").queued
+        return rules.accept(connection, shop.context.keyring, BOT, proposal_id, wanted, now(), who="Ana").queued
 
 
 def dismiss(shop: Shop, proposal_id: int) -> Proposal:
@@ -248,7 +249,7 @@ def test_bots_do_not_see_each_others_proposals(shop: Shop) -> None:
         assert (store.last_id(connection, "bank"), store.known(connection, "bank", "fake")) == (0, [])
         assert store.list_proposals(connection, "bank", None, None, 50).items == []
         with pytest.raises(ProposalNotFound):
-            rules.accept(connection, "bank", first, GIFT, now(), who="Ana")
+            rules.accept(connection, shop.context.keyring, "bank", first, GIFT, now(), who="Ana")
     assert [one.status for one in shown(shop)] == ["open"]
 
 
@@ -325,6 +326,23 @@ def test_accepted_turns_count_towards_the_weeks_budget(shop: Shop) -> None:
     accept(shop, proposal_id)
     shop.rank()
     assert len(shop.cards()) == 10
+
+
+def test_accepted_turns_are_asked_on_the_bots_terms(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "BLIND_SHARE", 0.5)
+    shop.set(policy="dawid_skene", overlap=3)
+    vote = {"bot": BOT, "card_id": "c", "answer": "none", "surface": "api", "at": now()}
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.vote.insert(), [{**vote, "reviewer": one, "click_id": one} for one in ("Ana", "Ben")])
+    ids = [shop.say(f"use the gift card {i}") for i in range(6)]
+    shop.train()
+    shop.rescore()
+    (proposal_id,) = put(shop, new(*ids))
+    accept(shop, proposal_id)
+    drawn = {turn_id: shop.context.keyring.fraction("blind", BOT, str(turn_id)) < 0.5 for turn_id in ids}
+    assert 0 < sum(drawn.values()) < 6
+    made = shop.rows(tables.card, "turn_id", "is_blind", "overlap", "policy", purpose="rank")
+    assert made == [(turn_id, blind, 2 if blind else 1, "dawid_skene") for turn_id, blind in drawn.items()]
 
 
 def test_turns_that_were_asked_labelled_or_forgotten_are_not_queued(shop: Shop) -> None:

@@ -269,6 +269,7 @@ def test_open_cards_hold_back_the_votes_they_still_want(shop: Shop) -> None:
     with database.writing(shop.engine) as connection:
         rows = [plain | {"id": str(i), "turn_id": i, "overlap": 3} for i in range(4)]
         connection.execute(tables.card.insert(), rows)
+        connection.execute(tables.turn_content.insert(), [{"turn_id": i, "text": "text"} for i in range(4)])
         vote = {"bot": BOT, "card_id": "0", "reviewer": "Ana", "surface": "api", "at": now(), "answer": "none"}
         connection.execute(tables.vote.insert(), [vote | {"click_id": "1"}])
         connection.execute(tables.vote.insert(), [vote | {"click_id": "2", "reviewer": "Ben", "answer": "unsure"}])

@@ -142,10 +142,10 @@ def test_people_at_once_are_dealt_different_cards(engine: sa.Engine) -> None:
 
 
 def test_one_person_in_two_tabs_gets_one_card(engine: sa.Engine) -> None:
-    deal(engine, "one")
-    deal(engine, "two")
-    first = claim(engine, "Ana")
-    assert at_once(*(lambda: claim(engine, "Ana") for _ in range(4))) == [first] * 4
+    for n in range(12):
+        deal(engine, f"text {n}")
+    dealt = at_once(*(partial(claim, engine, name) for name in ("Ana", "Ben", "Cem") for _ in range(4)))
+    assert [dealt[n : n + 4] for n in (0, 4, 8)] == [[dealt[n]] * 4 for n in (0, 4, 8)]
 
 
 def test_a_vote_resolves_the_card_and_is_one_row(engine: sa.Engine) -> None:
@@ -497,6 +497,17 @@ def test_a_forgotten_turn_is_not_dealt(engine: sa.Engine) -> None:
     assert claim(engine, "Ana") == []
 
 
+def test_a_card_whose_turn_was_forgotten_holds_back_no_other(engine: sa.Engine) -> None:
+    for n, overlap in enumerate((1, 2, 3)):
+        deal(engine, f"text {n}", purpose="rank" if n < 2 else "audit", overlap=overlap)
+    with database.writing(engine) as connection:
+        one_of_each = tables.turn_content.c.text.in_(("text 1", "text 2"))
+        connection.execute(sa.delete(tables.turn_content).where(one_of_each))
+    with database.reading(engine) as connection:
+        counts = [count(connection, BOT) for count in (store.count_open, store.count_waiting, store.count_wanted)]
+    assert counts == [1, 1, 1]
+
+
 def test_a_card_shows_two_turns_either_side_with_their_replies(engine: sa.Engine) -> None:
     for minute in range(7):
         turn_id = add_turn(engine, f"turn {minute}", conversation="c", minute=minute)
@@ -512,6 +523,25 @@ def test_a_card_shows_two_turns_either_side_with_their_replies(engine: sa.Engine
     assert [line.text for line in around.after] == ["reply 3", "turn 4", "reply 4", "turn 5", "reply 5"]
     assert ([line.text for line in blind_around.before], blind_around.after) == (before, ())
     assert [line.who for line in around.after] == ["bot", "user", "bot", "user", "bot"]
+
+
+@pytest.mark.parametrize(("conversation", "before"), [("c", ["hello", "hi", "still here?"]), ("", [])])
+def test_what_the_bot_answered_stands_after_the_turn_whatever_its_time(
+    engine: sa.Engine, conversation: str, before: list[str]
+) -> None:
+    add_turn(engine, "hello", conversation="c", minute=1)
+    add_reply(engine, "hi", conversation="c", minute=1)
+    add_reply(engine, "still here?", conversation="c", minute=2)
+    turn_id = add_turn(engine, "where is it", conversation=conversation, minute=4)
+    for minute in (0, 3, 5):
+        add_reply(engine, f"answer {minute}", conversation=conversation, minute=minute, to="t-1")
+    add_reply(engine, "to nobody we show", conversation="", minute=4, to="t-9")
+    cards = add_card(engine, turn_id), add_card(engine, turn_id, purpose="audit")
+    with database.reading(engine) as connection:
+        shown, blind = (view(connection, store.get_card(connection, BOT, card)).context for card in cards)
+    assert [line.text for line in shown.before] == [line.text for line in blind.before] == before
+    assert [line.text for line in shown.after] == ["answer 0", "answer 3", "answer 5"]
+    assert blind.after == ()
 
 
 def test_choices_carry_descriptions_and_the_owners_phrases_first(engine: sa.Engine) -> None:

@@ -193,6 +193,24 @@ def test_a_challenger_is_tried_on_turns_where_the_two_differ(shop: Shop) -> None
         assert before != after
 
 
+def test_a_turn_whose_card_shows_predictions_is_not_asked_about_blind(shop: Shop) -> None:
+    turns = say_all(shop)
+    run(shop)
+    asked_about = turns["cancel_order"][4:9]
+    statuses = ["open", "adjudicate", "resolved", "open", "withdrawn"]
+    row = {"bot": BOT, "purpose": "rank", "is_blind": False, "created_at": AT}
+    cards = [
+        {"id": f"c{turn}", "turn_id": turn, "status": status, **row}
+        for turn, status in zip(asked_about, statuses, strict=True)
+    ]
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.card.insert(), cards)
+    n = mislead(shop, turns)
+    flips = {turn_id for (turn_id,) in flip_cards(shop, n, "turn_id")}
+    assert flips & set(asked_about) == {asked_about[-1]}
+    assert (gate_of(shop, n).compared, gate_of(shop, n).disagreed) == (20, len(flips))
+
+
 def test_a_challenger_that_wins_is_put_in_force(shop: Shop) -> None:
     turns = say_all(shop)
     run(shop)

@@ -115,6 +115,14 @@ def test_the_name_is_asked_for_and_kept(context: Context) -> None:
     assert tuple(vote) == ("Ben", "terminal")
 
 
+@pytest.mark.parametrize("name", ["slack:U1", " ", "a\0b"])
+def test_a_name_that_nobody_here_may_have_is_refused(context: Context, name: str) -> None:
+    deal(context.engine, "one")
+    result = label(context, "n", "--as", name)
+    assert (result.exit_code, votes(context)) == (2, [])
+    assert "Invalid value for --as:" in result.output
+
+
 def test_nothing_to_review_and_no_such_bot(context: Context) -> None:
     assert "No card is waiting for you." in label(context, "").output
     result = label(context, "", "--bot", "bank", "--as", "Ana")

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from integrations.slack import manifest, people
 from integrations.slack.doctor import examine
+from integrations.slack.people import SlackRole
 from service import clock, database
 from service.bots.store import create_bot, update_bot
 from service.cli import cli
@@ -16,7 +17,7 @@ from service.context import Context
 from service.health import Check
 from service.settings import Secret
 from tests.support import slack as stand_in
-from tests.support.shop import AT, BOT, open_shop
+from tests.support.shop import AT, BOT, deal, open_shop
 from tests.support.slack import CHANNEL, Slack
 
 
@@ -166,6 +167,17 @@ def test_groups_that_are_empty_or_gone_are_named(healthy: Context, slack: Slack)
         ("user group S1", "nobody is in it"),
         ("user group S2", "no_such_subteam"),
     ]
+
+
+@pytest.mark.parametrize("role", ["adjudicator", "owner"])
+def test_cards_that_nobody_in_slack_may_decide_are_said_and_are_no_fault(healthy: Context, role: SlackRole) -> None:
+    deal(healthy.engine, "text", purpose="audit", status="adjudicate")
+    mend = "decide them in the console, or `fencepost slack people add shop U… --role adjudicator`"
+    assert wrong(healthy) == [("shop: adjudicators", "nobody in Slack is one, and 1 card waits for one", mend)]
+    assert run(healthy).exit_code == 0
+    with database.writing(healthy.engine) as connection:
+        people.add(connection, BOT, "U7", role, AT, who="Ana")
+    assert wrong(healthy) == []
 
 
 def run(context: Context, *arguments: str) -> Result:

@@ -19,6 +19,7 @@ from integrations.slack.dispatch import dispatch
 from service import database, tables
 from service.app import create_app
 from service.bots.store import archive_bot, update_bot
+from service.clock import now
 from service.context import Context
 from service.intents.store import by_name
 from service.reviews import voting
@@ -325,6 +326,24 @@ def test_an_adjudicator_sees_the_answers_that_do_not_agree(desk: Context, slack:
     assert votes(desk.engine)[-1] == (card, "slack:U1", "intent")
 
 
+def test_an_adjudicator_may_say_again_what_they_said_before_the_card_came_back(
+    desk: Context, slack: Slack, act: Act, review: Any
+) -> None:
+    card = deal(desk.engine, "text")
+    with database.writing(desk.engine) as connection:
+        people.add(connection, BOT, "U1", "adjudicator", AT, who="Ana")
+    review()
+    act(slack.click("U1", slack.view("U1"), "refund"))
+    with database.writing(desk.engine) as connection:
+        returned = {"status": "adjudicate", "returned_after": newest(desk.engine).id}
+        connection.execute(sa.update(tables.card).values(returned))
+    view = review()
+    for payload in [slack.click("U1", view, "refund") for _ in range(2)]:
+        act(payload)
+    assert votes(desk.engine) == [(card, "slack:U1", "intent")] * 2
+    assert words(slack.view("U1")).startswith("No card is waiting for you.")
+
+
 def found(slack: Slack, act: Act, typed: str, within: str) -> Json:
     """The first option for what was typed into the top view."""
     return options_of(act(slack.type_into("U1", slack.view("U1"), typed, within=within)))[0]
@@ -413,14 +432,15 @@ def test_why_this_one_is_answered_from_what_was_stored(desk: Context, slack: Sla
     with database.writing(desk.engine) as connection:
         mark = {"bot": BOT, "turn_id": turn, "kind": "boundary", "value": 0.9, "at": AT}
         connection.execute(tables.mark.insert(), mark)
-        for n, person in enumerate(("p1", "p2", "p2")):
+        for n, person in enumerate(("p1", "p2", "p2", "p3")):
+            at = now() - timedelta(days=8 if person == "p3" else 6)
             report = {"bot": BOT, "source": "native", "external_id": f"r{n}", "turn_external_id": "t-0"}
-            report |= {"kind": "wrong_answer", "at": AT, "received_at": AT}
+            report |= {"kind": "wrong_answer", "at": at, "received_at": at}
             report_id = connection.execute(tables.report.insert().returning(tables.report.c.id), report).scalar_one()
             connection.execute(tables.report_content.insert(), {"report_id": report_id, "person": person})
     act(slack.choose("U1", message(), "Why this one?"))
     shown = words(slack.view("U1"))
-    assert shown == "text\n• 2 people said that the answer was wrong\n• between two intents\n"
+    assert shown == "text\n• 2 people said wrong this week\n• between two intents\n"
     assert votes(desk.engine) == []
 
 

@@ -46,11 +46,13 @@ def add_turn(
     return turn_id
 
 
-def add_reply(engine: sa.Engine, text: str, *, conversation: str, minute: int, bot: str = BOT) -> None:
+def add_reply(engine: sa.Engine, text: str, *, conversation: str, minute: int, bot: str = BOT, to: str = "") -> None:
+    """`to`: external id of the turn that it answers."""
     with database.writing(engine) as connection:
         count = connection.scalar(sa.select(sa.func.count()).select_from(tables.reply))
         at = AT + timedelta(minutes=minute, seconds=5)
         row = {"bot": bot, "source": "native", "external_id": f"r-{count}", "conversation_id": conversation, "at": at}
+        row["turn_external_id"] = to
         insert = tables.reply.insert().returning(tables.reply.c.id)
         reply_id = connection.execute(insert, row | {"received_at": at}).scalar_one()
         connection.execute(tables.reply_content.insert(), {"reply_id": reply_id, "text": text})

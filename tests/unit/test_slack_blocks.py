@@ -16,6 +16,8 @@ from integrations.slack.blocks.metadata import MOST_SKIPPED, Asked, Sitting, ask
 from integrations.slack.blocks.reasons import UNEXPLAINED, reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
 from integrations.slack.blocks.samples import ANSWERED, BLIND, MESSAGE, OPEN, SITTING, surfaces
+from integrations.slack.blocks.samples import CHOICES as SAMPLE_CHOICES
+from integrations.slack.blocks.samples import SAID as SAMPLE_SAID
 from service.clock import now
 from service.intents.schemas import Intent
 from service.reviews.brackets import write
@@ -155,11 +157,21 @@ def test_an_answered_card_is_short_and_only_its_undo_is_left() -> None:
     assert len(json.dumps(message.blocks)) < 1000
 
 
-def test_a_blind_view_says_no_more_than_the_text() -> None:
-    shown = json.dumps(review(BLIND, Progress(0), SITTING))
-    assert "%" not in shown
-    assert "Why this one?" not in shown
-    assert "Your card was sent" not in shown
+def test_a_blind_view_says_no_more_than_the_text_whatever_it_came_with() -> None:
+    given = msgspec.structs.replace(OPEN, blind=True, choices=OPEN.choices[::-1])
+    view = review(given, Progress(0), SITTING, said=SAMPLE_SAID)
+    assert view == review(BLIND, Progress(0), SITTING)
+    shown = [json.dumps(one) for one in (view, card(given).blocks, questions.two(given, MESSAGE))]
+    for opinion in ("%", "Why this one?", "Your card was sent", "said"):
+        assert not any(opinion in one for one in shown), opinion
+    names = [one["text"]["text"] for one in elements(view["blocks"]) if one["type"] == "button"]  # type: ignore[arg-type,index]
+    assert names == [*sorted(choice.intent for choice in SAMPLE_CHOICES), "None of these", "Unsure", "Skip"]
+    assert reasons(given, 7) == [UNEXPLAINED]
+
+
+def test_an_adjudicator_sees_what_was_said_on_a_blind_card() -> None:
+    split = msgspec.structs.replace(BLIND, status="adjudicate")
+    assert "Ben" in json.dumps(review(split, Progress(0), SITTING, said=SAMPLE_SAID))
 
 
 def test_a_text_too_long_for_an_input_is_not_cut_but_refused() -> None:

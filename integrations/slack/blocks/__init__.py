@@ -5,14 +5,13 @@ or mrkdwn in it can act. `python -m integrations.slack.blocks --samples DIR` wri
 
 from integrations.slack.blocks.channel import card, card_blocks, card_text, cards, cards_text, gone, likely
 from integrations.slack.blocks.elements import OPTIONS, Block, Message, cut, escape, options, plain
-from integrations.slack.blocks.names import ANSWER, OTHER, SLACK_USER, Place, place_of
+from integrations.slack.blocks.names import ANSWER, OTHER, Place, place_of
 from integrations.slack.blocks.talk import Said
 
 __all__ = (
     "ANSWER",
     "OPTIONS",
     "OTHER",
-    "SLACK_USER",
     "Block",
     "Message",
     "Place",

@@ -80,7 +80,7 @@ def place_of_view(view: CardView) -> Place:
 
 def answer_rows(view: CardView) -> list[Block]:
     """The likeliest intents, then every other answer; what is wanted now and then stands in the menu."""
-    likeliest = [_choice(n, choice) for n, choice in enumerate(likely(view.choices))]
+    likeliest = [_choice(n, choice) for n, choice in enumerate(likely(_offered(view)))]
     rest = [
         search(OTHER, "Other…"),
         button(f"{ANSWER}:none", "None of these", "none"),
@@ -95,6 +95,11 @@ def _questions(view: CardView) -> dict[str, str]:
     """Nobody is told why a blind card is asked."""
     asked = {"two": "Two intents…", "new": "New intent…", "entities": "Entities…"}
     return asked if view.blind else asked | {"why": "Why this one?"}
+
+
+def _offered(view: CardView) -> Sequence[Choice]:
+    """In no order of likelihood on a blind card, whatever it came with."""
+    return [Choice(name) for name in sorted(one.intent for one in view.choices)] if view.blind else view.choices
 
 
 def likely(choices: Sequence[Choice]) -> Sequence[Choice]:

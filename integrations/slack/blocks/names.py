@@ -2,8 +2,6 @@
 
 from typing import Literal, NamedTuple, get_args
 
-SLACK_USER = "slack:"  # a Slack user's name as a reviewer, before their id
-
 # action ids
 ANSWER = "answer"  # answer:0, answer:none, …
 OTHER = "other"

@@ -10,7 +10,7 @@ UNEXPLAINED = "Nothing is known of it yet but that it is in the log."
 
 
 def reasons(view: CardView, reporters: int) -> list[str]:
-    """The strongest first; `reporters`: people who said that the bot's answer was wrong.
+    """The strongest first; `reporters`: people who said this week that the bot was wrong.
 
     >>> from service.reviews.schemas import Around, Choice, Why
     >>> choices = (Choice("card_arrival", probability=0.41), Choice("lost_card", probability=0.39))
@@ -19,11 +19,11 @@ def reasons(view: CardView, reporters: int) -> list[str]:
     ...                 context=Around(), choices=choices, why=why)
     >>> for reason in reasons(card, 7): print(reason)
     41 % card_arrival / 39 % lost_card
-    7 people said that the answer was wrong
+    7 people said wrong this week
     reports around it are 2.5 times as frequent as usual
     23 similar turns
     """
-    if view.why is None:
+    if view.blind or view.why is None:
         return [UNEXPLAINED]
     factors = view.why.factors
     marks = [MARKS[mark.kind] for mark in view.why.marks if mark.kind in MARKS]
@@ -38,7 +38,7 @@ def _chances(view: CardView) -> str:
 
 def _reporters(count: int) -> str:
     who = "1 person" if count == 1 else f"{count} people"
-    return f"{who} said that the answer was wrong" if count else ""
+    return f"{who} said wrong this week" if count else ""
 
 
 def _pressure(pressure: float) -> str:

@@ -25,12 +25,13 @@ class Progress(NamedTuple):
 
 
 def review(view: CardView, progress: Progress, sitting: Sitting, *, said: Sequence[Said] = (), note: str = "") -> Block:
-    """One card. A blind one comes without `said`, except where an adjudicator decides between the answers."""
+    """One card. A blind one shows nothing of `said`, except where an adjudicator decides between the answers."""
     place = place_of_view(view)
-    about = BLIND if view.blind else ""
+    is_split = view.status == "adjudicate"
+    about = SPLIT if is_split else BLIND if view.blind else ""
     shown = [
-        *_notes(note, _done(progress), SPLIT if view.status == "adjudicate" else about),
-        rich([*conversation(view), *answers(said)], place.block_id("turn")),
+        *_notes(note, _done(progress), about),
+        rich([*conversation(view), *answers(said if is_split or not view.blind else ())], place.block_id("turn")),
         *answer_rows(view),
         actions(place.block_id("walk"), [*_back(progress), button(SKIP, "Skip", "skip")]),
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from integrations.slack.blocks.elements import Block, cut, section, user, words
-from integrations.slack.blocks.names import SLACK_USER
+from service.access.roles import SLACK_USER
 from service.reviews.schemas import CardView, Line
 
 TURN_TEXT = 2900  # a section holds 3,000; rich text is not documented, so it is kept below that
@@ -22,8 +22,9 @@ class Said(NamedTuple):
 
 
 def conversation(view: CardView) -> list[Block]:
-    """The turn as a quote between what was said before and after it."""
-    return [*map(_line, view.context.before), quote(cut(view.text, TURN_TEXT)), *map(_line, view.context.after)]
+    """The turn as a quote between what was said before and after it; of a blind card before, whatever it came with."""
+    after = () if view.blind else view.context.after
+    return [*map(_line, view.context.before), quote(cut(view.text, TURN_TEXT)), *map(_line, after)]
 
 
 def quote(text: str) -> Block:

@@ -8,12 +8,12 @@ from slack_bolt import Ack
 from integrations.slack.desk import Desk
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.options import on_options
-from integrations.slack.listeners.questions import ANSWERS, on_answer, on_more
+from integrations.slack.listeners.questions import VOTES, on_answer, on_more
 from integrations.slack.listeners.report import on_report, on_reported
 from integrations.slack.listeners.review import review
 
 __all__ = (
-    "ANSWERS",
+    "VOTES",
     "Desk",
     "on_again",
     "on_answer",

@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from slack_bolt import Ack
 
-from integrations.slack.blocks import SLACK_USER, Place, place_of
+from integrations.slack.blocks import Place, place_of
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.names import BACK, OTHER
 from integrations.slack.desk import Desk
 from integrations.slack.listeners.shown import InModal, bring_up, shown_of, walk
 from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service import database
+from service.access.roles import SLACK_USER
 from service.reviews import store
 from service.reviews.schemas import Answer, Vote
 
-ANSWERS: Mapping[str, Answer] = {"none": "none", "unsure": "unsure", "undo": "undo"}
+PLAIN: Mapping[str, Answer] = {"none": "none", "unsure": "unsure", "undo": "undo"}
 
 
 class Click(NamedTuple):
@@ -59,7 +60,7 @@ def _answer(click: Click, connection: sa.Connection) -> Vote:
         return Vote(answer="intent", intent=name, click_id=click.click_id)
     if click.value.startswith("intent:"):
         return Vote(answer="intent", intent=click.value.removeprefix("intent:"), click_id=click.click_id)
-    return Vote(answer=ANSWERS[click.value], click_id=click.click_id)
+    return Vote(answer=PLAIN[click.value], click_id=click.click_id)
 
 
 def on_skip(ack: Ack, body: dict[str, Any], desk: Desk) -> None:

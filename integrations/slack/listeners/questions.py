@@ -49,7 +49,7 @@ def on_answer(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     view, user = body["view"], body["user"]["id"]
     asked, filled = asked_of(view["private_metadata"]), _filled(view)
     place = Place(asked.bot, asked.card)
-    make = partial(ANSWERS[view["callback_id"]], place, filled, f"slack:{user}:view:{view['id']}")
+    make = partial(VOTES[view["callback_id"]], place, filled, f"slack:{user}:view:{view['id']}")
     if refusal := cast(desk, place, user, make):
         ack(response_action="errors", errors={place.block_id(_field(refusal, filled)): _error(refusal)})
         return
@@ -100,7 +100,7 @@ def _entities(place: Place, filled: Filled, click_id: str, connection: sa.Connec
     return Vote(answer="intent", intent=intent, spans=spans, click_id=click_id)
 
 
-ANSWERS: Mapping[str, Callable[[Place, Filled, str, sa.Connection], Vote]] = {
+VOTES: Mapping[str, Callable[[Place, Filled, str, sa.Connection], Vote]] = {
     "two": _two,
     "new": _new,
     "entities": _entities,

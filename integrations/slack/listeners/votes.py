@@ -19,30 +19,31 @@ from service.reviews.schemas import Reviewer, Vote
 
 log = structlog.get_logger()
 
-Answer = Callable[[sa.Connection], Vote]  # looks up what the person chose
+MakeVote = Callable[[sa.Connection], Vote]  # looks up what the person chose
 
 
-def cast(desk: Desk, place: Place, user: str, answer: Answer) -> FencepostError | None:
+def cast(desk: Desk, place: Place, user: str, make: MakeVote) -> FencepostError | None:
     """Store the vote; why it does not count, when it does not."""
     try:
         with database.writing(desk.context.engine) as connection:
-            _store(connection, place, user, answer)
+            _store(connection, place, user, make)
     except REFUSALS as error:
         return error
     return None
 
 
-def _store(connection: sa.Connection, place: Place, user: str, answer: Answer) -> None:
-    reviewer, vote = people.voter(connection, place.bot, user), answer(connection)
+def _store(connection: sa.Connection, place: Place, user: str, make: MakeVote) -> None:
+    reviewer, vote = people.voter(connection, place.bot, user), make(connection)
     if not _is_said(connection, place, reviewer, vote):
         voting.vote(connection, place.bot, place.card, reviewer, vote, clock.now(), surface="slack")
 
 
 def _is_said(connection: sa.Connection, place: Place, reviewer: Reviewer, vote: Vote) -> bool:
     """The second half of a double click is a click of its own to Slack, and says what its author has said already. What
-    takes a form to say is not said twice by accident."""
-    store.lock_card(connection, place.bot, place.card)
-    mine = [one for one in store.votes_of(connection, place.card) if one.reviewer == reviewer.name]
+    takes a form to say is not said twice by accident; on a card that came back an old answer is said anew."""
+    card = store.lock_card(connection, place.bot, place.card)
+    votes = store.votes_of(connection, place.card)
+    mine = [one for one in votes if one.reviewer == reviewer.name and one.id > (card.returned_after or 0)]
     if not mine or mine[-1].answer != vote.answer or vote.answer in ("two", "new") or vote.spans is not None:
         return False
     return vote.answer != "intent" or mine[-1].intent_id == _intent_id(connection, place.bot, vote)
