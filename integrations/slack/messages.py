@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from service import database, tables
+from service.reviews.store import has_text
 
 MESSAGE, POST, CARD = tables.message, tables.post, tables.card
 CLAIM, CONTENT, TURN, VOTE = tables.claim, tables.turn_content, tables.turn, tables.vote
@@ -83,12 +84,7 @@ def next_cards(connection: sa.Connection, bot: str, now: datetime, limit: int) -
 def open_cards(bot: str) -> sa.Select[str]:
     """Ids of the open cards that anybody may see, the most urgent first."""
     wanted = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.is_blind.is_(False))
-    return sa.select(CARD.c.id).where(*wanted, _has_text()).order_by(*_by_urgency())
-
-
-def _has_text() -> sa.ColumnElement[bool]:
-    """The card's turn is not forgotten."""
-    return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
+    return sa.select(CARD.c.id).where(*wanted, has_text()).order_by(*_by_urgency())
 
 
 def count_waiting(connection: sa.Connection, bot: str) -> int:
@@ -100,7 +96,7 @@ def count_waiting(connection: sa.Connection, bot: str) -> int:
         .where(POST.c.card_id == CARD.c.id, MESSAGE.c.status.in_(("sending", "posted")))
         .correlate(CARD)
     )
-    wanted = (CARD.c.bot == bot, CARD.c.status == "open", _has_text(), ~looked_at, in_channel)
+    wanted = (CARD.c.bot == bot, CARD.c.status == "open", has_text(), ~looked_at, in_channel)
     return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*wanted)) or 0
 
 
@@ -212,7 +208,7 @@ def _behind() -> sa.Select[Any]:
         .correlate(POST)
         .scalar_subquery()
     )
-    status = sa.case((_has_text(), CARD.c.status), else_=GONE)
+    status = sa.case((has_text(), CARD.c.status), else_=GONE)
     differs = (POST.c.shown != status) | ((status != GONE) & (POST.c.vote_id != newest))
     is_card_behind = (
         sa.exists(sa.select(POST.c.card_id).join(CARD, CARD.c.id == POST.c.card_id))

@@ -69,7 +69,7 @@ def count_open(connection: sa.Connection, bot: str) -> int:
 
 def count_undecided(connection: sa.Connection, bot: str) -> int:
     """Cards that wait for an adjudicator."""
-    return _count(connection, CARD.c.bot == bot, CARD.c.status == "adjudicate", _has_text())
+    return _count(connection, CARD.c.bot == bot, CARD.c.status == "adjudicate", has_text())
 
 
 def count_wanted(connection: sa.Connection, bot: str) -> int:
@@ -89,7 +89,7 @@ def count_waiting(connection: sa.Connection, bot: str) -> int:
 
 def _is_open(bot: str) -> tuple[sa.ColumnElement[bool], ...]:
     """The card may still be answered: one whose turn was forgotten is open for ever, and holds up nothing."""
-    return CARD.c.bot == bot, CARD.c.status == "open", _has_text()
+    return CARD.c.bot == bot, CARD.c.status == "open", has_text()
 
 
 def _count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
@@ -113,7 +113,7 @@ def claimed_cards(
     query = (
         sa.select(*_CARD_COLUMNS)
         .join(CLAIM, (CLAIM.c.card_id == CARD.c.id) & (CLAIM.c.reviewer == reviewer) & (CLAIM.c.until > now))
-        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer), _has_text())
+        .where(CARD.c.bot == bot, CARD.c.status.in_(statuses), ~_answered_by(reviewer), has_text())
         .order_by(latest.desc(), CLAIM.c.until, CARD.c.id)
     )
     return [_card(row) for row in connection.execute(query)]
@@ -131,7 +131,7 @@ def claim_free(
 ) -> Card | None:
     """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
     wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
-    free = (~_answered_by(reviewer), _has_room(reviewer, now), _has_text())
+    free = (~_answered_by(reviewer), _has_room(reviewer, now), has_text())
     query = (
         sa.select(*_CARD_COLUMNS)
         .where(*wanted, *free)
@@ -147,7 +147,7 @@ def claim_free(
     return None
 
 
-def _has_text() -> sa.ColumnElement[bool]:
+def has_text() -> sa.ColumnElement[bool]:
     """The card's turn is not forgotten."""
     return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)
 
