@@ -9,7 +9,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from integrations.slack import listeners, slash
-from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP
+from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP, START
 from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, open_desk
 from integrations.slack.manifest import COMMAND, REPORT
@@ -44,11 +44,13 @@ def register(app: App, desk: Desk) -> None:
     app.action(MORE)(partial(listeners.on_more, desk=desk))
     app.action(SKIP)(partial(listeners.on_skip, desk=desk))
     app.action(AGAIN)(partial(listeners.on_again, desk=desk))
+    app.action(START)(partial(listeners.on_start, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
     for question in listeners.VOTES:
         app.view(question)(partial(listeners.on_answer, desk=desk))
     app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))
     app.view(REPORT)(partial(listeners.on_reported, desk=desk))
+    app.event("app_home_opened")(partial(listeners.on_home, desk=desk))
     app.command(COMMAND)(partial(slash.on_command, desk=desk))
     for kind in (app.action, app.options, app.view, app.shortcut, app.command, app.event):
         kind(ANYTHING)(listeners.on_unknown)

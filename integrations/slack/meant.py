@@ -23,7 +23,7 @@ def bot_meant(connection: sa.Connection, body: Mapping[str, Any], wanted: str, r
     found = [bot for bot in bots if bot.name == wanted] if wanted else (here or bots)
     if len(found) != 1:
         raise _unclear(wanted, [bot.name for bot in found or bots], body)
-    check(connection, found[0], body, role)
+    check(connection, found[0], body["user_id"], body["channel_id"], role)
     return found[0]
 
 
@@ -35,7 +35,8 @@ def _unclear(wanted: str, names: list[str], body: Mapping[str, Any]) -> BadInput
     return BadInput(f"there is no bot {wanted!r}" if wanted else "there are several bots", hint=offered)
 
 
-def check(connection: sa.Connection, bot: Bot, body: Mapping[str, Any], role: Role) -> None:
-    people.principal_of(connection, bot.name, body["user_id"], role)
-    if people.is_open(connection, bot.name) and body["channel_id"] != bot.slack_channel:
+def check(connection: sa.Connection, bot: Bot, user: str, channel: str | None, role: Role) -> None:
+    """Forbidden for somebody who does not reach the role there; `channel` None: in no channel."""
+    people.principal_of(connection, bot.name, user, role)
+    if people.is_open(connection, bot.name) and channel != bot.slack_channel:
         raise Forbidden(f"please ask in the channel of {bot.name}, for nobody has a role of their own there")

@@ -52,6 +52,10 @@ class Modals:
         """Onto the modal that was clicked in; Busy when it is not for now."""
         self._ask("views.push", self._client.views_push, trigger_id=trigger_id, view=view)
 
+    def publish(self, user_id: str, view: Block) -> None:
+        """As the person's home tab; Busy when it is not for now."""
+        self._ask("views.publish", self._client.views_publish, user_id=user_id, view=view)
+
     def _ask(self, method: str, show: Callable[..., Any], **options: Any) -> None:
         self._wait(method, self._client.now() + OPENING)
         try:

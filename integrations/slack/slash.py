@@ -81,7 +81,7 @@ def on_why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
         bot = connection.scalar(sa.select(tables.turn.c.bot).where(tables.turn.c.id == turn_id))
         if bot is None:
             raise NotFound(f"there is no turn {turn_id}")
-        check(connection, get_bot(connection, bot), body, "reader")
+        check(connection, get_bot(connection, bot), body["user_id"], body["channel_id"], "reader")
         found = trace(connection, bot, turn_id)
     answer(ack, slash_words.turn(found))
 

@@ -52,7 +52,9 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     weekly_budget: int
 
 
-class _Audited(NamedTuple):
+class Audited(NamedTuple):
+    """What the audit slice says of the classifier in force."""
+
     answered: int
     accuracy: Estimate | None
 
@@ -60,7 +62,7 @@ class _Audited(NamedTuple):
 def advise(connection: sa.Connection, name: str, now: datetime) -> Advice:
     """BotNotFound."""
     bot = get_bot(connection, name)
-    audited, pace = _audited(connection, bot), _pace(connection, name)
+    audited, pace = audited_of(connection, bot), _pace(connection, name)
     tried = gates.gates(connection, name)
     gained, kappa = _gain(connection, bot, tried), _kappa(connection, bot, tried)
     weeks = _payback(bot, gained, pace, _turns_a_week(connection, name))
@@ -108,7 +110,7 @@ def decide(
     return "go_on", f"{right}{wanted}"
 
 
-def _audited(connection: sa.Connection, bot: Bot) -> _Audited:
+def audited_of(connection: sa.Connection, bot: Bot) -> Audited:
     """The champion's answers to the audit slice."""
     answers, into = test_answers(connection, bot.name), merges(connection, bot.name)
     asked = (
@@ -125,7 +127,7 @@ def _audited(connection: sa.Connection, bot: Bot) -> _Audited:
         elif status == "adjudicate":
             undecided.append(rate)
     found = stopping.accuracy(np.array(is_right, np.bool_), np.array(rates), np.array(undecided))
-    return _Audited(len(rates), found)
+    return Audited(len(rates), found)
 
 
 def _gain(connection: sa.Connection, bot: Bot, tried: Mapping[int, Gate]) -> Estimate | None:

@@ -36,6 +36,15 @@ def enough_today(connection: sa.Connection, bot: str, reviewer: str, now: dateti
     return f"You have answered {cards} of {bot} today, as many as it asks of one person: more tomorrow."
 
 
+def count_free(connection: sa.Connection, bot: str, reviewer: Reviewer, now: datetime) -> int:
+    """Cards that wait for the reviewer, on some day or other where the bot limits their day."""
+    return store.count_free(connection, bot, reviewer.name, _statuses(reviewer), now)
+
+
+def _statuses(reviewer: Reviewer) -> list[CardStatus]:
+    return ["open", "adjudicate"] if reviewer.adjudicates else ["open"]
+
+
 def _left_today(connection: sa.Connection, bot: Bot, reviewer: str, now: datetime) -> int:
     """Cards the reviewer may still be dealt. Those answered in a channel count too, though nobody deals them."""
     return max(bot.daily_limit - store.count_votes(connection, bot.name, reviewer, day_start(bot, now)), 0)
@@ -57,7 +66,7 @@ def claim_cards(
     store.lock_claims(connection, bot, reviewer.name)
     if live.daily_limit:
         count = min(count, _left_today(connection, live, reviewer.name, now))
-    statuses: list[CardStatus] = ["open", "adjudicate"] if reviewer.adjudicates else ["open"]
+    statuses = _statuses(reviewer)
     on_screen = store.claimed_cards(connection, bot, reviewer.name, statuses, now)
     cards = [card for card in on_screen if card.id not in skipped][:count]
     for card in cards:

@@ -131,7 +131,7 @@ def claim_free(
 ) -> Card | None:
     """Claim the first card of this purpose that the reviewer has not answered and nobody else has on screen."""
     wanted = (CARD.c.bot == bot, CARD.c.purpose == purpose, CARD.c.status.in_(statuses), CARD.c.id.not_in(but))
-    free = (~_answered_by(reviewer), _has_room(reviewer, now), has_text())
+    free = _is_free(reviewer, now)
     query = (
         sa.select(*_CARD_COLUMNS)
         .where(*wanted, *free)
@@ -145,6 +145,17 @@ def claim_free(
             renew_claim(connection, row.id, reviewer, now)
             return _card(row)
     return None
+
+
+def count_free(
+    connection: sa.Connection, bot: str, reviewer: str, statuses: Sequence[CardStatus], now: datetime
+) -> int:
+    """Cards the reviewer has not answered and may claim, or has on screen."""
+    return _count(connection, CARD.c.bot == bot, CARD.c.status.in_(statuses), *_is_free(reviewer, now))
+
+
+def _is_free(reviewer: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return ~_answered_by(reviewer), _has_room(reviewer, now), has_text()
 
 
 def has_text() -> sa.ColumnElement[bool]:

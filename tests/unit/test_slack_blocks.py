@@ -1,5 +1,6 @@
 """Every Slack surface keeps Slack's limits, whatever people write; what they write acts nowhere."""
 
+import doctest
 import json
 import subprocess
 import sys
@@ -12,16 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.slack.blocks import Block, Message, Said, card, cards, options, questions
+from integrations.slack.blocks import home as home_tab
+from integrations.slack.blocks.home import Champion, Standing, home
 from integrations.slack.blocks.metadata import MOST_SKIPPED, Asked, Sitting, asked_of, encode, sitting_of
 from integrations.slack.blocks.reasons import UNEXPLAINED, reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
-from integrations.slack.blocks.samples import ANSWERED, BLIND, MESSAGE, OPEN, SITTING, surfaces
+from integrations.slack.blocks.samples import ANSWERED, BLIND, MESSAGE, OPEN, SITTING, STANDING, surfaces
 from integrations.slack.blocks.samples import CHOICES as SAMPLE_CHOICES
 from integrations.slack.blocks.samples import SAID as SAMPLE_SAID
 from service.clock import now
 from service.intents.schemas import Intent
+from service.learning.stopping import Estimate
 from service.reviews.brackets import write
-from service.reviews.schemas import Around, CardView, Choice, Line, Mark, Why
+from service.reviews.budget import Week
+from service.reviews.schemas import Around, CardView, Choice, Line, Mark, Reliability, Why
 from tests.support.slack import option_problems, problems, view_problems
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
@@ -102,6 +107,43 @@ def test_views_are_what_slack_takes(view: CardView, said: list[Said], progress: 
     check_view(questions.why(view, asked, reasons(view, 3)))
 
 
+COUNT = st.integers(0, 10**6)
+SHARE = st.floats(0, 1)
+STANDINGS = st.lists(
+    st.builds(
+        Standing,
+        st.just(""),
+        COUNT,
+        COUNT,
+        COUNT,
+        st.none() | st.builds(Reliability, st.just("slack:U1"), COUNT, COUNT, SHARE, SHARE, SHARE),
+        st.builds(Week, COUNT, COUNT, COUNT),
+        st.none()
+        | st.builds(
+            Champion, COUNT, st.just(now()), COUNT, COUNT, COUNT, st.none() | st.builds(Estimate, SHARE, SHARE, SHARE)
+        ),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STANDINGS, st.integers(1, 100), TEXT)
+def test_a_home_tab_is_what_slack_takes(some: list[Standing], times: int, note: str) -> None:
+    named = [one._replace(bot=f"{n:040}") for n, one in enumerate(some * times)]
+    check_view(home("U1", named, [f"{n:040}" for n in range(times)], now(), note=note[:300]))
+
+
+def test_a_home_tab_names_the_bots_it_has_no_room_for() -> None:
+    view = home("U1", [STANDING._replace(bot=f"bot_{n}") for n in range(32)], [], now())
+    assert len([block for block in view["blocks"] if block["type"] == "header"]) == 30  # type: ignore[attr-defined]
+    assert "Not shown for want of room: bot_30, bot_31." in json.dumps(view)
+
+
+def test_the_examples_of_the_home_tab_are_true() -> None:
+    assert doctest.testmod(home_tab) == (0, 5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(1), NAME, TEXT), max_size=500))
 def test_options_are_what_slack_takes(found: list[tuple[int, str, str]]) -> None:
@@ -131,7 +173,7 @@ def test_samples_are_written_one_file_each(tmp_path: Path) -> None:
         "card_withdrawn",
         "cards",
     }
-    assert {kind for kind in kinds.values()} == {"message", "modal"}
+    assert {kind for kind in kinds.values()} == {"message", "modal", "home"}
 
 
 def elements(blocks: Sequence[Block]) -> list[Block]:

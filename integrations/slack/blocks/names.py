@@ -10,6 +10,7 @@ SKIP = "skip"
 BACK = "back"  # its value is the card whose answer is taken back
 AGAIN = "again"  # look for cards once more, the skipped ones too
 TYPED = "typed"
+START = "start"  # its value is the bot to review
 
 # callback ids of views, and values of the menu that opens them
 REVIEW = "review"

@@ -1,6 +1,7 @@
 """One sample of each surface, for Block Kit Builder and for whoever wants to see them all."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -8,13 +9,16 @@ import msgspec
 from integrations.slack.blocks import questions
 from integrations.slack.blocks.channel import card, cards, gone
 from integrations.slack.blocks.elements import Block, Message
+from integrations.slack.blocks.home import Champion, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
 from integrations.slack.blocks.reasons import reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
 from integrations.slack.blocks.talk import Said
 from service.clock import now
 from service.intents.schemas import Intent
-from service.reviews.schemas import Around, CardView, Choice, Line, Mark, Why
+from service.learning.stopping import Estimate
+from service.reviews.budget import Week
+from service.reviews.schemas import Around, CardView, Choice, Line, Mark, Reliability, Why
 
 BOT = "bank"
 CHOICES = (
@@ -54,6 +58,15 @@ SITTING, PROGRESS = Sitting(BOT), Progress(12, "5f0b", "top up by cheque", "top_
 MESSAGE = Asked(BOT, OPEN.id, channel="C0SUPPORT", ts="1700000000.000100")
 COMING = "New ones are looked for every minute, in what comes in from the log."
 SAID = (Said("slack:U0ANA", "card_arrival"), Said("Ben", "lost_card"))
+STANDING = Standing(
+    bot=BOT,
+    waiting=7,
+    today=12,
+    daily_limit=50,
+    agreement=Reliability("slack:U0ANA", 20, 18, 0.9, 0.699, 0.972),
+    week=Week(granted=500, given=120, asked=10),
+    champion=Champion(7, datetime(2026, 3, 2, 9, 15, tzinfo=UTC), 412, 37, 120, Estimate(0.82, 0.74, 0.88)),
+)
 
 
 def surfaces() -> dict[str, Message | Block]:
@@ -77,6 +90,7 @@ def surfaces() -> dict[str, Message | Block]:
         "new_intent": questions.new(OPEN, MESSAGE),
         "entities": questions.entities(flight, MESSAGE, "a flight to [Lyon](city) [tomorrow](date)", flying),
         "why": questions.why(OPEN, MESSAGE, reasons(OPEN, 7)),
+        "home": home("U0ANA", [STANDING], ["shop"], now()),
     }
 
 

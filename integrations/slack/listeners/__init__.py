@@ -7,6 +7,7 @@ from slack_bolt import Ack
 
 from integrations.slack.desk import Desk
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
+from integrations.slack.listeners.home import on_home, on_start
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import VOTES, on_answer, on_more
 from integrations.slack.listeners.report import on_report, on_reported
@@ -18,11 +19,13 @@ __all__ = (
     "on_again",
     "on_answer",
     "on_click",
+    "on_home",
     "on_more",
     "on_options",
     "on_report",
     "on_reported",
     "on_skip",
+    "on_start",
     "on_unknown",
     "review",
 )
