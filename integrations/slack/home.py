@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from integrations.slack import people
 from integrations.slack.blocks import Block
-from integrations.slack.blocks.home import Champion, Standing, home
+from integrations.slack.blocks.home import MOST_BOTS, Beside, Champion, Standing, home
 from service import clock, database, tables
 from service.bots.hours import day_start
 from service.bots.schemas import Bot
@@ -27,11 +27,13 @@ def draw(engine: sa.Engine, user: str, *, note: str = "") -> Block:
     now = clock.now()
     with database.reading(engine) as connection:
         bots = list_bots(connection)
-        open_bots = [bot.name for bot in bots if people.is_open(connection, bot.name)]
-        theirs = [(bot, people.reviewer(connection, bot.name, user)) for bot in bots if bot.name not in open_bots]
-        shown = [_standing(connection, bot, reviewer, now) for bot, reviewer in theirs if reviewer]
-        in_channels = [bot.name for bot in bots if bot.name in open_bots and bot.slack_channel]
-    return home(user, shown, in_channels, now, note=note)
+        is_open = {bot.name: people.is_open(connection, bot.name) for bot in bots}
+        asked = ((bot, people.reviewer(connection, bot.name, user)) for bot in bots if not is_open[bot.name])
+        theirs = [(bot, reviewer) for bot, reviewer in asked if reviewer]
+        shown = [_standing(connection, bot, reviewer, now) for bot, reviewer in theirs[:MOST_BOTS]]
+    hidden = [bot.name for bot, _ in theirs[MOST_BOTS:]]
+    in_channels = [bot.name for bot in bots if is_open[bot.name] and bot.slack_channel]
+    return home(user, shown, Beside(hidden, in_channels), now, note=note)
 
 
 def _standing(connection: sa.Connection, bot: Bot, reviewer: Reviewer, now: datetime) -> Standing:

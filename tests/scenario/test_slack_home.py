@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 from slack_bolt import BoltRequest
 
-from integrations.slack import http, people, run
+from integrations.slack import home, http, people, run
 from integrations.slack.app import create_bolt
 from service import database, tables
 from service.app import create_app
@@ -22,7 +22,7 @@ from service.reviews.rules import resolve_votes
 from service.reviews.schemas import Reviewer, Vote
 from tests.support import channel
 from tests.support.channel import Clock, eventually
-from tests.support.shop import AT, BOT, add_card, add_turn, deal
+from tests.support.shop import AT, BOT, add_card, add_turn, deal, open_shop
 from tests.support.slack import Json, Slack
 
 Act = Callable[[Json], None]
@@ -191,6 +191,18 @@ def test_a_bot_shows_only_to_whom_it_lists_and_an_open_one_is_named(desk: Contex
     assert (see("U2")[0], see("U2")[-2]) == ("bank", open_one)
 
 
+def test_bots_beyond_the_room_of_a_view_are_only_named(desk: Context, see: See) -> None:
+    names = [f"bot-{n:02}" for n in range(31)]
+    with database.writing(desk.engine) as connection:
+        for name in names:
+            create_bot(connection, name, AT)
+    for name in names:
+        give(desk.engine, bot=name)
+    shown = see()
+    assert [line for line in shown if line.startswith("bot-")] == names[:30]
+    assert "Not shown for want of room: bot-30." in shown
+
+
 def test_review_opens_the_modal(desk: Context, slack: Slack, act: Act, see: See) -> None:
     give(desk.engine)
     deal(desk.engine, "my text")
@@ -236,6 +248,23 @@ def test_a_tab_that_slack_does_not_take_is_drawn_at_the_next_opening(
     assert slack.homes == {}
     clock.at += timedelta(minutes=2)
     assert see()[0] == "shop"
+
+
+def test_it_is_drawn_on_both_databases(engine: sa.Engine) -> None:
+    open_shop(engine)
+    give(engine)
+    deal(engine, "waits")
+    answered = add_card(engine, turn := add_turn(engine, "answered"), status="resolved")
+    own = {"bot": BOT, "card_id": answered, "answer": "intent", "intent_id": 1, "at": AT}
+    with database.writing(engine) as connection:
+        vote = own | {"id": 1, "reviewer": "slack:U1", "surface": "slack", "click_id": "c"}
+        connection.execute(tables.vote.insert(), vote)
+        label = own | {"turn_id": turn, "use": "train", "origin": "vote", "vote_id": 1}
+        connection.execute(tables.label.insert(), label)
+    put_in_force(engine)
+    shown = lines(home.draw(engine, "U1"))
+    assert shown[1].startswith("1 card waits for you.")
+    assert shown[5].endswith("the label of 1 turn.")
 
 
 def test_the_messages_tab_draws_nothing(slack: Slack, act: Act) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from integrations.slack.blocks.elements import Block, actions, button, context, cut, plain, rich, section, words
 from integrations.slack.blocks.names import START
+from integrations.slack.manifest import COMMAND
 from service.learning.stopping import Estimate
 from service.reviews.budget import Week
 from service.reviews.schemas import Reliability
@@ -39,13 +40,22 @@ class Standing(NamedTuple):
     champion: Champion | None
 
 
-def home(user: str, bots: Sequence[Standing], open_bots: Sequence[str], at: datetime, *, note: str = "") -> Block:
-    """`open_bots`: those that list nobody, and are reviewed in their channels."""
-    shown = [context(note)] if note else []
-    for standing in bots[:MOST_BOTS]:
-        shown += _bot(standing)
-    shown += [context(text) for text in (*_beside(user, bots, open_bots), f"As of {at:%Y-%m-%d %H:%M} UTC.")]
-    return {"type": "home", "blocks": shown}
+class Beside(NamedTuple):
+    """Names of bots that are not shown: beyond `MOST_BOTS`; and those that list nobody, which are reviewed in their
+    channels."""
+
+    hidden: Sequence[str] = ()
+    open: Sequence[str] = ()
+
+
+def home(user: str, bots: Sequence[Standing], beside: Beside, at: datetime, *, note: str = "") -> Block:
+    """At most `MOST_BOTS`."""
+    notes = [note] if note else []
+    if not bots:
+        notes.append(f"No bot lists you as a reviewer: please ask its owner to add you ({user}).")
+    after = [*_beside(beside), f"As of {at:%Y-%m-%d %H:%M} UTC."]
+    shown = (block for standing in bots for block in _bot(standing))
+    return {"type": "home", "blocks": [*map(context, notes), *shown, *map(context, after)]}
 
 
 def _bot(standing: Standing) -> list[Block]:
@@ -57,14 +67,16 @@ def _bot(standing: Standing) -> list[Block]:
     ]
 
 
-def _beside(user: str, bots: Sequence[Standing], open_bots: Sequence[str]) -> list[str]:
-    found = [] if bots else [f"No bot lists you as a reviewer: please ask its owner to add you ({user})."]
-    if hidden := [one.bot for one in bots[MOST_BOTS:]]:
-        found.append(cut(f"Not shown for want of room: {', '.join(hidden)}.", NAMES_TEXT))
-    if open_bots:
-        listed = cut(", ".join(open_bots), NAMES_TEXT)
-        found.append(f"Reviewed in their own channels, by everybody there: {listed}. Type /fencepost review there.")
-    return found
+def _beside(beside: Beside) -> list[str]:
+    """
+    >>> _beside(Beside(hidden=["tea"], open=["bank", "shop"]))  # doctest: +NORMALIZE_WHITESPACE
+    ['Not shown for want of room: tea.',
+     'Reviewed in their own channels, by everybody there: bank, shop. Type /fencepost review there.']
+    """
+    hidden, listed = (cut(", ".join(names), NAMES_TEXT) for names in beside)
+    found = [f"Not shown for want of room: {hidden}."] if hidden else []
+    how = f"Type {COMMAND} review there."
+    return [*found, f"Reviewed in their own channels, by everybody there: {listed}. {how}"] if listed else found
 
 
 def _queue(standing: Standing) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from integrations.slack.blocks import questions
 from integrations.slack.blocks.channel import card, cards, gone
 from integrations.slack.blocks.elements import Block, Message
-from integrations.slack.blocks.home import Champion, Standing, home
+from integrations.slack.blocks.home import Beside, Champion, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
 from integrations.slack.blocks.reasons import reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
@@ -90,7 +90,7 @@ def surfaces() -> dict[str, Message | Block]:
         "new_intent": questions.new(OPEN, MESSAGE),
         "entities": questions.entities(flight, MESSAGE, "a flight to [Lyon](city) [tomorrow](date)", flying),
         "why": questions.why(OPEN, MESSAGE, reasons(OPEN, 7)),
-        "home": home("U0ANA", [STANDING], ["shop"], now()),
+        "home": home("U0ANA", [STANDING], Beside(open=["shop"]), now()),
     }
 
 
