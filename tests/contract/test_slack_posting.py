@@ -217,6 +217,11 @@ def test_an_error_that_is_not_known_here_is_said_with_where_slack_explains_it(en
     )
 
 
+OLD_POST = sa.text("INSERT INTO post VALUES (:card, 'shop', 'C0SUPPORT', :status, :at, :at, :ts)").bindparams(
+    sa.bindparam("at", type_=tables.Instant)
+)
+
+
 def test_posts_of_before_are_messages_of_one_card_and_come_back(engine: sa.Engine) -> None:
     open_shop(engine)
     names = ["sending", "posted", "closed", "failed", "behind"]
@@ -227,10 +232,8 @@ def test_posts_of_before_are_messages_of_one_card_and_come_back(engine: sa.Engin
         _go(connection, "downgrade", _before("0009"))
         for name in names:
             status = {"behind": "posted"}.get(name, name)
-            values = {"card": cards[name], "status": status, "at": AT.replace(tzinfo=None), "ts": f"{name}.1"}
-            connection.execute(
-                sa.text("INSERT INTO post VALUES (:card, 'shop', 'C0SUPPORT', :status, :at, :at, :ts)"), values
-            )
+            values = {"card": cards[name], "status": status, "at": AT, "ts": f"{name}.1"}
+            connection.execute(OLD_POST, values)
         before = _posts(connection)
         _go(connection, "upgrade", "head")
     with database.reading(engine) as connection:
