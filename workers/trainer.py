@@ -36,6 +36,7 @@ from workers.distinct import distinct
 from workers.heads import TOLERANCE, Data, Draw, Prototypes
 from workers.held_out import CONFIDENCE, Trial, Tuning
 from workers.hints import Examples, Hints, Judged, Known, heed, in_columns, no_examples
+from workers.regression import Linear
 
 LOG_LIMIT = 20_000
 LEAST_GUESS = 1e-3  # probability
@@ -106,9 +107,8 @@ def fit(
             data, trial = _with_weak(data, checked, trial, draw, examples, of_folds, tuning.c)
     used = draw(data)
     linear = heads.regress(data, used, tuning.c, TOLERANCE, trial.linear[0] if trial else None)
-    mapped = held_out.mapped_trial(checked, trial, draw, tuning.c, rng) if trial and _is_few(data) else None
-    if trial and mapped and held_out.pays(checked, mapped, trial):
-        linear, trial = heads.mapped(data, linear, draw, tuning.c, rng), mapped
+    if trial and _is_few(data):
+        linear, trial = _with_map(data, checked, linear, trial, draw, tuning.c, rng)
     head = heads.head_of(data, used, center, linear)
     return Fitted(
         _calibrated(head, labels, log, checked, trial),
@@ -174,6 +174,16 @@ def _with_weak(
 def _is_few(data: Data) -> bool:
     """So few labels that a map of the vectors tells them apart better (workers/projection.py)."""
     return MAPPED_FROM <= int(np.count_nonzero(data.column >= 0)) < MAPPED_TO
+
+
+def _with_map(
+    data: Data, checked: Data, linear: Linear, trial: Trial, draw: Draw, c: float, rng: np.random.Generator
+) -> tuple[Linear, Trial]:
+    """On mapped vectors, and the trial of heads mapped likewise; as it was where that does not pay."""
+    tried = held_out.mapped_trial(checked, trial, draw, c, rng)
+    if not held_out.pays(checked, tried, trial):
+        return linear, trial
+    return heads.mapped(data, linear, draw, c, rng), tried
 
 
 def _calibrated(head: Head, labels: Labels, log: Floats2d, data: Data, trial: Trial | None) -> Head:

@@ -14,7 +14,8 @@ card; a split is decided where an answer has a chance of .9 at least):
   people (.9) it had 85 % right (69 % in the worst run) after 300 cards, 92 % after 600.
 * After 100 cards it had 90 % right, and 78 % in the worst run: so nobody is weighed before they gave `LEAST` answers.
 
-Without the prior it gives the same answers as crowd-kit's `OneCoinDawidSkene`, whose dependencies weigh 200 MB.
+Without the prior it gave the same answers as crowd-kit's `OneCoinDawidSkene` on 300 simulated
+cards; that one's dependencies weigh 200 MB.
 """
 
 from collections import Counter

@@ -3,11 +3,11 @@
 import sqlalchemy as sa
 
 from integrations.slack import people
-from integrations.slack.blocks import Block, Place, questions
+from integrations.slack.blocks import Block, questions
 from integrations.slack.blocks.metadata import Asked
 from integrations.slack.blocks.names import Question
 from integrations.slack.blocks.reasons import reasons
-from service import clock, database, tables
+from service import clock, database
 from service.errors import CardClosed
 from service.intents.schemas import Intent
 from service.intents.store import by_name, get_intent
@@ -61,11 +61,3 @@ def _likeliest(connection: sa.Connection, shown: CardView, mine: StoredVote | No
         return get_intent(connection, shown.bot, mine.intent_id)
     is_known = bool(shown.choices) and shown.choices[0].probability is not None
     return by_name(connection, shown.bot, shown.choices[0].intent) if is_known else None
-
-
-def text_of(connection: sa.Connection, place: Place) -> str:
-    """The card's text; "" once it is forgotten."""
-    content = tables.turn_content.c
-    query = sa.select(content.text).join(tables.card, tables.card.c.turn_id == content.turn_id)
-    where = (tables.card.c.bot == place.bot, tables.card.c.id == place.card)
-    return connection.scalar(query.where(*where)) or ""

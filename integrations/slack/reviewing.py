@@ -9,7 +9,7 @@ from integrations.slack.blocks import Block
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.review import Progress, nothing_left, refused, review
 from integrations.slack.desk import REFUSALS, reason
-from service import clock, database, tables
+from service import clock, database
 from service.bots.hours import day_start
 from service.bots.store import get_bot
 from service.reviews import budget, store
@@ -45,13 +45,7 @@ def progress(connection: sa.Connection, bot: str, reviewer: str, now: datetime) 
     if last is None:
         return Progress(today)
     answer = cards.answer_of(connection, bot, last, reviewer)
-    return Progress(today, last, _text(connection, last), answer)
-
-
-def _text(connection: sa.Connection, card: str) -> str:
-    content = tables.turn_content.c
-    query = sa.select(content.text).join(tables.card, tables.card.c.turn_id == content.turn_id)
-    return connection.scalar(query.where(tables.card.c.id == card)) or ""
+    return Progress(today, last, store.text_of(connection, bot, last), answer)
 
 
 def coming(connection: sa.Connection, bot: str, now: datetime) -> str:

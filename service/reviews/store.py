@@ -158,6 +158,12 @@ def _is_free(reviewer: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]
     return ~_answered_by(reviewer), _has_room(reviewer, now), has_text()
 
 
+def text_of(connection: sa.Connection, bot: str, card_id: str) -> str:
+    """The text of the card's turn; "" once it is forgotten."""
+    query = sa.select(CONTENT.c.text).join(CARD, CARD.c.turn_id == CONTENT.c.turn_id)
+    return connection.scalar(query.where(CARD.c.bot == bot, CARD.c.id == card_id)) or ""
+
+
 def has_text() -> sa.ColumnElement[bool]:
     """The card's turn is not forgotten."""
     return sa.exists().where(CONTENT.c.turn_id == CARD.c.turn_id)

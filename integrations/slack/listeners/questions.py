@@ -14,7 +14,7 @@ from integrations.slack.desk import REFUSALS, Desk, reason
 from integrations.slack.listeners.shown import InModal, OnMessage, Shown, bring_up, open_view, push_view, shown_of
 from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service.errors import FencepostError
-from service.reviews import brackets
+from service.reviews import brackets, store
 from service.reviews.schemas import Vote
 
 Filled = Mapping[str, str]  # by field, "" where nothing was filled in
@@ -95,7 +95,7 @@ def _new(_place: Place, filled: Filled, click_id: str, _connection: sa.Connectio
 
 
 def _entities(place: Place, filled: Filled, click_id: str, connection: sa.Connection) -> Vote:
-    spans = brackets.parse(asking.text_of(connection, place), filled["entities"])
+    spans = brackets.parse(store.text_of(connection, *place), filled["entities"])
     intent = intent_name(connection, place.bot, filled["intent"])
     return Vote(answer="intent", intent=intent, spans=spans, click_id=click_id)
 
