@@ -82,6 +82,15 @@ def test_badge_is_given_no_more_candidates_than_it_can_hold(monkeypatch: pytest.
     assert len(set(ask("scikit-activeml:badge", 20))) == 20
 
 
+@pytest.mark.parametrize("name", ["small-text:coreset", "modal:ranked_batch"])
+def test_a_slow_peer_is_given_some_of_the_turns_drawn_at_random(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "CANDIDATES", 12)
+    asks = [ask(name, 6, seed=seed) for seed in range(20)]
+    assert all(len(set(asked)) == 6 for asked in asks)
+    assert len({at for asked in asks for at in asked}) > 12
+    assert len(set(ask(name, 20))) == 20
+
+
 def test_dropquery_asks_the_head_about_turns_with_coordinates_dropped() -> None:
     pytest.importorskip("skactiveml")
     seen: list[Floats2d] = []

@@ -20,7 +20,7 @@ from workers.bench import production
 from workers.bench.curves import Curve, Plan, Scored, area, draw, labels_to_match
 from workers.bench.data import Data, read
 from workers.bench.learners import View, learner
-from workers.bench.peers import PEERS, SLOW
+from workers.bench.peers import PEERS
 from workers.bench.reference import Reference, reference
 from workers.bench.turns import Task, encode
 from workers.progress import Progress
@@ -125,8 +125,8 @@ def _units(options: Options) -> Iterator[_Unit]:
     seeds = range(options.seeds)
     if options.scenario == "production":
         yield from (_Unit(None, seed) for seed in seeds)
-    for name in sorted(options.strategies, key=lambda name: name not in SLOW):
-        yield from (_Unit(name, seed) for seed in (seeds[:1] if name in SLOW else seeds))
+    for name in options.strategies:
+        yield from (_Unit(name, seed) for seed in seeds)
 
 
 def _jobs(units: Sequence[_Unit]) -> int:
