@@ -23,6 +23,7 @@ PENDING_S = 120
 class Job(StrEnum):
     RANK = "workers.jobs.rank"  # choose the next batch of cards
     DISPATCH = "integrations.slack.jobs.dispatch"  # post cards to Slack
+    NEWS = "integrations.slack.jobs.news"  # what a bot's channel is told besides cards
     PEOPLE = "integrations.slack.jobs.people"  # members of user groups
     RESOLVE = "workers.jobs.resolve"  # votes to labels
     TRAIN = "workers.jobs.train"  # a challenger from the labels

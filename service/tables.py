@@ -442,6 +442,29 @@ post = Table(  # which message a card stands on, and what the message shows of i
     Index("post_by_shown", "shown"),
 )
 
+notice = Table(  # what a channel is told besides cards, kept before it is posted: it is told once
+    "notice",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("key", String(80), nullable=False),  # what it is about: the fence
+    Column("created_at", Instant, nullable=False),
+    Column("news", JSON, nullable=False),  # names, ids and numbers, no text of users
+    Column("message_id", String(32)),  # NULL: not posted yet
+    Column("decision", String(12), nullable=False, default=""),  # an owner's: promote, hold; late: it was too late
+    Column("decided_by", String(200), nullable=False, default=""),
+    Column("shown", String(12), nullable=False, default=""),  # the decision that the message shows; "?": not known
+    UniqueConstraint("bot", "key"),
+    Index("notice_by_message", "message_id"),
+)
+
+notice_turn = Table(  # turns whose text a notice quotes
+    "notice_turn",
+    metadata,
+    Column("notice_id", Id, primary_key=True, autoincrement=False),
+    Column("turn_id", Id, primary_key=True, autoincrement=False),
+)
+
 slack_pace = Table(  # how fast Slack is asked, over all processes
     "slack_pace",
     metadata,

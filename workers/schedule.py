@@ -26,6 +26,7 @@ TICK_S = 1.0
 INTERVAL_S: Mapping[Job, int] = {
     Job.RESOLVE: 20,  # sweeps up votes whose request was lost
     Job.DISPATCH: 20,
+    Job.NEWS: 300,
     Job.PEOPLE: 600,
     Job.RANK: 60,  # does nothing above the low-water mark
     Job.RESCORE: 60,  # turns no champion has seen
@@ -35,7 +36,7 @@ INTERVAL_S: Mapping[Job, int] = {
     Job.TRAIN: 6 * 3600,  # does nothing without new labels
     Job.PROPOSE: 7 * 24 * 3600,  # and after each promotion
 }
-OF_SLACK = {Job.DISPATCH, Job.PEOPLE}
+OF_SLACK = {Job.DISPATCH, Job.NEWS, Job.PEOPLE}
 
 
 def tick(

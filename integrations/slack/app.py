@@ -9,7 +9,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from integrations.slack import listeners, slash
-from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, MORE, OTHER, SKIP, START
+from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, HOLD, MORE, OTHER, PROMOTE, SKIP, START
 from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, open_desk
 from integrations.slack.manifest import COMMAND, REPORT
@@ -45,6 +45,8 @@ def register(app: App, desk: Desk) -> None:
     app.action(SKIP)(partial(listeners.on_skip, desk=desk))
     app.action(AGAIN)(partial(listeners.on_again, desk=desk))
     app.action(START)(partial(listeners.on_start, desk=desk))
+    app.action(PROMOTE)(partial(listeners.on_promote, desk=desk))
+    app.action(HOLD)(partial(listeners.on_hold, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
     for question in listeners.VOTES:
         app.view(question)(partial(listeners.on_answer, desk=desk))

@@ -1,4 +1,5 @@
-"""One run for a bot's channel: what it shows is brought up to what SQL says, and new cards are posted."""
+"""One run for a bot's channel: what it shows is brought up to what SQL says, and new notices and
+cards are posted."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def dispatch(client: PatientClient, bot: str, *, pause: Pause = time.sleep) -> i
     if found.archived_at is None and not is_quiet(found, client.now()):
         steps.insert(1, Finder(sender).settle)
         if found.slack_channel:
-            steps.append(lambda: sender.post(found.slack_channel))
+            steps += [lambda: sender.tell(found.slack_channel), lambda: sender.post(found.slack_channel)]
     for step in steps:
         _try(step, bot)
     return sender.posted

@@ -1,11 +1,12 @@
-"""A message drawn from SQL: its cards one below the other, each with its buttons or with who said what."""
+"""A message drawn from SQL: a notice, or cards one below the other, each with its buttons or with who said what."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from integrations.slack import blocks, cards
+from integrations.slack import blocks, cards, messages, notices
 from integrations.slack.blocks import Message, Place, Said
 from integrations.slack.messages import GONE, Shown
 from service.errors import TurnNotFound
@@ -20,10 +21,10 @@ TEXT = 8_000
 
 
 class Drawing(NamedTuple):
-    """A message as it should be now, and what it then shows of each card, by id."""
+    """A message as it should be now; `remember` writes down what it then shows."""
 
     message: Message
-    shown: Mapping[str, Shown]
+    remember: Callable[[sa.Connection], None]
 
 
 class _Part(NamedTuple):
@@ -33,10 +34,19 @@ class _Part(NamedTuple):
     shown: Shown
 
 
-def draw(connection: sa.Connection, bot: str, card_ids: Sequence[str]) -> Drawing:
-    parts = {card_id: _part(connection, Place(bot, card_id)) for card_id in card_ids}
-    message = blocks.cards([part.drawn for part in parts.values()])
-    return Drawing(message, {card_id: part.shown for card_id, part in parts.items()})
+def draw(connection: sa.Connection, bot: str, message_id: str) -> Drawing | None:
+    """None: nothing stands on the message."""
+    if notice := notices.on_message(connection, message_id):
+        message, turn_ids = notices.draw(connection, notice)
+        return Drawing(message, partial(notices.shows, found=notice, turn_ids=turn_ids))
+    parts = {card_id: _part(connection, Place(bot, card_id)) for card_id in messages.cards_of(connection, message_id)}
+    if not parts:
+        return None
+    shown = {card_id: part.shown for card_id, part in parts.items()}
+    return Drawing(
+        blocks.cards([part.drawn for part in parts.values()]),
+        partial(messages.shows, message_id=message_id, shown=shown),
+    )
 
 
 def _part(connection: sa.Connection, place: Place) -> _Part:

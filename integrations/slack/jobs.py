@@ -5,9 +5,10 @@ import os
 import structlog
 
 from integrations.slack import dispatch as dispatching
+from integrations.slack import news as looking
 from integrations.slack import people_sync
 from integrations.slack.client import posting
-from service import jobs
+from service import clock, jobs
 from service.context import opened
 from service.jobs import Job
 from service.settings import Settings
@@ -21,6 +22,14 @@ def dispatch(bot: str) -> None:
         jobs.begin(context.redis, Job.DISPATCH, bot)
         if context.settings.slack_bot_token:
             dispatching.dispatch(posting(context.settings, context.engine), bot)
+
+
+def news(bot: str) -> None:
+    """Write the notices that the bot's channel should see; nothing without a token."""
+    with opened(Settings.from_env(os.environ)) as context:
+        jobs.begin(context.redis, Job.NEWS, bot)
+        if context.settings.slack_bot_token:
+            looking.look(context.engine, bot, clock.now())
 
 
 def people(bot: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from integrations.slack import messages
-from integrations.slack.messages import Message, Shown
+from integrations.slack.messages import Message
 from integrations.slack.sending import EVENT_TYPE, METHOD, Sender
 from service import database
 
@@ -49,8 +49,7 @@ class Finder:
             self._client.chat_delete(channel=message.channel, ts=twin)
         with database.writing(self._client.engine) as connection:
             messages.settle(connection, message.id, "posted", copies[0])
-            unknown = dict.fromkeys(messages.cards_of(connection, message.id), Shown("", 0))
-            messages.shows(connection, message.id, unknown)
+            messages.shows_nothing_known(connection, message.id)
 
     def _copies(self, message: Message) -> Iterator[str]:
         """The `ts` of each message in the channel that says it is this one."""

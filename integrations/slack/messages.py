@@ -1,4 +1,4 @@
-"""Slack messages and the cards on them, in SQL.
+"""Slack messages and what stands on them, in SQL: cards, or one notice.
 
 A message is `sending` from before the request until its outcome is known, then `posted`, or `failed` when Slack will
 not have it. One that was sent twice stays `sending`, with its `ts`, until the history was looked through for a twin. A
@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from integrations.slack import notices
 from service import database, tables
 from service.reviews.store import has_text
 
-MESSAGE, POST, CARD = tables.message, tables.post, tables.card
+MESSAGE, POST, CARD, NOTICE = tables.message, tables.post, tables.card, tables.notice
 CLAIM, CONTENT, TURN, VOTE = tables.claim, tables.turn_content, tables.turn, tables.vote
 Status = Literal["sending", "posted", "failed"]
 UNKNOWN_AFTER = timedelta(seconds=30)  # a request that was not answered by then never will be
@@ -107,10 +108,24 @@ def reserve(connection: sa.Connection, bot: str, channel: str, card_ids: Sequenc
     rows = [{"card_id": card_id, "message_id": message_id} for card_id in sorted(card_ids)]  # in one order: no deadlock
     if not database.insert_new(connection, POST, rows):
         return None
+    _add(connection, message_id, bot, channel, now)
+    return message_id
+
+
+def reserve_notice(connection: sa.Connection, bot: str, channel: str, notice_id: int, now: datetime) -> str | None:
+    """A message of this notice, now `sending`; None when another dispatcher has taken it."""
+    message_id = uuid.uuid4().hex
+    where = (NOTICE.c.id == notice_id, NOTICE.c.message_id.is_(None))
+    if not connection.execute(sa.update(NOTICE).where(*where).values(message_id=message_id)).rowcount:
+        return None
+    _add(connection, message_id, bot, channel, now)
+    return message_id
+
+
+def _add(connection: sa.Connection, message_id: str, bot: str, channel: str, now: datetime) -> None:
     times = dict.fromkeys(("first_at", "attempted_at", "redraw_at"), now)
     row = {"id": message_id, "bot": bot, "channel": channel, "status": "sending", "ts": ""} | times
     connection.execute(MESSAGE.insert(), row)
-    return message_id
 
 
 def unknown(connection: sa.Connection, bot: str, now: datetime) -> list[Message]:
@@ -132,24 +147,26 @@ def settle(connection: sa.Connection, message_id: str, status: Status, ts: str =
 
 
 def drop(connection: sa.Connection, message_id: str) -> None:
-    """Its cards may be posted again."""
+    """What stood on it may be posted again."""
     connection.execute(sa.delete(MESSAGE).where(MESSAGE.c.id == message_id))
     connection.execute(sa.delete(POST).where(POST.c.message_id == message_id))
+    connection.execute(sa.update(NOTICE).where(NOTICE.c.message_id == message_id).values(message_id=None))
 
 
 def release(connection: sa.Connection, message_id: str) -> None:
-    """The message is not in Slack: its cards may be posted at any time. One that was tried before stays, for an earlier
-    one may yet turn up in the history."""
+    """The message is not in Slack: what stands on it may be posted at any time. One that was tried before stays, for an
+    earlier one may yet turn up in the history."""
     where = (MESSAGE.c.status == "sending", MESSAGE.c.attempted_at == MESSAGE.c.first_at)
     if connection.scalar(sa.select(MESSAGE.c.id).where(MESSAGE.c.id == message_id, *where)):
         drop(connection, message_id)
 
 
 def is_wanted(connection: sa.Connection, message_id: str) -> bool:
-    """Whether any of its cards wants an answer."""
-    query = sa.select(CARD.c.id).join(POST, POST.c.card_id == CARD.c.id)
-    where = (POST.c.message_id == message_id, CARD.c.status == "open")
-    return connection.scalar(query.where(*where).limit(1)) is not None
+    """Whether any of its cards wants an answer, or it is a notice."""
+    is_on_it = (POST.c.message_id == message_id) & (POST.c.card_id == CARD.c.id)
+    is_card = sa.exists().where(is_on_it, CARD.c.status == "open")
+    is_notice = sa.exists().where(NOTICE.c.message_id == message_id)
+    return bool(connection.scalar(sa.select(is_card | is_notice)))
 
 
 def claim(connection: sa.Connection, message_id: str, now: datetime, lease: timedelta) -> timedelta:
@@ -174,6 +191,12 @@ def shows(connection: sa.Connection, message_id: str, shown: Mapping[str, Shown]
         connection.execute(sa.update(POST).where(*where).values(shown=status, vote_id=vote_id))
 
 
+def shows_nothing_known(connection: sa.Connection, message_id: str) -> None:
+    """It will be redrawn."""
+    connection.execute(sa.update(POST).where(POST.c.message_id == message_id).values(shown="", vote_id=0))
+    connection.execute(sa.update(NOTICE).where(NOTICE.c.message_id == message_id).values(shown="?"))
+
+
 def behind(connection: sa.Connection, bot: str, now: datetime, limit: int) -> list[str]:
     """Ids of messages that do not show what SQL says, and may be redrawn; the one that waits longest first. A
     correction, or a turn forgotten, that could not be shown for a week is not looked for any more."""
@@ -193,6 +216,7 @@ def _touched(bot: str, now: datetime) -> sa.CompoundSelect[Any]:
         of_card.where(CARD.c.bot == bot, CARD.c.status.in_(UNDECIDED)),
         message_id.join(VOTE, is_unseen).where(VOTE.c.bot == bot, VOTE.c.at > since),
         of_card.join(TURN, TURN.c.id == CARD.c.turn_id).where(TURN.c.bot == bot, TURN.c.forgotten_at > since),
+        sa.select(NOTICE.c.message_id).where(NOTICE.c.bot == bot, notices.is_behind()),
     )
 
 
@@ -215,4 +239,5 @@ def _behind() -> sa.Select[Any]:
         .where(POST.c.message_id == MESSAGE.c.id, differs)
         .correlate(MESSAGE)
     )
-    return sa.select(MESSAGE.c.id).where(MESSAGE.c.status == "posted", is_card_behind)
+    is_notice_behind = sa.exists().where(NOTICE.c.message_id == MESSAGE.c.id, notices.is_behind()).correlate(MESSAGE)
+    return sa.select(MESSAGE.c.id).where(MESSAGE.c.status == "posted", is_card_behind | is_notice_behind)

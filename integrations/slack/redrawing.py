@@ -41,18 +41,18 @@ class Redrawer:
         self._lock = threading.Lock()
 
     def redraw_card(self, card_id: str, ts: str) -> None:
-        """The message that the card stands on; `ts` as in `redraw`."""
+        """The message that the card stands on; `ts` as in the function `redraw`."""
         with database.reading(self._client.engine) as connection:
             message_id = messages.of_card(connection, card_id)
         if message_id is not None:
-            self._redraw(message_id, ts)
+            self.redraw(message_id, ts)
 
-    def _redraw(self, message_id: str, ts: str) -> None:
+    def redraw(self, message_id: str, ts: str) -> None:
         """Where somebody clicked; then the message itself, in case that was a twin."""
         if wait := redraw(self._client, message_id, ts):
             self._later(message_id, ts, wait)
         elif ts:
-            self._redraw(message_id, "")
+            self.redraw(message_id, "")
 
     def _later(self, message_id: str, ts: str, wait: timedelta) -> None:
         with self._lock:
@@ -67,7 +67,7 @@ class Redrawer:
         with self._lock:
             self._waiting.discard((message_id, ts))  # first: what changes from here on wants a redraw of its own
         try:
-            self._redraw(message_id, ts)
+            self.redraw(message_id, ts)
         except sa.exc.SQLAlchemyError as error:  # the next dispatch draws it
             log.warning("slack.redraw_failed", message=message_id, error=type(error).__name__)
 
@@ -77,8 +77,8 @@ def redraw(client: PatientClient, message_id: str, ts: str = "") -> timedelta:
 
     `ts` is where somebody clicked: the message itself, one that is not known to have arrived, or its twin."""
     with database.reading(client.engine) as connection:
-        found, card_ids = messages.get(connection, message_id), messages.cards_of(connection, message_id)
-        if found is None or not card_ids:
+        found = messages.get(connection, message_id)
+        if found is None:
             return DONE
         is_other = ts != "" and (ts != found.ts or found.status != "posted")
         if not is_other and not messages.is_behind(connection, message_id):
@@ -87,7 +87,9 @@ def redraw(client: PatientClient, message_id: str, ts: str = "") -> timedelta:
         return wait
     started = client.now()
     with database.reading(client.engine) as connection:
-        drawing = draw(connection, found.bot, card_ids)
+        drawing = draw(connection, found.bot, message_id)
+    if drawing is None:
+        return DONE
     try:
         _update(client, found.channel, ts or found.ts, drawing.message)
     except FAILURES as error:
@@ -96,7 +98,7 @@ def redraw(client: PatientClient, message_id: str, ts: str = "") -> timedelta:
         messages.redraw_from(connection, message_id, started + EVERY)
         if is_other:
             return DONE
-        messages.shows(connection, message_id, drawing.shown)
+        drawing.remember(connection)
         return EVERY if messages.is_behind(connection, message_id) else DONE
 
 

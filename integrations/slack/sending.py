@@ -1,4 +1,4 @@
-"""Cards into the channel, several a message, each card on one.
+"""Cards into the channel, several a message, each card on one; notices, a message each.
 
 The message's row is committed before the request. What Slack certainly refused is put back; a request whose outcome is
 unknown (no answer, a 5xx) is left alone for 30 s, then looked up (`lookup`), and sent again only when it is not there.
@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from integrations.slack import messages, pace
+from integrations.slack import messages, notices, pace
 from integrations.slack.client import FAILURES, NotAsked, PatientClient, error_name, outcome
 from integrations.slack.drawing import draw, how_many_fit
 from service import database
@@ -40,6 +40,19 @@ class Sender:
         """Post cards until enough wait for an answer."""
         while card_ids := self._next():
             self._post(channel, card_ids)
+
+    def tell(self, channel: str) -> None:
+        """Post the notices that wait, the oldest first."""
+        while notice_id := self._next_notice():
+            self.wait_for(METHOD, channel)
+            with database.writing(self.client.engine) as connection:
+                message_id = messages.reserve_notice(connection, self.bot, channel, notice_id, self.client.now())
+            if message_id is not None:
+                self.send(channel, message_id)
+
+    def _next_notice(self) -> int | None:
+        with database.reading(self.client.engine) as connection:
+            return notices.waiting(connection, self.bot, self.client.now())
 
     def _next(self) -> list[str]:
         with database.reading(self.client.engine) as connection:
@@ -77,10 +90,12 @@ class Sender:
 
     def send(self, channel: str, message_id: str, *, is_again: bool = False) -> bool:
         """Whether the message is in the channel now; one that Slack will not have is put back, or failed when it is a
-        single card's."""
+        notice or a single card's."""
         with database.reading(self.client.engine) as connection:
-            card_ids = messages.cards_of(connection, message_id)
-            drawing = draw(connection, self.bot, card_ids)
+            cards = len(messages.cards_of(connection, message_id))
+            drawing = draw(connection, self.bot, message_id)
+        if drawing is None:
+            return False
         try:
             answer = self.client.chat_postMessage(
                 channel=channel,
@@ -91,15 +106,15 @@ class Sender:
                 unfurl_media=False,
             )
         except FAILURES as error:
-            self._failed(message_id, error, len(card_ids))
+            self._failed(message_id, error, cards)
             if outcome(error) == "refused":
                 return False
             raise
         with database.writing(self.client.engine) as connection:
             # Sent again: the first message may turn up late in the history, so it is looked through once more.
             messages.settle(connection, message_id, "sending" if is_again else "posted", str(answer["ts"]))
-            messages.shows(connection, message_id, drawing.shown)
-        self.posted += len(card_ids)
+            drawing.remember(connection)
+        self.posted += cards
         return True
 
     def _failed(self, message_id: str, error: Exception, cards: int) -> None:

@@ -1,7 +1,7 @@
 """A bot's quiet hours and its reviewers' days, in its time zone."""
 
 import re
-from datetime import UTC, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -54,7 +54,16 @@ def is_quiet(bot: Bot, now: datetime) -> bool:
     return bool(bot.quiet_hours) and parse(bot.quiet_hours).hold(now.astimezone(zone(bot.timezone)).time())
 
 
+def local_date(bot: Bot, now: datetime) -> date:
+    """Today in the bot's time zone."""
+    return now.astimezone(zone(bot.timezone)).date()
+
+
+def at_time(bot: Bot, day: date, hour: int = 0) -> datetime:
+    """When the day's hour begins in the bot's time zone."""
+    return datetime.combine(day, time(hour), zone(bot.timezone)).astimezone(UTC)
+
+
 def day_start(bot: Bot, now: datetime) -> datetime:
     """The last midnight in the bot's time zone."""
-    midnight = now.astimezone(zone(bot.timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight.astimezone(UTC)
+    return at_time(bot, local_date(bot, now))

@@ -18,7 +18,7 @@ from service.settings import Settings
 
 @click.group("classifiers")
 def classifiers_group() -> None:
-    """A bot's classifiers: list, show, rollback."""
+    """A bot's classifiers: list, show, promote, rollback."""
 
 
 @classifiers_group.command("list")
@@ -59,6 +59,17 @@ def roll_back(settings: Settings, bot: str, n: int) -> None:
     """Put a classifier that was in force before back in force, at once."""
     with opened(settings) as context:
         operations.roll_back(context, bot, n, now(), who=at_terminal())
+    click.echo(f"classifier {n} of {bot} is in force")
+
+
+@classifiers_group.command("promote")
+@click.argument("bot")
+@click.argument("n", type=int)
+@click.pass_obj
+def promote(settings: Settings, bot: str, n: int) -> None:
+    """Put a challenger in force that its gate held, at once."""
+    with opened(settings) as context:
+        operations.promote(context, bot, n, now(), who=at_terminal())
     click.echo(f"classifier {n} of {bot} is in force")
 
 

@@ -46,6 +46,11 @@ class ClassifiersController(Controller):
         """Put a classifier that was in force before back in force."""
         return operations.roll_back(context, bot, n, now(), who=principal.name)
 
+    @post("/{n:int}/promote", guards=[requires("owner")], status_code=200, sync_to_thread=True)
+    def promote(self, context: Context, principal: Principal, bot: BotName, n: Number) -> Version:
+        """Put a challenger in force that its gate held."""
+        return operations.promote(context, bot, n, now(), who=principal.name)
+
 
 @get("/v1/bots/{bot:str}/advice", guards=[requires("reader")], tags=["classifiers"], sync_to_thread=True)
 def show_advice(context: Context, bot: BotName) -> Advice:

@@ -112,6 +112,20 @@ def tally(connection: sa.Connection, bot: str, challenger: int) -> Tally:
     return Tally(*(found.count(kind) for kind in ("win", "loss", "neither", "waiting")))
 
 
+def won_and_lost(connection: sa.Connection, bot: str, challenger: int) -> tuple[list[int], list[int]]:
+    """Turns on which the reviewers found the challenger right and the champion wrong, and the other way round."""
+    into = merges(connection, bot)
+    results = {row.turn_id: _result(row, into) for row in connection.execute(_answers(bot, challenger))}
+    won, lost = (sorted(turn for turn, found in results.items() if found == kind) for kind in ("win", "loss"))
+    return won, lost
+
+
+def flips_of(connection: sa.Connection, bot: str, challenger: int, turn_ids: Sequence[int]) -> list[Flip]:
+    query = sa.select(FLIP.c.turn_id, FLIP.c.champion_intent_id, FLIP.c.challenger_intent_id)
+    where = (FLIP.c.bot == bot, FLIP.c.challenger == challenger, FLIP.c.turn_id.in_(turn_ids))
+    return [Flip(*row) for row in connection.execute(query.where(*where).order_by(FLIP.c.turn_id))]
+
+
 def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
     """A row per flip: its card, and the newest label that came of it."""
     newest = (

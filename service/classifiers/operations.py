@@ -1,10 +1,12 @@
-"""Versions as people look at them, the way back to an older one, and asking for an adapted encoder.
+"""Versions as people look at them, the way back to an older one, an owner's word against a gate, and asking for an
+adapted encoder.
 
 Where an older version reads another encoder, the encoder goes back with it: in force at once for new turns, while the
 job REEMBED makes the vectors of the others anew. That needs the encoder's setting, which is known of those that `adapt`
 made and of the one they were made from; and the encode process, which has to show that it still holds those weights."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,7 +16,7 @@ from service import tables
 from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.schemas import Gate, Manifest, Version, decode_manifest
+from service.classifiers.schemas import Gate, Manifest, Status, Version, decode_manifest
 from service.classifiers.store import Move
 from service.context import Context
 from service.database import reading, writing
@@ -25,13 +27,33 @@ from service.reviews.labels import training_labels
 from service.streams import redis_errors
 
 CLASSIFIER = tables.classifier
+STATUS_WORDS: Mapping[Status, str] = {
+    "training": "not trained yet",
+    "challenger": "on trial",
+    "champion": "in force",
+    "held": "held",
+    "retired": "retired: roll back to it",
+}
 
 
 class NeverInForce(Conflict):
     type = "never-in-force"
 
     def __init__(self, bot: str, n: int) -> None:
-        super().__init__(f"classifier {n} of bot {bot!r} never was in force", hint="only a gate can put it in force")
+        super().__init__(
+            f"classifier {n} of bot {bot!r} never was in force",
+            hint="`fencepost classifiers promote` puts one in force that was held",
+        )
+
+
+class NotHeld(Conflict):
+    type = "not-held"
+
+    def __init__(self, bot: str, n: int, status: Status) -> None:
+        super().__init__(
+            f"classifier {n} of bot {bot!r} is {STATUS_WORDS[status]}",
+            hint="only a challenger that its gate held can be put in force by hand",
+        )
 
 
 class OtherEncoder(Conflict):
@@ -103,6 +125,38 @@ def roll_back(context: Context, bot: str, n: int, now: datetime, *, who: str) ->
     return result
 
 
+def promote(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
+    """Put a challenger that its gate held in force, at once, on an owner's word; an open gate ends, for its champion is
+    gone. A repeat changes nothing. NotHeld, OtherEncoder; EncoderDown where it brings an encoder of its own and the
+    encode process does not answer."""
+    move = _move_on(context, bot, n)
+    with writing(context.engine) as connection:
+        wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
+        if n != current:
+            if wanted.status != "held":
+                raise NotHeld(bot, n, wanted.status)
+            _check_encoder(connection, bot, wanted, current, move)
+            store.rollback(connection, bot, n, move)
+            gates.void(connection, bot, f"classifier {n} was put in force by hand", now)
+            audit.record(connection, bot, "classifier.promote", now, who, n=n, replaced=current)
+        result = version(connection, bot, n)
+    if n != current:
+        enqueue(context.queue, Job.RESCORE, bot)
+        enqueue(context.queue, Job.PROPOSE, bot)
+    return result
+
+
+def _move_on(context: Context, bot: str, n: int) -> Move | None:
+    """How the bot's encoder changes with a held challenger; asked before anything is locked."""
+    with reading(context.engine) as connection:
+        current, wanted = store.champion(connection, bot), version(connection, bot, n)
+    adapted = wanted.manifest.adapted
+    if wanted.status != "held" or current is None or adapted is None or wanted.manifest.encoder == current.encoder:
+        return None
+    _insist(context, bot, adapted.folder, wanted)
+    return Move(adapted.before, adapted.folder)
+
+
 def _move_back(context: Context, bot: str, n: int) -> Move | None:
     """How the bot's encoder changes with the rollback; asked before anything is locked."""
     with reading(context.engine) as connection:
@@ -111,14 +165,19 @@ def _move_back(context: Context, bot: str, n: int) -> Move | None:
     after = None if current is None else _setting_for(wanted.manifest, current.manifest)
     if after is None or wanted.status != "retired":
         return None
+    _insist(context, bot, after or context.settings.encoder, wanted)
+    return Move(setting, after)
+
+
+def _insist(context: Context, bot: str, setting: str, wanted: Version) -> None:
+    """OtherEncoder unless the encode process has the weights that the version reads."""
     client = EncodeClient(context.settings, context.redis)
     try:
-        insist(client, bot, after or context.settings.encoder, wanted.manifest.encoder)
+        insist(client, bot, setting, wanted.manifest.encoder)
     except EncoderUnknown as error:
-        raise OtherEncoder(n, wanted.manifest.encoder) from error
+        raise OtherEncoder(wanted.n, wanted.manifest.encoder) from error
     finally:
         client.close()
-    return Move(setting, after)
 
 
 def _setting_for(wanted: Manifest, current: Manifest) -> str | None:
@@ -134,6 +193,12 @@ def _setting_for(wanted: Manifest, current: Manifest) -> str | None:
 def _check(connection: sa.Connection, bot: str, wanted: Version, current: int | None, move: Move | None) -> None:
     if wanted.status != "retired":
         raise NeverInForce(bot, wanted.n)
+    _check_encoder(connection, bot, wanted, current, move)
+
+
+def _check_encoder(
+    connection: sa.Connection, bot: str, wanted: Version, current: int | None, move: Move | None
+) -> None:
     if current is None or move is not None:
         return
     if version(connection, bot, current).manifest.encoder != wanted.manifest.encoder:

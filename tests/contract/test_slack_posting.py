@@ -12,11 +12,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from integrations.slack import messages, pace
+from integrations.slack import messages, notices, pace
+from integrations.slack.blocks.notices import Held, Undecided
+from integrations.slack.drawing import draw
 from integrations.slack.messages import Shown
+from integrations.slack.notices import Due
 from service import database, slack_trouble, tables
 from service.reviews import store
-from tests.support.shop import BOT, deal, open_shop
+from tests.support.shop import BOT, add_turn, deal, open_shop
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 CHANNEL, OTHER = "C0SUPPORT", "C0OTHER"
@@ -111,6 +114,53 @@ def test_a_message_of_decided_cards_is_behind_again_when_they_are_answered_retur
         connection.execute(sa.update(tables.turn).where(tables.turn.c.id == turn).values(forgotten_at=AT))
         connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn))
         assert set(messages.behind(connection, BOT, AT, 9)) == {found[name] for name in names[:3]}
+
+
+def test_a_notice_is_written_once_and_stands_on_one_message(engine: sa.Engine) -> None:
+    open_shop(engine)
+    at_once(engine, lambda connection, n: notices.write(connection, BOT, Due("undecided", Undecided(n)), AT))
+    with database.reading(engine) as connection:
+        notice_id = notices.waiting(connection, BOT, AT)
+        assert connection.scalar(sa.select(sa.func.count()).select_from(tables.notice)) == 1
+    assert notice_id is not None
+    found = at_once(engine, lambda connection, _: messages.reserve_notice(connection, BOT, CHANNEL, notice_id, AT))
+    [message_id] = filter(None, found)
+    with database.writing(engine) as connection:
+        assert notices.waiting(connection, BOT, AT) is None
+        assert messages.is_wanted(connection, message_id)
+        messages.release(connection, message_id)
+        assert notices.waiting(connection, BOT, AT) == notice_id
+        assert notices.waiting(connection, BOT, AT + timedelta(days=4)) is None
+
+
+def test_a_notices_message_is_behind_until_it_shows_the_decision_and_no_forgotten_turn(engine: sa.Engine) -> None:
+    open_shop(engine)
+    turn = add_turn(engine, "text")
+    with database.writing(engine) as connection:
+        notices.write(connection, BOT, Due("held:2", Held(2, 1, 40, "1 wins, 3 losses", None), [turn]), AT)
+        notice_id = notices.waiting(connection, BOT, AT)
+        assert notice_id is not None
+        message_id = messages.reserve_notice(connection, BOT, CHANNEL, notice_id, AT)
+        assert message_id is not None
+        messages.settle(connection, message_id, "posted", "1.0")
+
+        def shown() -> list[str]:
+            """What is behind; then it is redrawn."""
+            behind = messages.behind(connection, BOT, AT, 9)
+            drawing = draw(connection, BOT, message_id)
+            assert drawing is not None
+            drawing.remember(connection)
+            assert not messages.is_behind(connection, message_id)
+            return behind
+
+        assert shown() == []
+        assert notices.decide(connection, notice_id, "hold", "slack:U1")
+        assert not notices.decide(connection, notice_id, "promote", "slack:U2")
+        assert shown() == [message_id]
+        messages.shows_nothing_known(connection, message_id)
+        assert shown() == [message_id]
+        connection.execute(sa.delete(tables.turn_content))
+        assert shown() == [message_id]
 
 
 @pytest.mark.parametrize(

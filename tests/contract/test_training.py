@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import update_bot
 from service.classifiers import gates, store
-from service.classifiers.operations import NeverInForce, OtherEncoder, roll_back, version, versions
+from service.classifiers.operations import NeverInForce, NotHeld, OtherEncoder, promote, roll_back, version, versions
 from service.classifiers.rules import LOG_FROM, Duel
 from service.classifiers.schemas import Classifier, Gate, Manifest
 from service.errors import ClassifierNotFound
@@ -483,6 +483,27 @@ def test_rollback_puts_an_older_one_back_and_ends_the_open_gate(shop: Shop) -> N
         roll_back(shop.context, BOT, 3, AT, who="olga")
     with pytest.raises(ClassifierNotFound):
         roll_back(shop.context, BOT, 9, AT, who="olga")
+
+
+def test_an_owner_puts_a_held_challenger_in_force(shop: Shop) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    with pytest.raises(NotHeld, match="on trial"):
+        promote(shop.context, BOT, n, AT, who="olga")
+    answer(shop, n, "champion")
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
+    asked(shop)
+    assert promote(shop.context, BOT, n, AT, who="olga").status == "champion"
+    assert champion(shop).n == n
+    assert asked(shop) == ["rescore", "propose"]
+    [details] = shop.rows(tables.audit_log, "who", "details", order="id", action="classifier.promote")
+    assert details == ("olga", {"n": n, "replaced": 1})
+    promote(shop.context, BOT, n, AT, who="olga")  # a repeat changes nothing
+    assert asked(shop) == []
+    assert gate_of(shop, n).status == "held"  # what the reviewers said stands
+    with pytest.raises(NotHeld, match="roll back"):
+        promote(shop.context, BOT, 1, AT, who="olga")
 
 
 def test_a_gate_whose_champion_is_gone_is_void(shop: Shop) -> None:

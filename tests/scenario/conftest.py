@@ -1,14 +1,17 @@
 """Fixtures of scenarios: the real app on a real Valkey and SQLite; Slack is the stand-in, over real HTTP and
 WebSocket."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
+from slack_bolt import BoltRequest
 
 from integrations.slack import http
+from integrations.slack.app import create_bolt
 from integrations.slack.client import posting
 from integrations.slack.dispatch import dispatch
 from service import database
@@ -19,7 +22,7 @@ from tests.support import slack as stand_in
 from tests.support.channel import Clock, connected
 from tests.support.edge import Edge, opened_edge
 from tests.support.shop import AT, BOT, open_shop
-from tests.support.slack import CHANNEL, Slack
+from tests.support.slack import CHANNEL, Json, Slack
 
 
 @pytest.fixture
@@ -65,6 +68,19 @@ def post(desk: Context, clock: Clock) -> Callable[[], int]:
     """One run of the dispatcher."""
     client = posting(desk.settings, desk.engine)
     return lambda: dispatch(client, BOT, pause=clock.pause)
+
+
+@pytest.fixture
+def act(desk: Context) -> Callable[[Json], None]:
+    """Send what somebody did, and wait for what becomes of it."""
+    bolt = create_bolt(desk)
+    bolt.listener_runner.process_before_response = True
+
+    def send(payload: Json) -> None:
+        response = bolt.dispatch(BoltRequest(body=json.loads(json.dumps(payload)), mode="socket_mode"))
+        assert response.status == 200
+
+    return send
 
 
 @pytest.fixture

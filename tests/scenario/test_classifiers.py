@@ -79,6 +79,18 @@ def test_an_owner_rolls_back_in_one_call(desk: Desk) -> None:
     assert desk.ask("POST", "/2/rollback").status_code == 403
 
 
+def test_an_owner_promotes_what_its_gate_held(desk: Desk) -> None:
+    with database.writing(desk.context.engine) as connection:
+        first = store.load(connection, BOT, 1)
+        store.save(connection, BOT, first.head, first.manifest, "held", now())
+    assert desk.ask("POST", "/2/promote").status_code == 403
+    answer = desk.ask("POST", "/2/promote", "owner")
+    assert (answer.status_code, answer.json()["status"]) == (200, "champion")
+    refused = desk.ask("POST", "/1/promote", "owner")
+    assert (refused.status_code, refused.json()["type"]) == (409, "not-held")
+    assert command(desk.context, "promote", BOT, "2").output == f"classifier 2 of {BOT} is in force\n"
+
+
 @pytest.mark.parametrize("path", ["/9", "/0"])
 def test_an_unknown_classifier_is_not_found(desk: Desk, path: str) -> None:
     answer = desk.ask("GET", path)

@@ -1,6 +1,5 @@
 """The home tab: what a person finds there, and the way from it into the review modal."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -8,10 +7,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from litestar.testing import TestClient
-from slack_bolt import BoltRequest
 
 from integrations.slack import home, http, people, run
-from integrations.slack.app import create_bolt
 from service import database, tables
 from service.app import create_app
 from service.bots.store import create_bot, update_bot
@@ -27,19 +24,6 @@ from tests.support.slack import Json, Slack
 
 Act = Callable[[Json], None]
 See = Callable[..., list[str]]
-
-
-@pytest.fixture
-def act(desk: Context) -> Act:
-    """Send what somebody did, and wait for what becomes of it."""
-    bolt = create_bolt(desk)
-    bolt.listener_runner.process_before_response = True
-
-    def send(payload: Json) -> None:
-        response = bolt.dispatch(BoltRequest(body=json.loads(json.dumps(payload)), mode="socket_mode"))
-        assert response.status == 200
-
-    return send
 
 
 @pytest.fixture

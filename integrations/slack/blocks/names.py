@@ -11,6 +11,8 @@ BACK = "back"  # its value is the card whose answer is taken back
 AGAIN = "again"  # look for cards once more, the skipped ones too
 TYPED = "typed"
 START = "start"  # its value is the bot to review
+PROMOTE = "promote"
+HOLD = "hold"
 
 # callback ids of views, and values of the menu that opens them
 REVIEW = "review"
@@ -34,3 +36,26 @@ def place_of(block_id: str) -> Place:
     if kind != "card":
         raise ValueError(f"{block_id!r} belongs to no card")
     return Place(bot, card)
+
+
+class NoticePlace(NamedTuple):
+    """The notice that a button belongs to."""
+
+    bot: str
+    notice: int
+
+    @property
+    def block_id(self) -> str:
+        return f"notice:{self.bot}:{self.notice}"
+
+
+def notice_place_of(block_id: str) -> NoticePlace:
+    """ValueError for a block of another kind.
+
+    >>> notice_place_of(NoticePlace("shop", 12).block_id)
+    NoticePlace(bot='shop', notice=12)
+    """
+    kind, bot, notice = block_id.split(":")
+    if kind != "notice":
+        raise ValueError(f"{block_id!r} belongs to no notice")
+    return NoticePlace(bot, int(notice))

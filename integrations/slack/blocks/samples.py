@@ -1,19 +1,34 @@
 """One sample of each surface, for Block Kit Builder and for whoever wants to see them all."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
 
 from integrations.slack.blocks import questions
 from integrations.slack.blocks.channel import card, cards, gone
+from integrations.slack.blocks.digest import Digest, Moved
 from integrations.slack.blocks.elements import Block, Message
 from integrations.slack.blocks.home import Beside, Champion, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
+from integrations.slack.blocks.names import NoticePlace
+from integrations.slack.blocks.notices import (
+    Decision,
+    Held,
+    News,
+    Promoted,
+    Quoted,
+    Stop,
+    Trial,
+    Undecided,
+    notice,
+)
 from integrations.slack.blocks.reasons import reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
 from integrations.slack.blocks.talk import Said
+from service.classifiers.schemas import Difference
 from service.clock import now
 from service.intents.schemas import Intent
 from service.learning.stopping import Estimate
@@ -68,6 +83,38 @@ STANDING = Standing(
     champion=Champion(7, datetime(2026, 3, 2, 9, 15, tzinfo=UTC), 412, 37, 120, Estimate(0.82, 0.74, 0.88)),
 )
 
+NOTICE = NoticePlace(BOT, 12)
+QUOTED = (Quoted("where is my card", "card_arrival", "lost_card", True), Quoted("is it raining", "", "weather", False))
+GAIN = Difference(0.031, 0.004, 0.058)
+NEWS: Mapping[str, News] = {
+    "promoted": Promoted(8, 7, 512, Trial(15, 6, 19, GAIN), False, 120, Estimate(0.84, 0.76, 0.90)),
+    "held": Held(
+        9, 8, 640, "10 wins, 11 losses, 19 neither: did not win by 2 or more", Difference(-0.003, -0.04, 0.03)
+    ),
+    "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
+    "undecided": Undecided(3),
+    "digest": Digest(
+        first_day=date(2026, 3, 2),
+        last_day=date(2026, 3, 8),
+        turns=1204,
+        turns_before=1150,
+        marked=85,
+        reports=12,
+        reports_before=20,
+        answers=120,
+        people=3,
+        labelled=118,
+        open_cards=7,
+        champion=8,
+        promoted=1,
+        held=2,
+        answered=120,
+        accuracy=Estimate(0.84, 0.76, 0.90),
+        moved=(Moved("lost_card", 0.031, 0.052),),
+        pictures={"progress": "F0PROGRESS", "mix": "F0MIX"},
+    ),
+}
+
 
 def surfaces() -> dict[str, Message | Block]:
     """Each under the name of its file."""
@@ -90,6 +137,8 @@ def surfaces() -> dict[str, Message | Block]:
         "new_intent": questions.new(OPEN, MESSAGE),
         "entities": questions.entities(flight, MESSAGE, "a flight to [Lyon](city) [tomorrow](date)", flying),
         "why": questions.why(OPEN, MESSAGE, reasons(OPEN, 7)),
+        **{f"notice_{name}": notice(NOTICE, news, QUOTED) for name, news in NEWS.items()},
+        "notice_decided": notice(NOTICE, NEWS["held"], (), Decision("hold", "slack:U0ANA")),
         "home": home("U0ANA", [STANDING], Beside(open=["shop"]), now()),
     }
 

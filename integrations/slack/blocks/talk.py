@@ -39,14 +39,14 @@ def _line(line: Line) -> Block:
 def answers(said: Sequence[Said]) -> list[Block]:
     """Who said what, in the order they said it."""
     shown = [
-        section(_who(one.who), words(" said "), words(cut(one.what, 2 * NAME_TEXT), bold=True), words("\n"))
+        section(person(one.who), words(" said "), words(cut(one.what, 2 * NAME_TEXT), bold=True), words("\n"))
         for one in said[:MOST_SAID]
     ]
     hidden = len(said) - len(shown)
     return [*shown, section(words(f"and {hidden} more\n"))] if hidden else shown
 
 
-def _who(reviewer: str) -> Block:
+def person(reviewer: str) -> Block:
     if reviewer.startswith(SLACK_USER):
         return user(reviewer.removeprefix(SLACK_USER))
     return words(cut(reviewer, NAME_TEXT))

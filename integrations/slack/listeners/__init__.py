@@ -8,6 +8,7 @@ from slack_bolt import Ack
 from integrations.slack.desk import Desk
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.home import on_home, on_start
+from integrations.slack.listeners.notices import on_hold, on_promote
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import VOTES, on_answer, on_more
 from integrations.slack.listeners.report import on_report, on_reported
@@ -19,9 +20,11 @@ __all__ = (
     "on_again",
     "on_answer",
     "on_click",
+    "on_hold",
     "on_home",
     "on_more",
     "on_options",
+    "on_promote",
     "on_report",
     "on_reported",
     "on_skip",

@@ -1,0 +1,121 @@
+"""A bot's week in numbers, told on the Monday after it, in the bot's time zone."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from integrations.slack import notices
+from integrations.slack.blocks.digest import Digest
+from integrations.slack.notices import Due
+from service import tables
+from service.bots.hours import at_time, local_date
+from service.bots.schemas import Bot
+from service.classifiers.advice import ENOUGH, audited_of
+from service.reviews import store
+
+GATE, LABEL, MARK, REPORT, TURN, VOTE = (
+    tables.gate,
+    tables.label,
+    tables.mark,
+    tables.report,
+    tables.turn,
+    tables.vote,
+)
+WEEK = timedelta(days=7)
+HOUR = 9  # of the Monday
+NO_LOG = ("import", "gold")  # sources of turns that nobody said to the bot
+
+
+class Period(NamedTuple):
+    """From `start` to before `end`."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return (at >= self.start) & (at < self.end)
+
+
+def due(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """Last week's digest, unless it was written, it is too early, or nothing happened."""
+    today = local_date(bot, now)
+    monday = today - timedelta(days=today.weekday())
+    key = f"digest:{monday}"
+    if now < at_time(bot, monday, HOUR) or notices.is_known(connection, bot.name, key):
+        return
+    found = read(connection, bot, now)
+    if found.turns or found.answers:
+        yield Due(key, found)
+
+
+def read(connection: sa.Connection, bot: Bot, now: datetime) -> Digest:
+    """Of the week before this one."""
+    today = local_date(bot, now)
+    monday = today - timedelta(days=today.weekday())
+    first, last, earlier = monday - WEEK, monday - timedelta(days=1), monday - 2 * WEEK
+    week = Period(at_time(bot, first), at_time(bot, monday))
+    before = Period(at_time(bot, earlier), week.start)
+    audited = audited_of(connection, bot)
+    answers, people = _answers(connection, bot.name, week)
+    return Digest(
+        first_day=first,
+        last_day=last,
+        turns=_turns(connection, bot.name, week),
+        turns_before=_turns(connection, bot.name, before),
+        marked=_turns(connection, bot.name, week, _is_marked()),
+        reports=_reports(connection, bot.name, week),
+        reports_before=_reports(connection, bot.name, before),
+        answers=answers,
+        people=people,
+        labelled=_labelled(connection, bot.name, week),
+        open_cards=store.count_open(connection, bot.name),
+        champion=bot.champion,
+        promoted=_gates(connection, bot.name, week, "promoted"),
+        held=_gates(connection, bot.name, week, "held"),
+        answered=audited.answered,
+        accuracy=audited.accuracy if audited.answered >= ENOUGH else None,
+    )
+
+
+def _count(connection: sa.Connection, counted: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
+    return connection.scalar(sa.select(counted).where(*where)) or 0
+
+
+def _turns(connection: sa.Connection, bot: str, period: Period, *where: sa.ColumnElement[bool]) -> int:
+    log = (TURN.c.bot == bot, period.holds(TURN.c.at), TURN.c.source.not_in(NO_LOG))
+    return _count(connection, sa.func.count(TURN.c.id), *log, *where)
+
+
+def _is_marked() -> sa.ColumnElement[bool]:
+    """For what it is: the audit slice is drawn at random."""
+    return sa.exists().where(MARK.c.turn_id == TURN.c.id, MARK.c.kind != "audit")
+
+
+def _reports(connection: sa.Connection, bot: str, period: Period) -> int:
+    filed = (REPORT.c.bot == bot, period.holds(REPORT.c.at), REPORT.c.is_explicit)
+    return _count(connection, sa.func.count(REPORT.c.id), *filed)
+
+
+def _answers(connection: sa.Connection, bot: str, period: Period) -> tuple[int, int]:
+    """Votes that were no undo, and who gave them."""
+    given = (VOTE.c.bot == bot, period.holds(VOTE.c.at), VOTE.c.answer != "undo")
+    counted = sa.select(sa.func.count(), sa.func.count(VOTE.c.reviewer.distinct())).where(*given)
+    answers, people = connection.execute(counted).one()
+    return answers, people
+
+
+def _labelled(connection: sa.Connection, bot: str, period: Period) -> int:
+    made = (LABEL.c.bot == bot, period.holds(LABEL.c.at), LABEL.c.origin == "vote", LABEL.c.answer != "undo")
+    return _count(connection, sa.func.count(LABEL.c.turn_id.distinct()), *made)
+
+
+def _gates(connection: sa.Connection, bot: str, period: Period, status: str) -> int:
+    return _count(
+        connection,
+        sa.func.count(),
+        GATE.c.bot == bot,
+        GATE.c.status == status,
+        period.holds(GATE.c.decided_at),
+    )

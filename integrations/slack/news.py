@@ -1,0 +1,107 @@
+"""What a bot's channel should be told, looked for in SQL and written as notices.
+
+Nothing tells this module that something happened: a promotion, a held challenger, advice and cards that wait are all
+to be seen in SQL, by whichever process looks next."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from integrations.slack import digest, notices
+from integrations.slack.blocks.notices import Held, Promoted, Stop, Trial, Undecided
+from integrations.slack.notices import Due
+from service import database
+from service.bots.hours import local_date
+from service.bots.schemas import Bot
+from service.bots.store import get_bot
+from service.classifiers import gates, operations
+from service.classifiers.advice import ENOUGH, advise, audited_of
+from service.classifiers.rules import difference
+from service.classifiers.schemas import Gate
+from service.reviews import store
+from service.reviews.labels import test_answers
+
+RECENT = timedelta(days=7)  # what happened before is no news
+RESCORED = timedelta(hours=1)  # by then the new champion has decided the audit slice, if it ever does
+QUOTED_WON, QUOTED_LOST = 3, 2  # turns; that it lost some belongs to the truth
+
+Source = Callable[[sa.Connection, Bot, datetime], Iterator[Due]]
+
+
+def look(engine: sa.Engine, name: str, now: datetime) -> None:
+    """Write what is to be told and is not written yet."""
+    with database.reading(engine) as connection:
+        bot = get_bot(connection, name)
+        found = [due for source in SOURCES for due in source(connection, bot, now)]
+    for due in found:
+        with database.writing(engine) as connection:
+            notices.write(connection, name, due, now)
+
+
+def _is_told(connection: sa.Connection, bot: Bot, key: str) -> bool:
+    return notices.is_known(connection, bot.name, key)
+
+
+def _promoted(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    if bot.champion is None or _is_told(connection, bot, key := f"promoted:{bot.champion}"):
+        return
+    found = operations.version(connection, bot.name, bot.champion)
+    gate = found.trial.gate if found.trial else None
+    since = gate.decided_at if gate and gate.decided_at else found.created_at
+    audited = audited_of(connection, bot)
+    is_rescored = audited.answered or not test_answers(connection, bot.name) or now - since > RESCORED
+    if now - since > RECENT or not is_rescored:
+        return
+    news = Promoted(
+        n=bot.champion,
+        replaced=found.manifest.replaced,
+        labels=found.manifest.labels,
+        trial=Trial(gate.wins, gate.losses, gate.neither, difference(gate)) if gate else None,
+        by_hand=gate is not None and gate.status != "promoted",
+        answered=audited.answered,
+        accuracy=audited.accuracy if audited.answered >= ENOUGH else None,
+    )
+    yield Due(key, news, _quotes(connection, bot, bot.champion) if gate else ())
+
+
+def _held(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """Of the newest challenger, if people were asked about it and what it was compared with is in force."""
+    gate = max(gates.gates(connection, bot.name).values(), key=lambda gate: gate.challenger, default=None)
+    if gate is None or not _is_news(gate, bot, now) or _is_told(connection, bot, key := f"held:{gate.challenger}"):
+        return
+    found = operations.version(connection, bot.name, gate.challenger)
+    if found.status == "held":
+        news = Held(gate.challenger, gate.champion, found.manifest.labels, gate.reason, difference(gate))
+        yield Due(key, news, _quotes(connection, bot, gate.challenger))
+
+
+def _is_news(gate: Gate, bot: Bot, now: datetime) -> bool:
+    is_answered = bool(gate.wins + gate.losses + gate.neither)
+    is_recent = gate.decided_at is not None and now - gate.decided_at <= RECENT
+    return gate.status == "held" and gate.champion == bot.champion and is_answered and is_recent
+
+
+def _quotes(connection: sa.Connection, bot: Bot, challenger: int) -> list[int]:
+    won, lost = gates.won_and_lost(connection, bot.name, challenger)
+    texts = notices.quotable(connection, won + lost)
+    kept = ([turn for turn in turns if turn in texts] for turns in (won, lost))
+    return [turn for turns, most in zip(kept, (QUOTED_WON, QUOTED_LOST), strict=True) for turn in turns[:most]]
+
+
+def _stop(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """Once a champion."""
+    if not _is_told(connection, bot, key := f"stop:{bot.champion}"):
+        found = advise(connection, bot.name, now)
+        if found.verdict == "stop":
+            yield Due(key, Stop(found.reason))
+
+
+def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """Once a day."""
+    key = f"undecided:{local_date(bot, now)}"
+    if (cards := store.count_undecided(connection, bot.name)) and not _is_told(connection, bot, key):
+        yield Due(key, Undecided(cards))
+
+
+SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, digest.due)
