@@ -9,7 +9,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from integrations.slack import listeners, slash
-from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, HOLD, MORE, OTHER, PROMOTE, SKIP, START
+from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, HOLD, MORE, OTHER, PROMOTE, REVIEW, SKIP, START
 from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, open_desk
 from integrations.slack.manifest import COMMAND, REPORT
@@ -48,6 +48,7 @@ def register(app: App, desk: Desk) -> None:
     app.action(PROMOTE)(partial(listeners.on_promote, desk=desk))
     app.action(HOLD)(partial(listeners.on_hold, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
+    app.view_closed(REVIEW)(partial(listeners.on_closed, desk=desk))
     for question in listeners.VOTES:
         app.view(question)(partial(listeners.on_answer, desk=desk))
     app.shortcut(REPORT)(partial(listeners.on_report, desk=desk))

@@ -49,6 +49,7 @@ REFUSED = {
     "no_such_subteam",
 }
 WORD = re.compile(r"[A-Za-z0-9_]{1,60}")  # of Slack's for an error
+SECONDS = re.compile(r"[0-9]{1,6}")
 FAILURES = (SlackApiError, OSError, HTTPException, UnicodeDecodeError)  # all that a request fails with
 Outcome = Literal["unknown", "later", "refused"]
 
@@ -169,9 +170,10 @@ def is_rate_limit(error: SlackApiError) -> bool:
 
 
 def retry_after(error: SlackApiError) -> timedelta:
-    """As Slack said; a second when it said nothing."""
+    """As Slack said; a second when it said nothing, or a proxy before it gave a date."""
     headers = {name.lower(): value for name, value in (error.response.headers or {}).items()}
-    return timedelta(seconds=float(headers.get("retry-after") or 1))
+    said = str(headers.get("retry-after", ""))
+    return timedelta(seconds=int(said) if SECONDS.fullmatch(said) else 1)
 
 
 def at_terminal(settings: Settings) -> WebClient:

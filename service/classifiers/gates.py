@@ -15,6 +15,7 @@ from service.classifiers.rules import Tally, difference
 from service.classifiers.schemas import Gate, Manifest, Outcome, Trial
 from service.intents.store import merges
 from service.reviews.overlap import terms
+from service.reviews.store import has_text
 
 GATE, FLIP, CARD, LABEL = tables.gate, tables.flip, tables.card, tables.label
 UNDECIDED = ("open", "adjudicate")  # cards that may still be answered
@@ -58,7 +59,7 @@ def trial(connection: sa.Connection, bot: str, gate: Gate) -> Trial:
 
 def count_waiting(connection: sa.Connection, bot: str, challenger: int) -> int:
     where = (CARD.c.bot == bot, CARD.c.purpose == "flip", CARD.c.challenger == challenger, CARD.c.status == "open")
-    return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where)) or 0
+    return connection.scalar(sa.select(sa.func.count()).select_from(CARD).where(*where, has_text())) or 0
 
 
 def asked_to_train(connection: sa.Connection, bot: str) -> set[int]:
@@ -105,8 +106,8 @@ def _card_row(bot: str, gate: Gate, flip: Flip, priority: int) -> dict[str, obje
 
 
 def tally(connection: sa.Connection, bot: str, challenger: int) -> Tally:
-    """What the reviewers said so far. An unsure vote, an answer that is neither's, a withdrawn card count for neither;
-    merges are followed on both sides."""
+    """What the reviewers said so far. An unsure vote, an answer that is neither's, a withdrawn card, an open one whose
+    turn was forgotten count for neither; merges are followed on both sides."""
     into = merges(connection, bot)
     found = [_result(row, into) for row in connection.execute(_answers(bot, challenger))]
     return Tally(*(found.count(kind) for kind in ("win", "loss", "neither", "waiting")))
@@ -134,9 +135,10 @@ def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
         .correlate(FLIP, CARD)
         .scalar_subquery()
     )
+    answer = (LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
     here = (CARD.c.turn_id == FLIP.c.turn_id) & (CARD.c.purpose == "flip") & (CARD.c.challenger == FLIP.c.challenger)
     return (
-        sa.select(FLIP, CARD.c.status, CARD.c.is_settled, LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
+        sa.select(FLIP, CARD.c.status, CARD.c.is_settled, has_text().label("has_text"), *answer)
         .join(CARD, here & (CARD.c.bot == FLIP.c.bot))
         .outerjoin(LABEL, LABEL.c.id == newest)
         .where(FLIP.c.bot == bot, FLIP.c.challenger == challenger)
@@ -145,7 +147,9 @@ def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
 
 def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> str:
     # A vote that no label knows yet is an answer on its way; where people disagree, so is the weighing of theirs.
-    if row.status == "open" or (row.status != "withdrawn" and not row.is_settled):
+    if row.status == "open":
+        return "waiting" if row.has_text else "neither"
+    if row.status != "withdrawn" and not row.is_settled:
         return "waiting"
     if row.status != "resolved" or row.answer not in ("intent", "none", "two"):
         return "neither"

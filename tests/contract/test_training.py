@@ -228,6 +228,19 @@ def test_a_challenger_that_wins_is_put_in_force(shop: Shop) -> None:
     assert gating.decide(shop.context, shop.encoder, BOT) is None  # a repeat finds it closed
 
 
+def test_a_gate_does_not_wait_for_flips_whose_turns_were_forgotten(shop: Shop) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    with database.writing(shop.engine) as connection:
+        connection.execute(sa.delete(tables.turn_content))
+    with database.reading(shop.engine) as connection:
+        assert gates.count_waiting(connection, BOT, n) == 0
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
+    gate = gate_of(shop, n)
+    assert (gate.wins, gate.losses, gate.neither) == (0, 0, gate.disagreed)
+
+
 def test_a_challenger_that_loses_is_held_and_its_flips_train_the_next(shop: Shop) -> None:
     turns = say_all(shop)
     run(shop)

@@ -110,6 +110,18 @@ def intent_id(engine: sa.Engine, name: str) -> int:
         return by_name(connection, BOT, name).id
 
 
+def test_a_closed_modal_gives_its_card_back(desk: Context, slack: Slack, act: Act, review: Any) -> None:
+    card = deal(desk.engine, "text")
+    review("U1")
+    assert words(review("U2")).startswith("No card is waiting for you.")
+    closed = slack.close("U1")
+    assert closed is not None
+    act(closed)
+    assert claims(desk.engine) == set()
+    assert words(review("U2")) == "0 today\ntext"
+    assert claims(desk.engine) == {(card, "slack:U2")}
+
+
 def test_one_modal_walks_through_all_cards(desk: Context, slack: Slack, act: Act, review: Any) -> None:
     dealt = [deal(desk.engine, f"text {n}", priority=n / 10) for n in range(3)]
     view = review()

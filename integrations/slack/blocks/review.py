@@ -52,7 +52,8 @@ def refused(bot: str, reason: str) -> Block:
 
 
 def _modal(sitting: Sitting, shown: Sequence[Block]) -> Block:
-    return modal(REVIEW, f"Review {sitting.bot}", shown, encode(sitting), close="Done")
+    """Slack says when it is closed: its card then goes back."""
+    return modal(REVIEW, f"Review {sitting.bot}", shown, encode(sitting), close="Done") | {"notify_on_close": True}
 
 
 def _notes(*texts: str) -> list[Block]:

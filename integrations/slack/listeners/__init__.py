@@ -12,7 +12,7 @@ from integrations.slack.listeners.notices import on_hold, on_promote
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import VOTES, on_answer, on_more
 from integrations.slack.listeners.report import on_report, on_reported
-from integrations.slack.listeners.review import review
+from integrations.slack.listeners.review import on_closed, review
 
 __all__ = (
     "VOTES",
@@ -20,6 +20,7 @@ __all__ = (
     "on_again",
     "on_answer",
     "on_click",
+    "on_closed",
     "on_hold",
     "on_home",
     "on_more",

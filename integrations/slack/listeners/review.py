@@ -6,11 +6,13 @@ from slack_bolt import Ack
 
 from integrations.slack import reviewing
 from integrations.slack.blocks import escape
-from integrations.slack.blocks.metadata import Sitting
+from integrations.slack.blocks.metadata import Sitting, sitting_of
 from integrations.slack.desk import REFUSALS, Desk, reason
 from integrations.slack.listeners.shown import open_view
 from integrations.slack.meant import bot_meant
 from service import database
+from service.access.roles import SLACK_USER
+from service.reviews import store
 
 
 def review(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
@@ -24,3 +26,11 @@ def review(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
         return
     ack()
     open_view(desk, body, reviewing.draw(desk.context.engine, user, Sitting(bot)))
+
+
+def on_closed(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
+    """The card that was shown goes back to everybody."""
+    bot, user = sitting_of(body["view"]["private_metadata"]).bot, body["user"]["id"]
+    with database.writing(desk.context.engine) as connection:
+        store.drop_claims(connection, bot, SLACK_USER + user)
+    ack()
