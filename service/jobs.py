@@ -24,6 +24,7 @@ class Job(StrEnum):
     RANK = "workers.jobs.rank"  # choose the next batch of cards
     DISPATCH = "integrations.slack.jobs.dispatch"  # post cards to Slack
     PEOPLE = "integrations.slack.jobs.people"  # members of user groups
+    PICTURES = "integrations.slack.jobs.pictures"  # drawn and uploaded
     RESOLVE = "workers.jobs.resolve"  # votes to labels
     TRAIN = "workers.jobs.train"  # a challenger from the labels
     GATE = "workers.jobs.gate"  # promote, hold or wait
