@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from integrations.slack import notices
-from integrations.slack.blocks.digest import Digest
+from integrations.slack import notices, pictures
+from integrations.slack.blocks.digest import Digest, Share
+from integrations.slack.drift_words import named
 from integrations.slack.notices import Due
 from service import tables
 from service.bots.hours import at_time, local_date
 from service.bots.schemas import Bot
 from service.classifiers.advice import ENOUGH, audited_of
+from service.drift.rules import mix
+from service.drift.schemas import Mix
 from service.reviews import store
 
 GATE, LABEL, MARK, REPORT, TURN, VOTE = (
@@ -25,6 +28,7 @@ GATE, LABEL, MARK, REPORT, TURN, VOTE = (
 )
 WEEK = timedelta(days=7)
 HOUR = 9  # of the Monday
+MOST_MOVED = 5  # intents
 NO_LOG = ("import", "gold")  # sources of turns that nobody said to the bot
 
 
@@ -76,7 +80,16 @@ def read(connection: sa.Connection, bot: Bot, now: datetime) -> Digest:
         held=_gates(connection, bot.name, week, "held"),
         answered=audited.answered,
         accuracy=audited.accuracy if audited.answered >= ENOUGH else None,
+        moved=_moved(connection, bot),
+        pictures=tuple(pictures.shown(connection, bot.name, now).values()),
     )
+
+
+def _moved(connection: sa.Connection, bot: Bot) -> tuple[Share, ...]:
+    """For certain, in the seven days up to the newest turn."""
+    found = mix(connection, bot)
+    moves = found.significant[:MOST_MOVED] if isinstance(found, Mix) else []
+    return tuple(Share(named(one), one.move.before, one.move.after) for one in moves)
 
 
 def _count(connection: sa.Connection, counted: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from integrations.slack.blocks import Message
+from integrations.slack.blocks.digest import Digest
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import Decision, Held, News, Promoted, Quoted, notice
 from service import database, tables
@@ -118,6 +119,16 @@ def shows(connection: sa.Connection, found: Notice, turn_ids: Collection[int]) -
     connection.execute(sa.update(NOTICE).where(NOTICE.c.id == found.id).values(shown=found.decision))
     gone = (QUOTE.c.notice_id == found.id, QUOTE.c.turn_id.not_in(turn_ids))
     connection.execute(sa.delete(QUOTE).where(*gone))
+
+
+def leave_pictures_out(connection: sa.Connection, message_id: str) -> bool:
+    """Of a digest, which then may be told without; False: there are none."""
+    found = on_message(connection, message_id)
+    if found is None or not isinstance(found.news, Digest) or not found.news.pictures:
+        return False
+    news = msgspec.to_builtins(msgspec.structs.replace(found.news, pictures=()))
+    connection.execute(sa.update(NOTICE).where(NOTICE.c.id == found.id).values(news=news))
+    return True
 
 
 def is_behind() -> sa.ColumnElement[bool]:

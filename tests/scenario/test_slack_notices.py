@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from integrations.slack import news, people
 from integrations.slack.blocks.digest import Digest
+from integrations.slack.client import posting
 from service import database, tables
 from service.bots.store import get_bot, update_bot
 from service.classifiers import store
@@ -300,6 +301,31 @@ def test_a_weeks_digest_comes_on_monday_morning_in_the_bots_time_zone(
     ]
     [(kept,)] = rows(desk, tables.notice, "news")
     assert msgspec.convert(kept, Digest).first_day == date(2026, 3, 9)
+
+
+def test_a_digest_shows_the_pictures_that_slack_takes(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    add_turn(desk.engine, "text")
+    uploaded = posting(desk.settings, desk.engine).files_upload_v2(content=b"\x89PNG\r\n\x1a\n", filename="progress.png")
+    row = {"name": "progress", "key": "k", "file_id": uploaded["file"]["id"], "alt": "40 labels", "at": clock.at}
+    insert(desk, tables.slack_picture, **row)
+    clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    look()
+    shown = slack.messages[CHANNEL][0]["blocks"][-1]
+    assert (shown["slack_file"], shown["alt_text"]) == ({"id": uploaded["file"]["id"]}, "40 labels")
+
+
+def test_a_digest_comes_without_a_picture_that_slack_does_not_have(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    add_turn(desk.engine, "text")
+    insert(desk, tables.slack_picture, name="mix", key="k", file_id="F0GONE", alt="shares", at=clock.at)
+    clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    look()
+    [told] = slack.messages[CHANNEL]
+    assert [block["type"] for block in told["blocks"]] == ["header", "rich_text"]
+    assert rows(desk, tables.message, "status") == [("posted",)]
 
 
 def test_a_week_in_which_nothing_happened_has_no_digest(
