@@ -307,7 +307,8 @@ def test_a_digest_shows_the_pictures_that_slack_takes(
     desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
 ) -> None:
     add_turn(desk.engine, "text")
-    uploaded = posting(desk.settings, desk.engine).files_upload_v2(content=b"\x89PNG\r\n\x1a\n", filename="progress.png")
+    client = posting(desk.settings, desk.engine)
+    uploaded = client.files_upload_v2(content=b"\x89PNG\r\n\x1a\n", filename="progress.png")
     row = {"name": "progress", "key": "k", "file_id": uploaded["file"]["id"], "alt": "40 labels", "at": clock.at}
     insert(desk, tables.slack_picture, **row)
     clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
