@@ -1,8 +1,8 @@
 """Drift of a bot's intents in words, a string a line."""
 
 from integrations.slack.blocks.elements import cut
-from service.drift.schemas import IntentMove, Mix, Unmeasured, Window
 from service.intents.schemas import NONE
+from service.windows.schemas import IntentMove, Mix, Unmeasured, Window
 
 MOST_MOVES = 10
 NAME = 80  # characters of an intent's name

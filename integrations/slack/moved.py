@@ -6,13 +6,13 @@ import msgspec
 
 from integrations.slack.blocks.elements import cut
 from integrations.slack.drift_words import NAME, named
-from service.drift.schemas import IntentMove, Mix
+from service.windows.schemas import IntentMove, Mix
 
 MOST = 8  # intents
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Shares are rounded to what can be seen: a turn more or less draws no new picture."""
+    """Shares are rounded to what can be seen."""
 
     intent: str
     before: float

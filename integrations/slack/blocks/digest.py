@@ -70,7 +70,7 @@ def _bot(news: Digest) -> str:
         f"right on {percent(news.accuracy)} of the turns," if news.accuracy else "how often it is right is not known"
     )
     by = f"by {news.answered:,} drawn at random" if news.accuracy else "yet"
-    return f"Classifier {news.champion} is in force, {right} {by}; {tried} this week."
+    return f"Classifier {news.champion} is in force, {right} {by}; {tried} that week."
 
 
 def _moved(news: Digest) -> list[str]:

@@ -94,7 +94,7 @@ NEWS: Mapping[str, News] = {
         9, 8, 640, "10 wins, 11 losses, 19 neither: did not win by 2 or more", Difference(-0.003, -0.04, 0.03)
     ),
     "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
-    "undecided": Undecided(3),
+    "undecided": Undecided(3, True),
     "digest": Digest(
         first_day=date(2026, 3, 2),
         last_day=date(2026, 3, 8),
