@@ -312,7 +312,7 @@ def test_cards_that_wait_for_an_adjudicator_are_told_once_a_day(
     clock.at += timedelta(hours=2)
     look()
     look()
-    assert words(slack.messages[CHANNEL][0]).endswith("fencepost slack people add shop U… --role adjudicator`.\n")
+    assert words(slack.messages[CHANNEL][0]).endswith("fencepost slack people add shop U… --role adjudicator.\n")
     with database.writing(desk.engine) as connection:
         people.add(connection, BOT, "U1", "adjudicator", AT, who="Olga")
     clock.at += timedelta(days=1)

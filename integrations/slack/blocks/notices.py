@@ -142,7 +142,7 @@ def _decided(decision: Decision) -> Block:
 def _stop(place: NoticePlace, news: Stop, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
     lines = [
         f"{news.reason[0].upper()}{news.reason[1:]}.",
-        f"`fencepost advice {place.bot}` shows what that rests on. Cards go on coming until the budget is lowered; "
+        f"fencepost advice {place.bot} shows what that rests on. Cards go on coming until the budget is lowered; "
         "the audit slice should go on, for it says when the bot gets worse.",
     ]
     return _Parts("labelling may stop", lines)
@@ -153,7 +153,7 @@ def _undecided(place: NoticePlace, news: Undecided, _quoted: Sequence[Quoted], _
     if news.has_adjudicator:
         decide = f"Who is one, decides: {COMMAND} review {place.bot}"
     else:
-        add = f"`fencepost slack people add {place.bot} U… --role adjudicator`"
+        add = f"fencepost slack people add {place.bot} U… --role adjudicator"
         decide = f"Nobody in Slack is one: decide in the console, or {add}."
     return _Parts(f"{waits} for an adjudicator", [f"Reviewers answered differently. {decide}"])
 
