@@ -51,18 +51,17 @@ def _take(item: Item, parsed: Parsed, seen: set[tuple[type, str]]) -> None:
     except Fault as fault:
         parsed.rejected.append(rejected(position, fault))
         return
-    fresh = [fact for fact in facts if not _is_known(fact, seen)]
+    fresh = []
+    for fact in facts:
+        if (key := (type(fact), fact.external_id)) not in seen:
+            seen.add(key)
+            fresh.append(fact)
     if len(fresh) < len(facts):
         parsed.rejected.append(rejected(position, Fault("repeated", path, "stands earlier in this delivery")))
     if fresh or not facts:
         parsed.notes.extend(notes)
     parsed.facts.extend(fresh)
     parsed.places.extend([item.place] * len(fresh))
-
-
-def _is_known(fact: Fact, seen: set[tuple[type, str]]) -> bool:
-    key = type(fact), fact.external_id
-    return key in seen or bool(seen.add(key))
 
 
 def listed(found: Any, path: str) -> Iterator[tuple[Place, Any]]:
