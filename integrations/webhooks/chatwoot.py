@@ -51,7 +51,9 @@ def _message(message: Fields, received_at: datetime) -> Turn | Reply:
         case "outgoing" | "template":
             return _reply(message, received_at)
         case other:
-            raise Fault("unknown-message-type", "message_type", f"{other[:60]!a} is none of incoming, outgoing, template")
+            raise Fault(
+                "unknown-message-type", "message_type", f"{other[:60]!a} is none of incoming, outgoing, template"
+            )
 
 
 def _turn(message: Fields, received_at: datetime) -> Turn:

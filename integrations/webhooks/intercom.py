@@ -64,7 +64,7 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 
 
 def _part(conversation: Conversation, part: Fields) -> list[Fact]:
-    kind = part.string("part_type")
+    kind = part.words("part_type", WORD)
     if kind.startswith("note"):
         raise Fault("private", part.path("part_type"), "a note is for teammates alone")
     if kind == "quick_reply":
