@@ -50,7 +50,7 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
     event = Fields(body, "", 0, notes)
     item = event.fields("data").fields("item")
     source, parts, rating = item.fields(FIRST), item.fields(PARTS), item.fields(RATING)
-    if item.get("type") != "conversation" or not (item.has(FIRST) or parts.has(PARTS)):
+    if item.get("type") != "conversation" or not (item.has(FIRST) or parts.has(PARTS) or rating.has("rating")):
         raise Fault("no-message", "topic", f"{event.string('topic')[:60]!a} carries no message of a conversation")
     at = item.instant("created_at", event.instant("created_at", received_at))
     conversation = Conversation(key(item, "id"), at, source.words("type", WORD))
@@ -59,8 +59,8 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
     for place, value in listed(parts.get(PARTS) or [], parts.path(PARTS)):
         yield Item(place, value, partial(_part, conversation))
     if rating.has("rating"):
-        is_users = source.fields("author").get("type") in USERS
-        yield Item(Place(0, item.path(RATING)), item.get(RATING), partial(_rated, conversation, is_users))
+        is_turn = source.fields("author").get("type") in (*USERS, None)
+        yield Item(Place(0, item.path(RATING)), item.get(RATING), partial(_rated, conversation, is_turn))
 
 
 def _part(conversation: Conversation, part: Fields) -> list[Fact]:
@@ -90,8 +90,8 @@ def _message(conversation: Conversation, own_id: str, message: Fields) -> list[F
     return [turn]
 
 
-def _rated(conversation: Conversation, is_users: bool, rating: Fields) -> list[Fact]:
-    """`is_users`: whether the first message is a user's, and so a turn."""
-    about = {"turn" if is_users else "reply": conversation.first}
+def _rated(conversation: Conversation, is_turn: bool, rating: Fields) -> list[Fact]:
+    """`is_turn`: whether the first message is a user's, as it mostly is."""
+    about = {"turn" if is_turn else "reply": conversation.first}
     at, user = rating.instant("created_at", conversation.at), person(rating.fields("contact"), "id")
     return [*low_ratings(rating, "remark", at=at, user=user, conversation_id=conversation.id, **about)]
