@@ -6,7 +6,7 @@ accepted, unknown event types are not.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
@@ -40,7 +40,7 @@ class Item(NamedTuple):
     read: Callable[[Fields, datetime], Fact]
 
 
-def parse(body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed:
+def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]) -> Parsed:
     parsed = Parsed([], [], [], [])
     try:
         event = Fields(load(body), "", 0, parsed.notes)
