@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from integrations.webhooks.collecting import (
+    ENTITIES,
     ITEMS_LIMIT,
     LANG,
     USER,
@@ -176,7 +177,7 @@ def _turn(activity: Fields, conversation: str, at: datetime, understood: Underst
 def _said(activity: Fields) -> str:
     """The text without the mentions of the bot that a Teams channel demands."""
     text, bot = activity.string("text"), activity.fields("recipient").get("id")
-    for entity in activity.list("entities"):
+    for entity in activity.list("entities")[:ENTITIES]:
         match entity:
             case {"type": "mention", "text": str(mention), "mentioned": {"id": mentioned}} if mentioned == bot:
                 text = text.replace(mention, "").strip()

@@ -51,7 +51,7 @@ def _recognized(result: Fields) -> Understanding:
     text, scores = result.words("text", TEXT_LIMIT), kept(result, "intents", _scores(result.fields("intents")), scored)
     found = _instances(result.fields("entities").fields("$instance"))
     entities = kept(result, "entities", found[:ENTITIES], partial(_entity, text=text))
-    is_none = [score.name in NO_INTENT for score in best(scores)[:1]] == [True]
+    is_none = any(score.name in NO_INTENT for score in best(scores)[:1])
     return Understanding(best(scores, NO_INTENT), tuple(entities), text, is_none)
 
 
