@@ -25,6 +25,7 @@ class Job(StrEnum):
     DISPATCH = "integrations.slack.jobs.dispatch"  # post cards to Slack
     NEWS = "integrations.slack.jobs.news"  # what a bot's channel is told besides cards
     PEOPLE = "integrations.slack.jobs.people"  # members of user groups
+    PICTURES = "integrations.slack.jobs.pictures"  # drawn and uploaded
     RESOLVE = "workers.jobs.resolve"  # votes to labels
     TRAIN = "workers.jobs.train"  # a challenger from the labels
     GATE = "workers.jobs.gate"  # promote, hold or wait

@@ -484,6 +484,17 @@ slack_trouble = Table(  # what Slack refuses at present, and when to ask again; 
     Column("until", Instant, nullable=False),  # not asked before
 )
 
+slack_picture = Table(  # the newest file of each
+    "slack_picture",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("name", String(20), primary_key=True),  # progress, mix
+    Column("key", String(64), nullable=False),  # SHA-256 of the data drawn
+    Column("file_id", String(40), nullable=False),
+    Column("alt", Text, nullable=False),  # the same in words
+    Column("at", Instant, nullable=False),  # when Slack had taken it
+)
+
 vote = Table(
     "vote",
     metadata,

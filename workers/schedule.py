@@ -33,10 +33,11 @@ INTERVAL_S: Mapping[Job, int] = {
     Job.GATE: 60,
     Job.REPORTS: 300,
     Job.REEMBED: 300,  # does nothing unless the encoder changed
+    Job.PICTURES: 3600,  # does nothing for a bot without a channel
     Job.TRAIN: 6 * 3600,  # does nothing without new labels
     Job.PROPOSE: 7 * 24 * 3600,  # and after each promotion
 }
-OF_SLACK = {Job.DISPATCH, Job.NEWS, Job.PEOPLE}
+OF_SLACK = {Job.DISPATCH, Job.NEWS, Job.PEOPLE, Job.PICTURES}
 
 
 def tick(

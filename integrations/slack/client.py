@@ -165,6 +165,12 @@ def error_name(error: Exception) -> str:
     return name if WORD.fullmatch(name) else NOT_SLACKS
 
 
+def scopes_of(told: SlackResponse) -> set[str]:
+    """That the token has, as Slack says beside every answer."""
+    headers = {name.lower(): value for name, value in told.headers.items()}
+    return set(headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
+
+
 def is_rate_limit(error: SlackApiError) -> bool:
     return error.response.get("error") in RATE_LIMITED or error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS
 

@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from integrations.slack import manifest, people
-from integrations.slack.client import at_terminal
+from integrations.slack.client import at_terminal, scopes_of
 from service import clock, database
 from service.bots.schemas import Bot
 from service.bots.store import list_bots
@@ -119,8 +119,7 @@ def _clock(told: SlackResponse, now: datetime) -> Check:
 
 
 def _scopes(told: SlackResponse, *, user_groups: bool) -> Check:
-    headers = {name.lower(): value for name, value in told.headers.items()}
-    granted = set(headers.get("x-oauth-scopes", "").replace(" ", "").split(","))
+    granted = scopes_of(told)
     missing = [scope for scope in manifest.scopes(user_groups=user_groups) if scope not in granted]
     if missing:
         mend = f"{PAGES} → OAuth & Permissions → Bot Token Scopes: add them, then reinstall the app"

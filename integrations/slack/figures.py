@@ -1,5 +1,6 @@
 """What somebody and their team did for a bot, in numbers."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -43,7 +44,16 @@ def _answers(connection: sa.Connection, bot: str, since: datetime, *where: sa.Co
 
 
 def _labelled(connection: sa.Connection, bot: str) -> int:
-    """Turns whose newest label of a kind is a vote's."""
+    """Turns."""
+    return connection.scalar(sa.select(sa.func.count(LABEL.c.turn_id.distinct())).where(*_by_vote(bot))) or 0
+
+
+def labelled_at(connection: sa.Connection, bot: str) -> Iterable[datetime]:
+    """When each turn was labelled that people's votes label."""
+    return connection.scalars(sa.select(sa.func.min(LABEL.c.at)).where(*_by_vote(bot)).group_by(LABEL.c.turn_id))
+
+
+def _by_vote(bot: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Labels that are the newest of their turn and kind, and a vote's."""
     newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot).group_by(LABEL.c.turn_id, LABEL.c.use)
-    wanted = (LABEL.c.id.in_(newest), LABEL.c.origin == "vote", LABEL.c.answer != "undo")
-    return connection.scalar(sa.select(sa.func.count(LABEL.c.turn_id.distinct())).where(*wanted)) or 0
+    return LABEL.c.id.in_(newest), LABEL.c.origin == "vote", LABEL.c.answer != "undo"

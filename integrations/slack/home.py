@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from integrations.slack import people
+from integrations.slack import people, pictures
 from integrations.slack.blocks import Block
 from integrations.slack.blocks.home import MOST_BOTS, Beside, Champion, Standing, home
 from service import clock, database, tables
@@ -23,7 +23,7 @@ from service.reviews.schemas import Reviewer
 CLASSIFIER, LABEL, VOTE = tables.classifier, tables.label, tables.vote
 
 
-def draw(engine: sa.Engine, user: str, *, note: str = "") -> Block:
+def draw(engine: sa.Engine, user: str, *, note: str = "", with_pictures: bool = True) -> Block:
     now = clock.now()
     with database.reading(engine) as connection:
         bots = list_bots(connection)
@@ -31,9 +31,15 @@ def draw(engine: sa.Engine, user: str, *, note: str = "") -> Block:
         asked = ((bot, people.reviewer(connection, bot.name, user)) for bot in bots if not is_open[bot.name])
         theirs = [(bot, reviewer) for bot, reviewer in asked if reviewer]
         shown = [_standing(connection, bot, reviewer, now) for bot, reviewer in theirs[:MOST_BOTS]]
+        if with_pictures:
+            shown = [_pictured(connection, standing, now) for standing in shown]
     hidden = [bot.name for bot, _ in theirs[MOST_BOTS:]]
     in_channels = [bot.name for bot in bots if is_open[bot.name] and bot.slack_channel]
     return home(user, shown, Beside(hidden, in_channels), now, note=note)
+
+
+def _pictured(connection: sa.Connection, standing: Standing, now: datetime) -> Standing:
+    return standing._replace(progress=pictures.shown(connection, standing.bot, now).get(pictures.PROGRESS))
 
 
 def _standing(connection: sa.Connection, bot: Bot, reviewer: Reviewer, now: datetime) -> Standing:

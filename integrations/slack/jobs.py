@@ -7,6 +7,7 @@ import structlog
 from integrations.slack import dispatch as dispatching
 from integrations.slack import news as looking
 from integrations.slack import people_sync
+from integrations.slack import pictures as drawn
 from integrations.slack.client import posting
 from service import clock, jobs
 from service.context import opened
@@ -41,3 +42,11 @@ def people(bot: str) -> None:
             for group, outcome in people_sync.sync(context.engine, client, bot).items():
                 if isinstance(outcome, str):
                     log.warning("slack.group_not_read", bot=bot, group=group, error=outcome)
+
+
+def pictures(bot: str) -> None:
+    """Draw what the bot's pictures in Slack show, and upload what has changed; nothing without a token."""
+    with opened(Settings.from_env(os.environ)) as context:
+        jobs.begin(context.redis, Job.PICTURES, bot)
+        if context.settings.slack_bot_token:
+            drawn.refresh(posting(context.settings, context.engine), bot)

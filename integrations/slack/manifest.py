@@ -10,11 +10,13 @@ from service.errors import BadInput
 COMMAND = "/fencepost"
 REPORT = "report"  # callback id of the message shortcut
 PATH = "/slack/events"
+FILES = "files:write"
 SCOPES = (
     "chat:write",  # post cards, redraw them, and tell a person why a click does not count
     "commands",  # the slash command and the message shortcut
     "channels:history",  # look a card up whose post was not answered, before it is sent again
     "groups:history",  # the same in a private channel
+    FILES,  # upload the pictures of the home tab and of messages, for the app alone
 )
 USER_GROUPS = "usergroups:read"  # who is in a user group that has a role
 

@@ -8,19 +8,22 @@ from typing import Any
 import sqlalchemy as sa
 from slack_bolt import Ack, Respond
 
-from integrations.slack import figures, listeners, slash_words
+from integrations.slack import drift_words, figures, listeners, slash_words
 from integrations.slack.blocks.elements import cut, escape, rich, section, words
 from integrations.slack.blocks.frames import FRAME, fitting, size
 from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
 from integrations.slack.manifest import COMMAND
 from integrations.slack.meant import bot_meant, check
 from service import clock, database, tables
+from service.bots.schemas import Bot
 from service.bots.store import get_bot
+from service.drift.rules import mix
 from service.errors import BadInput, NotFound
 from service.reviews import budget
 from service.reviews.trace import trace
 
 Handler = Callable[[Ack, dict[str, Any], Desk, str], None]
+Reader = Callable[[sa.Connection, Bot], list[str]]
 
 TURN_NUMBER = re.compile(r"#?([0-9]{1,18})")
 TEXT = 1000  # characters for notifications and screen readers
@@ -56,13 +59,28 @@ def on_unknown(ack: Ack, body: dict[str, Any], _desk: Desk, _argument: str) -> N
 
 
 def on_stats(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+    """Every label is counted."""
+    _look(ack, body, desk, argument, lambda connection, bot: _stats(connection, bot, body["user_id"]))
+
+
+def _stats(connection: sa.Connection, bot: Bot, user: str) -> list[str]:
+    return slash_words.stats(bot.name, figures.read(connection, bot, user, clock.now()))
+
+
+def on_drift(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
+    """Every turn of two weeks is counted."""
+    _look(ack, body, desk, argument, lambda connection, bot: drift_words.lines(bot.name, mix(connection, bot)))
+
+
+def _look(ack: Ack, body: dict[str, Any], desk: Desk, argument: str, read: Reader) -> None:
+    """A longer look at the bot that is meant, for its readers: the ack comes first."""
     with database.reading(desk.context.engine) as connection:
         bot = bot_meant(connection, body, argument, "reader")
-    ack()  # first: every label is counted
+    ack()
     with database.reading(desk.context.engine) as connection:
-        found = figures.read(connection, bot, body["user_id"], clock.now())
+        lines = read(connection, bot)
     with forgiving("slack.not_answered"):
-        answer(Respond(response_url=body["response_url"]), slash_words.stats(bot.name, found))
+        answer(Respond(response_url=body["response_url"]), lines)
 
 
 def on_budget(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
@@ -86,10 +104,6 @@ def on_why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
     answer(ack, slash_words.turn(found))
 
 
-def on_drift(ack: Ack, _body: dict[str, Any], _desk: Desk, _argument: str) -> None:
-    answer(ack, ["Drift is not measured yet: it comes with the dashboards."])
-
-
 HANDLERS: Mapping[str, Handler] = {
     "review": listeners.review,
     "stats": on_stats,
@@ -103,6 +117,6 @@ HELP: Mapping[str, str] = {
     "stats [bot]": "what you and your team have answered, and what it made",
     "budget [bot]": "how many answers the week still has room for",
     "why <turn>": "what was made of a turn",
-    "drift": "how what people say changes",
+    "drift [bot]": "how what people ask for has changed in a week",
     "help": "this list",
 }

@@ -5,7 +5,7 @@
 accepted, unknown event types are not.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, get_args
@@ -18,7 +18,7 @@ from service.turns.schemas import TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, Note, R
 KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
 
-def parse(body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed:
+def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]) -> Parsed:
     return collect(body, partial(_items, received_at=received_at))
 
 

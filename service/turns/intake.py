@@ -77,7 +77,7 @@ class Intake:
             plain = decompress(body, headers)
         except Fault as fault:
             return Parsed([], [], [Rejected(0, fault.path, fault.detail, fault.type)], [])
-        return self._sources[format](plain, delivery_id=delivery_id, received_at=received_at)
+        return self._sources[format](plain, delivery_id=delivery_id, received_at=received_at, options={})
 
     def _append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
         notes = [*parsed.notes, *self._unknown_intents(bot, parsed)]

@@ -5,7 +5,7 @@ Adapters and verifiers live in integrations/webhooks and are handed to `create_a
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from service.errors import BadInput, Unauthorized
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
@@ -32,9 +32,14 @@ class Parsed(NamedTuple):
 
 
 class Adapter(Protocol):
-    """Translates one platform's body into facts. Pure and total: where nothing is usable, it answers rejections."""
+    """Translates one platform's body into facts. Pure and total: where nothing is usable, it answers rejections.
 
-    def __call__(self, body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed: ...
+    `options` are the source's own settings; an adapter that has none takes no notice of them.
+    """
+
+    def __call__(
+        self, body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]
+    ) -> Parsed: ...
 
 
 class Verifier(Protocol):

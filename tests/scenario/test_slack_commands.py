@@ -10,19 +10,21 @@ import pytest
 import sqlalchemy as sa
 from slack_bolt import BoltRequest
 
-from integrations.slack import people, slash_words
+from integrations.slack import drift_words, people, slash_words
 from integrations.slack.app import create_bolt
 from integrations.slack.blocks import frames
 from integrations.slack.blocks.frames import FRAME, size
 from service import clock, database, tables
 from service.bots.store import create_bot, update_bot
 from service.context import Context
+from service.intents.store import create_intents
 from service.reviews import voting
 from service.reviews.rules import resolve_votes
 from service.reviews.schemas import Reviewer, Vote
 from service.settings import Secret
 from tests.support import slack as stand_in
 from tests.support.channel import eventually
+from tests.support.decided import decide, put_in_force
 from tests.support.shop import AT, BOT, add_card, add_turn, deal, open_shop
 from tests.support.slack import CHANNEL, Json, Slack, problems, signed
 
@@ -118,8 +120,50 @@ def test_an_unknown_subcommand_is_answered_by_the_nearest_and_the_list(say: Say,
     assert (told[0], len(told)) == (first, 7)
 
 
-def test_drift_says_that_it_is_not_there_yet(say: Say) -> None:
-    assert say("drift") == "Drift is not measured yet: it comes with the dashboards."
+def test_drift_says_what_moved_and_how_far_that_is_beyond_chance(shop: Context, say: Say) -> None:
+    put_in_force(shop.engine, 7)
+    week_ago = AT - timedelta(days=7)
+    for at, intents in {week_ago: {"refund": 100, "track_order": 300}, AT: {"refund": 250, "track_order": 250}}.items():
+        for intent, turns in intents.items():
+            decide(shop.engine, at, intent, turns)
+    decide(shop.engine, AT, "refund", 3, n=6)
+    assert say("drift shop").splitlines() == [
+        "What people asked of shop, 500 turns of 2026-02-23 09:15 to 2026-03-02 09:15 UTC, against"
+        " 400 turns of 2026-02-16 09:15 to 2026-02-23 09:15 UTC, as classifier 7 decides it:",
+        "refund: 25.0 % before, 50.0 % now: +25.0 points (+18.8 to +30.9).",
+        "track_order: 75.0 % before, 50.0 % now: -25.0 points (-30.9 to -18.8).",
+        "The whole mix: PSI 0.273, of which 0.005 is chance with so few turns;"
+        " Jensen-Shannon 0.049 bits, of which 0.001.",
+        "3 more turns of these days do not count: classifier 7 has not decided them.",
+    ]
+
+
+def test_drift_names_nothing_that_chance_explains(shop: Context, say: Say) -> None:
+    put_in_force(shop.engine, 7)
+    for at, turns in {AT - timedelta(days=7): 100, AT: 115}.items():
+        decide(shop.engine, at, "refund", turns)
+        decide(shop.engine, at, "none", 100)
+    told = say("drift").splitlines()
+    assert (len(told), told[1]) == (3, "No intent moved for certain.")
+
+
+def test_of_many_moves_ten_are_told(shop: Context, say: Say) -> None:
+    put_in_force(shop.engine, 7)
+    with database.writing(shop.engine) as connection:
+        create_intents(connection, BOT, {f"new_{n:02}": "" for n in range(12)}, AT)
+    decide(shop.engine, AT - timedelta(days=7), "refund", 1000)
+    for n in range(12):
+        decide(shop.engine, AT, f"new_{n:02}", 50)
+    told = say("drift").splitlines()
+    assert (told[1][:7], told[10][:6], told[11]) == ("refund:", "new_08", "And 3 more.")
+
+
+def test_drift_is_measured_after_the_ack_and_says_why_it_is_not_known(
+    send: Callable[..., Json], slack: Slack, say: Say
+) -> None:
+    assert send("drift") == {"text": ""}
+    eventually(lambda: len(slack.ephemerals) == 1)
+    assert say("drift") == "Drift of shop is not known: no classifier is in force yet."
 
 
 def test_stats_are_counted_after_the_ack(send: Callable[..., Json], slack: Slack) -> None:
@@ -223,7 +267,7 @@ def test_the_longest_turn_keeps_slacks_limits(shop: Context, ask: Callable[..., 
     assert all(len(one["elements"][0]["text"]) <= 3000 for one in answer["blocks"][0]["elements"])
 
 
-@pytest.mark.parametrize("typed", ["stats", "budget shop", "why 1", "review"])
+@pytest.mark.parametrize("typed", ["stats", "budget shop", "why 1", "drift", "review"])
 def test_who_has_no_role_is_told_whom_to_ask(
     shop: Context, slack: Slack, send: Callable[..., Json], typed: str
 ) -> None:
@@ -263,4 +307,9 @@ def test_the_bot_is_the_one_of_the_channel_or_the_one_named(shop: Context, say: 
 
 
 def test_the_examples_are_true() -> None:
-    assert doctest.testmod(slash_words).failed == doctest.testmod(frames).failed == 0
+    assert (
+        doctest.testmod(drift_words).failed
+        == doctest.testmod(slash_words).failed
+        == doctest.testmod(frames).failed
+        == 0
+    )

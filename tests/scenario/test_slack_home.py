@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from integrations.slack import home, http, people, run
+from integrations.slack.blocks.home import MOST_BOTS
+from integrations.slack.client import posting
 from service import database, tables
 from service.app import create_app
 from service.bots.store import create_bot, update_bot
@@ -176,15 +178,72 @@ def test_a_bot_shows_only_to_whom_it_lists_and_an_open_one_is_named(desk: Contex
 
 
 def test_bots_beyond_the_room_of_a_view_are_only_named(desk: Context, see: See) -> None:
-    names = [f"bot-{n:02}" for n in range(31)]
+    names = [f"bot-{n:02}" for n in range(25)]
     with database.writing(desk.engine) as connection:
         for name in names:
             create_bot(connection, name, AT)
     for name in names:
         give(desk.engine, bot=name)
     shown = see()
-    assert [line for line in shown if line.startswith("bot-")] == names[:30]
-    assert "Not shown for want of room: bot-30." in shown
+    assert [line for line in shown if line.startswith("bot-")] == names[:24]
+    assert "Not shown for want of room: bot-24." in shown
+
+
+def add_picture(engine: sa.Engine, file_id: str) -> None:
+    row = {"bot": BOT, "name": "progress", "key": "k", "file_id": file_id, "alt": "3 turns labelled", "at": AT}
+    with database.writing(engine) as connection:
+        connection.execute(tables.slack_picture.insert(), row)
+
+
+def upload(desk: Context, slack: Slack) -> str:
+    """A picture that Slack has processed."""
+    told = posting(desk.settings, desk.engine).files_upload_v2(content=b"\x89PNG\r\n\x1a\n", filename="p.png")
+    slack.process_files()
+    file_id: str = told["file"]["id"]
+    return file_id
+
+
+def test_progress_is_shown_above_the_words(desk: Context, slack: Slack, see: See) -> None:
+    give(desk.engine)
+    as_words = see()
+    file_id = upload(desk, slack)
+    add_picture(desk.engine, file_id)
+    assert see() == as_words
+    header, image, *_ = slack.homes["U1"]["blocks"]
+    assert header["type"] == "header"
+    assert {key: image[key] for key in ("type", "slack_file", "alt_text")} == {
+        "type": "image",
+        "slack_file": {"id": file_id},
+        "alt_text": "3 turns labelled",
+    }
+
+
+@pytest.mark.parametrize("refusal", ["", "invalid_arguments"])
+def test_a_tab_whose_picture_slack_refuses_is_shown_without(
+    desk: Context, slack: Slack, see: See, refusal: str
+) -> None:
+    give(desk.engine)
+    as_words = see()
+    add_picture(desk.engine, upload(desk, slack) if refusal else "F0DELETED")
+    slack.homes.clear()
+    slack.fail("views.publish", *[refusal] * bool(refusal))
+    assert see() == as_words
+    assert all(block["type"] != "image" for block in slack.homes["U1"]["blocks"])
+    assert slack.calls.count("views.publish") == 3
+
+
+def test_as_many_bots_with_pictures_as_are_shown_fit_in_a_view(desk: Context, slack: Slack, see: See) -> None:
+    file_id = upload(desk, slack)
+    names = [f"bot-{n:02}" for n in range(MOST_BOTS + 1)]
+    row = {"name": "progress", "key": "k", "file_id": file_id, "alt": "words", "at": AT}
+    with database.writing(desk.engine) as connection:
+        for name in names:
+            create_bot(connection, name, AT)
+        connection.execute(tables.slack_picture.insert(), [row | {"bot": name} for name in names])
+    for name in names:
+        give(desk.engine, bot=name)
+    see()
+    assert [block["type"] for block in slack.homes["U1"]["blocks"]].count("image") == MOST_BOTS
 
 
 def test_review_opens_the_modal(desk: Context, slack: Slack, act: Act, see: See) -> None:

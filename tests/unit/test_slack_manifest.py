@@ -78,6 +78,7 @@ def test_every_scope_is_one_that_a_method_or_a_command_takes() -> None:
     asked = set(manifest.scopes(user_groups=True))
     history = {"channels:history", "groups:history"}  # one of the two, by the channel's kind
     used = {"chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral", "usergroups.users.list"}
+    used |= {"files.getUploadURLExternal", "files.completeUploadExternal"}
     assert asked - history == {METHODS[name].scope for name in used} | {"commands"}
     assert set(manifest.scopes(user_groups=False)) == asked - {"usergroups:read"}
 

@@ -88,6 +88,10 @@ def modal(*blocks: Json, **fields: Any) -> Json:
     return {"type": "modal", "title": plain("Review"), "blocks": list(blocks), **own, **fields}
 
 
+def image(file_id: str) -> Json:
+    return {"type": "image", "alt_text": "a chart", "slack_file": {"id": file_id}}
+
+
 DIVIDER: Json = {"type": "divider"}
 SURE: Json = {"title": plain("Sure?"), "text": plain("x" * 300), "confirm": plain("Yes"), "deny": plain("No")}
 SELECT: Json = {"type": "external_select", "action_id": "other", "min_query_length": 0}
@@ -348,6 +352,34 @@ def test_a_file_is_uploaded_in_three_steps(slack: Slack, client: WebClient) -> N
     client.files_upload_v2(channel=CHANNEL, filename="chart.png", content=b"PNG", title="Progress")
     (file,) = slack.files.values()
     assert (file["content"], file["title"], file["channel"], file["is_complete"]) == (b"PNG", "Progress", CHANNEL, True)
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_block_names_a_picture_of_the_apps_once_it_is_processed(
+    slack: Slack, client: WebClient, clock: Clock
+) -> None:
+    def post(file_id: str) -> object:
+        clock.at += 1
+        return client.chat_postMessage(channel=CHANNEL, text="hi", blocks=[image(file_id)])
+
+    def publish(file_id: str) -> object:
+        return client.views_publish(user_id="U1", view={"type": "home", "blocks": [image(file_id)]})
+
+    picture, text = (
+        client.files_upload_v2(filename="chart", content=content)["file"]["id"] for content in (PNG, b"hello")
+    )
+    unfinished = client.files_getUploadURLExternal(filename="chart.png", length=3)["file_id"]
+    assert refusal(lambda: post(picture)) == refusal(lambda: publish(picture)) == "invalid_blocks"
+    clock.at += 10
+    post(picture)
+    publish(picture)
+    for bad in (text, unfinished, "F99999999"):
+        assert refusal(lambda bad=bad: post(bad)) == "invalid_blocks"
+    newer = client.files_upload_v2(filename="chart", content=PNG)["file"]["id"]
+    slack.process_files()
+    post(newer)
 
 
 @pytest.mark.parametrize(("fault", "count"), [("error", 0), ("error_after", 1), ("drop_after", 1), ("timeout", 1)])

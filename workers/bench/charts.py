@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import altair
-import vl_convert
+from altair.typing import ChartType
 from jinja2 import Template
+
+from service.charts import data, svg
 
 PAGE = Template(
     """<!doctype html>
@@ -34,7 +36,7 @@ def page(found: Mapping[str, Any]) -> str:
         for point in strategy["curve"]
     ]
     title = f"{found['data']}: {score.replace('_', ' ')} by labels"
-    drawing = vl_convert.vegalite_to_svg(_chart(rows, score, _target(found)).to_json())
+    drawing = svg(_chart(rows, score, _target(found)))
     html: str = PAGE.render(title=title, note=_note(found), drawing=drawing, score=score, rows=rows)
     return html
 
@@ -54,9 +56,9 @@ def _note(found: Mapping[str, Any]) -> str:
     return f"{seeds}. Dashed: every turn of the pool labelled, {found['ceiling']['macro_recall']:.4f}."
 
 
-def _chart(rows: list[dict[str, Any]], score: str, target: float) -> Any:
+def _chart(rows: list[dict[str, Any]], score: str, target: float) -> ChartType:
     lines = (
-        altair.Chart(_data(rows))
+        altair.Chart(data(rows))
         .mark_line(point=True)
         .encode(
             x=altair.X("labels:Q", title="labels"),
@@ -64,9 +66,5 @@ def _chart(rows: list[dict[str, Any]], score: str, target: float) -> Any:
             color=altair.Color("strategy:N", title=None),
         )
     )
-    rule = altair.Chart(_data([{"target": target}])).mark_rule(strokeDash=[6, 4]).encode(y="target:Q")
+    rule = altair.Chart(data([{"target": target}])).mark_rule(strokeDash=[6, 4]).encode(y="target:Q")
     return (lines + rule).properties(width=720, height=420)
-
-
-def _data(rows: list[dict[str, Any]]) -> Any:
-    return altair.Data(values=rows)  # type: ignore[no-untyped-call]  # theirs

@@ -11,6 +11,7 @@ OPTION_TEXT = 75
 OPTIONS = 100  # of one answer to an external select
 TITLE = 24  # of a view; its buttons too
 INPUT_TEXT = 3000
+ALT_TEXT = 2000
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -58,6 +59,11 @@ def section(*elements: Block) -> Block:
 def words(text: str, **style: bool) -> Block:
     """Rich text that Slack shows letter by letter; never empty."""
     return {"type": "text", "text": text or "…"} | ({"style": style} if style else {})
+
+
+def picture(file_id: str, alt: str) -> Block:
+    """An image that was uploaded to Slack."""
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": cut(alt, ALT_TEXT)}
 
 
 def user(user_id: str) -> Block:

@@ -4,14 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from integrations.slack.blocks.elements import Block, actions, button, context, cut, plain, rich, section, words
+from integrations.slack.blocks.elements import (
+    Block,
+    actions,
+    button,
+    context,
+    cut,
+    picture,
+    plain,
+    rich,
+    section,
+    words,
+)
 from integrations.slack.blocks.names import START
 from integrations.slack.manifest import COMMAND
 from service.learning.stopping import Estimate
 from service.reviews.budget import Week
 from service.reviews.schemas import Reliability
 
-MOST_BOTS = 30  # of three blocks each: a view holds 100
+MOST_BOTS = 24  # of four blocks each: a view holds 100
 NAMES_TEXT = 2000
 BAR = 20  # characters
 
@@ -28,6 +39,11 @@ class Champion(NamedTuple):
     accuracy: Estimate | None
 
 
+class Picture(NamedTuple):
+    file_id: str
+    alt: str  # the same in words
+
+
 class Standing(NamedTuple):
     """A bot as one of its reviewers finds it; a `daily_limit` of 0 is none."""
 
@@ -38,6 +54,7 @@ class Standing(NamedTuple):
     agreement: Reliability | None
     week: Week
     champion: Champion | None
+    progress: Picture | None = None
 
 
 class Beside(NamedTuple):
@@ -62,6 +79,7 @@ def _bot(standing: Standing) -> list[Block]:
     lines = (_queue(standing), _agreement(standing.agreement), _week(standing.week), *_champion(standing.champion))
     return [
         {"type": "header", "text": plain(standing.bot)},
+        *([picture(*standing.progress)] if standing.progress else []),
         rich([section(words(f"{line}\n")) for line in lines]),
         actions(f"home:{standing.bot}", [button(START, "Review", standing.bot)]),
     ]

@@ -11,7 +11,7 @@ from integrations.slack.blocks import questions
 from integrations.slack.blocks.channel import card, cards, gone
 from integrations.slack.blocks.digest import Digest, Moved
 from integrations.slack.blocks.elements import Block, Message
-from integrations.slack.blocks.home import Beside, Champion, Standing, home
+from integrations.slack.blocks.home import Beside, Champion, Picture, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import (
@@ -81,6 +81,7 @@ STANDING = Standing(
     agreement=Reliability("slack:U0ANA", 20, 18, 0.9, 0.699, 0.972),
     week=Week(granted=500, given=120, asked=10),
     champion=Champion(7, datetime(2026, 3, 2, 9, 15, tzinfo=UTC), 412, 37, 120, Estimate(0.82, 0.74, 0.88)),
+    progress=Picture("F0123456789", "Turns of bank labelled by people: 40 on 2026-02-03, 412 by 2026-03-02."),
 )
 
 NOTICE = NoticePlace(BOT, 12)

@@ -4,11 +4,13 @@ from typing import Any
 
 import structlog
 from slack_bolt import Ack
+from slack_sdk.errors import SlackApiError
 
 from integrations.slack import home, reviewing
 from integrations.slack.blocks import Block
 from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.blocks.review import refused
+from integrations.slack.client import error_name
 from integrations.slack.desk import REFUSALS, Desk, forgiving, reason
 from integrations.slack.listeners.shown import BUSY
 from integrations.slack.meant import check
@@ -17,6 +19,8 @@ from service import database
 from service.bots.store import get_bot
 
 log = structlog.get_logger()
+
+BAD_BLOCKS = {"invalid_arguments", "invalid_blocks"}  # what Slack calls them in a view, or in a message
 
 
 def on_home(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
@@ -52,6 +56,17 @@ def _publish(desk: Desk, user: str, note: str = "") -> None:
     """A tab that Slack does not take for now is drawn when it is opened again."""
     try:
         with forgiving("slack.home_not_drawn"):
-            desk.modals.publish(user, home.draw(desk.context.engine, user, note=note))
+            _show(desk, user, note)
     except Busy:
         log.warning("slack.home_not_drawn", error="busy")
+
+
+def _show(desk: Desk, user: str, note: str) -> None:
+    """Without pictures where Slack refuses the view: one may have been deleted there."""
+    try:
+        desk.modals.publish(user, home.draw(desk.context.engine, user, note=note))
+    except SlackApiError as error:
+        if error_name(error) not in BAD_BLOCKS:
+            raise
+        log.warning("slack.pictures_refused", error=error_name(error))
+        desk.modals.publish(user, home.draw(desk.context.engine, user, note=note, with_pictures=False))

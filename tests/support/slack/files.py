@@ -28,5 +28,6 @@ def complete(slack: Workspace, arguments: Json) -> Json:
     for one in given:
         if one["id"] not in slack.files or not slack.files[one["id"]]["content"]:
             raise Refused("file_not_found")
-        slack.files[one["id"]] |= {"title": one.get("title"), "channel": channel, "is_complete": True}
+        own = {"title": one.get("title"), "channel": channel, "is_complete": True, "completed_at": slack.clock()}
+        slack.files[one["id"]] |= own
     return {"files": [{"id": one["id"], "title": one.get("title")} for one in given]}

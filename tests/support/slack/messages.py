@@ -6,6 +6,7 @@ from typing import Any
 from tests.support.slack.block_kit import problems
 from tests.support.slack.checks import Json
 from tests.support.slack.limits import LIMITS
+from tests.support.slack.named_files import file_problems
 from tests.support.slack.workspace import APP, BOT_ID, BOT_USER, TEAM, Refused, Workspace
 
 
@@ -103,7 +104,7 @@ def drawn(slack: Workspace, arguments: Json) -> Json:
     if len(arguments["text"]) > LIMITS["message text"].most:
         raise Refused("msg_too_long")
     blocks = parsed(arguments.get("blocks") or [])
-    if blocks and (found := problems(blocks)):
+    if blocks and (found := [*problems(blocks), *file_problems(slack, blocks)]):
         raise Refused("invalid_blocks", *found)
     named = [{"block_id": f"b{slack.number()}", **block} for block in blocks]
     author = {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP, "team": TEAM}

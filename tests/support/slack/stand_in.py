@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 
-from tests.support.slack import api, forms, people, views
+from tests.support.slack import api, forms, named_files, people, views
 from tests.support.slack.checks import Json, option_problems
 from tests.support.slack.link import Link, envelope
 from tests.support.slack.messages import find
@@ -32,6 +32,11 @@ class Slack(Workspace):
     def view(self, user: str) -> Json:
         """The view on top of the user's screen; IndexError without one."""
         return self.views[self.stacks[user][-1]]
+
+    def process_files(self) -> None:
+        """From now on blocks may name every file that was uploaded, as they may some seconds later by themselves."""
+        with self.lock:
+            named_files.processed(self)
 
     def buttons(self, surface: Json, within: str = "") -> list[str]:
         return people.buttons(surface, within)

@@ -7,6 +7,7 @@ from tests.support.slack.block_kit import view_problems
 from tests.support.slack.checks import Json
 from tests.support.slack.limits import LIMITS
 from tests.support.slack.messages import parsed
+from tests.support.slack.named_files import file_problems
 from tests.support.slack.workspace import APP, BOT_ID, TEAM, Refused, Workspace
 
 DEFAULTS: dict[str, Any] = {"private_metadata": "", "callback_id": "", "external_id": ""}
@@ -113,6 +114,8 @@ def _checked(slack: Workspace, given: object, kind: str, own_id: str = "") -> Js
     if found := view_problems(view):
         too_large = any("larger than" in problem for problem in found)
         raise Refused("view_too_large" if too_large else "invalid_arguments", *found)
+    if unusable := file_problems(slack, view):
+        raise Refused("invalid_blocks", *unusable)  # as of a message: Slack's word for it in a view is not documented
     external = view.get("external_id")
     if external and any(one["external_id"] == external and one["id"] != own_id for one in slack.views.values()):
         raise Refused("duplicate_external_id")
