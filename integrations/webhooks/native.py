@@ -33,6 +33,9 @@ LANG = 35
 USER = 1_000  # only its hash is kept
 KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
+MARGIN = True
+UNVERIFIED: tuple[str, ...] = ()
+
 
 class Item(NamedTuple):
     place: Place
