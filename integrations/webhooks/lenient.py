@@ -17,7 +17,9 @@ DEPTH = 200  # levels of nesting; the parsers themselves give up at about 1,000
 DIGITS = 300  # a longer integer does not fit into a float; Python refuses to read 4,300 digits
 TOO_DEEP = "\udfff too deep"  # stands for what was cut; no sender's text is kept that holds half of a surrogate pair
 ROOT = "$"  # the path of a whole body
-TIMESTAMP = "an instant is RFC 3339 with a time zone, or Unix seconds"
+NAME = 200  # characters of an intent's or an entity type's name
+MILLISECONDS = 100_000_000_000  # Unix seconds from here on are milliseconds: as seconds they are past the year 5000
+TIMESTAMP = "an instant is RFC 3339 with a time zone, or Unix seconds or milliseconds"
 
 # An unterminated string matches to the end: otherwise each of its quotes would be tried anew, in quadratic time.
 _TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -134,6 +136,31 @@ class Fields:
         """ "" where it is missing; one that is there is an id."""
         return self.id(name) if self._value.get(name) not in (None, "") else ""
 
+    def name(self, name: str) -> str:
+        """What an intent or a type of entity is called."""
+        text = self.string(name)
+        check_characters(text, self.path(name))
+        if not 0 < len(text) <= NAME:
+            raise Fault("bad-name", self.path(name), f"a name has 1 to {NAME} characters, this one {len(text)}")
+        return text
+
+    def number(self, name: str) -> float:
+        """Finite; some platforms write it as a string."""
+        found = self._value.get(name)
+        try:
+            number = math.nan if isinstance(found, bool) else float(found)  # type: ignore[arg-type]  # caught
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise Fault("wrong-type", self.path(name), "expected a finite number")
+        return number
+
+    def integer(self, name: str) -> int:
+        found = self._value.get(name)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise Fault("wrong-type", self.path(name), f"expected an integer, got {kind(found)}")
+        return found
+
     def text(self, name: str, *, may_be_empty: bool = False) -> str:
         text = self.string(name)
         check_text(text, self.path(name), may_be_empty=may_be_empty)
@@ -195,7 +222,7 @@ class Fields:
         if not self.has(name):
             return default
         try:
-            found = msgspec.convert(self._value[name], datetime, strict=False)
+            found = msgspec.convert(_seconds(self._value[name]), datetime, strict=False)
             if found.tzinfo is None:
                 self.note(name, "no-time-zone", f"read as UTC: {TIMESTAMP}")
                 return found.replace(tzinfo=UTC)
@@ -203,6 +230,11 @@ class Fields:
         except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
             self.note(name, "bad-instant", f"the delivery's own instant was taken: {TIMESTAMP}")
             return default
+
+
+def _seconds(value: Any) -> Any:
+    """Unix milliseconds as seconds; anything else as it is."""
+    return value / 1000 if isinstance(value, int | float) and abs(value) >= MILLISECONDS else value
 
 
 def kind(value: Any) -> str:
