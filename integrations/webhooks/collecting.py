@@ -3,13 +3,16 @@
 An adapter lists the items of a body, each with the function that reads it; `collect` does the rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from integrations.webhooks.lenient import Fields, check_depth, digest, kind, load, rejected
-from service.turns.parsing import Fault, Parsed, Place
-from service.turns.schemas import ID_LIMIT, TURNS_LIMIT, Entity, Fact, IntentScore, Note
+from integrations.webhooks.lenient import ROOT, Fields, check_depth, digest, kind, load, rejected
+from service.turns.parsing import Fault, Parsed, Place, check_characters
+from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, IntentScore, Note
 
+ITEMS_LIMIT = 10 * TURNS_LIMIT  # of a body: most events of a log are neither turns nor replies
 INTENTS = 10  # the best of the platform's scores
 ENTITIES = 100  # of one turn
 WORD = 100  # characters of a channel or a bot version
@@ -34,7 +37,9 @@ def collect(body: bytes, items: Callable[[Any, list[Note]], Iterator[Item]]) -> 
     """
     parsed, seen = Parsed([], [], [], []), set[tuple[type, str]]()
     try:
-        found = list(items(load(body), parsed.notes))
+        found = list(islice(items(load(body), parsed.notes), ITEMS_LIMIT + 1))
+        if len(found) > ITEMS_LIMIT:
+            raise Fault("too-many", ROOT, f"at most {ITEMS_LIMIT:,} items are taken in one delivery")
     except Fault as fault:
         parsed.rejected.append(rejected(0, fault))
         return parsed
@@ -64,13 +69,42 @@ def _take(item: Item, parsed: Parsed, seen: set[tuple[type, str]]) -> None:
     parsed.places.extend([item.place] * len(fresh))
 
 
-def listed(found: Any, path: str) -> Iterator[tuple[Place, Any]]:
+def listed(found: Any, path: str, limit: int = TURNS_LIMIT) -> Iterator[tuple[Place, Any]]:
     """The places and values of a list; Fault when it is none, or longer than a delivery may be."""
     if not isinstance(found, list):
-        raise Fault("wrong-type", path or "$", f"expected a list, got {kind(found)}")
-    if len(found) > TURNS_LIMIT:
-        raise Fault("too-many", path or "$", f"{len(found):,} items; at most {TURNS_LIMIT:,} are taken in one delivery")
+        raise Fault("wrong-type", path or ROOT, f"expected a list, got {kind(found)}")
+    if len(found) > limit:
+        raise Fault("too-many", path or ROOT, f"{len(found):,} items; at most {limit:,} are taken in one delivery")
     yield from ((Place(index, f"{path}[{index}]"), value) for index, value in enumerate(found))
+
+
+def unpacked(value: Any) -> Any:
+    """What a string says as JSON; anything else as it is.
+
+    >>> unpacked('{"reaction": "like"}'), unpacked("like"), unpacked(None)
+    ({'reaction': 'like'}, 'like', None)
+    """
+    try:
+        return load(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else value
+    except Fault:
+        return value
+
+
+def which(fields: Fields, *names: str) -> str:
+    """The first of the names that is there, for what versions of a platform call differently; else the first."""
+    return next((name for name in names if fields.has(name)), names[0])
+
+
+def spoken(fields: Fields, name: str, text: str) -> str:
+    """A reply's text: "" where it cannot be kept, cut where it is too long; `name` is noted."""
+    try:
+        check_characters(text, fields.path(name))
+    except Fault as fault:
+        fields.note(name, fault.type, f"dropped: {fault.detail}")
+        return ""
+    if len(text) > TEXT_LIMIT:
+        fields.note(name, "text-too-long", f"cut: {len(text):,} characters; at most {TEXT_LIMIT:,} are taken")
+    return text[:TEXT_LIMIT].strip()
 
 
 def joined(conversation: str, own: str) -> str:
@@ -83,13 +117,14 @@ def joined(conversation: str, own: str) -> str:
     return both if len(both) <= ID_LIMIT else digest(conversation, own)
 
 
-def kept(fields: Fields, name: str, values: Iterable[Any], read: Callable[[Fields], T]) -> list[T]:
+def kept(fields: Fields, name: str, values: Iterable[Any], read: Callable[[Fields], T | None]) -> list[T]:
     """What `read` makes of each object; one that it faults is dropped and noted."""
-    found = [_kept(fields, f"{name}[{index}]", value, read) for index, value in enumerate(values)]
-    return [one for one in found if one is not None]
+    found = [one(fields, f"{name}[{index}]", value, read) for index, value in enumerate(values)]
+    return [value for value in found if value is not None]
 
 
-def _kept(fields: Fields, name: str, value: Any, read: Callable[[Fields], T]) -> T | None:
+def one(fields: Fields, name: str, value: Any, read: Callable[[Fields], T | None]) -> T | None:
+    """What `read` makes of an object; None, and a note, where it faults it."""
     try:
         return read(Fields(value, fields.path(name), 0, []))
     except Fault as fault:
@@ -97,18 +132,26 @@ def _kept(fields: Fields, name: str, value: Any, read: Callable[[Fields], T]) ->
         return None
 
 
-def best(scores: Iterable[IntentScore]) -> tuple[IntentScore, ...]:
-    """The ten best, best first; the sort is stable.
+def best(scores: Iterable[IntentScore], without: Container[str] = ()) -> tuple[IntentScore, ...]:
+    """The ten best, best first; the sort is stable. `without`: names that stand for no intent.
 
-    >>> [score.name for score in best([IntentScore("a", 0.1), IntentScore("b", 0.5), IntentScore("c", 0.5)])]
+    >>> scores = [IntentScore("a", 0.1), IntentScore("b", 0.5), IntentScore("none", 0.9), IntentScore("c", 0.5)]
+    >>> [score.name for score in best(scores, {"none"})]
     ['b', 'c', 'a']
     """
-    return tuple(sorted(scores, key=lambda score: -score.score)[:INTENTS])
+    named = (score for score in scores if score.name not in without)
+    return tuple(sorted(named, key=lambda score: -score.score)[:INTENTS])
 
 
-def intents(fields: Fields, name: str, label: str = "name", score: str = "score") -> tuple[IntentScore, ...]:
+def scored(fields: Fields, label: str = "name", score: str = "score") -> IntentScore:
+    return IntentScore(fields.name(label), fields.number(score))
+
+
+def intents(
+    fields: Fields, name: str, label: str = "name", score: str = "score", without: Container[str] = ()
+) -> tuple[IntentScore, ...]:
     """The ten best of a list of objects; `label` and `score` are their keys."""
-    return best(kept(fields, name, fields.list(name), lambda own: IntentScore(own.name(label), own.number(score))))
+    return best(kept(fields, name, fields.list(name), partial(scored, label=label, score=score)), without)
 
 
 def entities(fields: Fields, name: str, read: Callable[[Fields], Entity]) -> tuple[Entity, ...]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,6 +116,11 @@ class Fields:
     def has(self, name: str) -> bool:
         return self._value.get(name) is not None
 
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Names and values; a name is as the sender wrote it."""
+        found: dict[str, Any] = self._value
+        return found.items()
+
     # --- strict
 
     def string(self, name: str) -> str:
@@ -222,7 +227,7 @@ class Fields:
         if not self.has(name):
             return default
         try:
-            found = msgspec.convert(_seconds(self._value[name]), datetime, strict=False)
+            found = msgspec.convert(_instant(self._value[name]), datetime, strict=False)
             if found.tzinfo is None:
                 self.note(name, "no-time-zone", f"read as UTC: {TIMESTAMP}")
                 return found.replace(tzinfo=UTC)
@@ -232,8 +237,10 @@ class Fields:
             return default
 
 
-def _seconds(value: Any) -> Any:
-    """Unix milliseconds as seconds; anything else as it is."""
+def _instant(value: Any) -> Any:
+    """Unix milliseconds as seconds, and what databases write after an instant as RFC 3339 does; else as it is."""
+    if isinstance(value, str):
+        return value.removesuffix(" UTC") + "Z" if value.endswith(" UTC") else value
     return value / 1000 if isinstance(value, int | float) and abs(value) >= MILLISECONDS else value
 
 

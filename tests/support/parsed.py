@@ -1,0 +1,31 @@
+"""What an adapter made of a body, checked to be fit for the stream and for an answer."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from service.turns.parsing import Adapter, Parsed
+from service.turns.schemas import Envelope, Turn, decode_envelope, encode_envelope
+from tests.support.edge import encode
+
+RECEIVED = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
+
+
+def parsed(parse: Adapter, body: object) -> Parsed:
+    found = parse(encode(body), delivery_id="d-1", received_at=RECEIVED, options={})
+    assert len(found.facts) == len(found.places)
+    msgspec.json.encode((found.notes, found.rejected))
+    for fact in found.facts:
+        envelope = Envelope(bot="shop", source="s", delivery_id="d-1", received_at=RECEIVED, fact=fact)
+        assert decode_envelope(encode_envelope(envelope)) == envelope
+        if isinstance(fact, Turn):
+            assert all(fact.text[entity.start : entity.end] == entity.value for entity in fact.entities)
+    return found
+
+
+def notes(found: Parsed) -> list[tuple[str, str]]:
+    return [(note.path, note.type) for note in found.notes]
+
+
+def rejections(found: Parsed) -> list[tuple[str, str]]:
+    return [(rejected.path, rejected.type) for rejected in found.rejected]
