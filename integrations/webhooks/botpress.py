@@ -14,17 +14,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import LANG, WORD, Item, collect, entities, intents, joined, listed, span
+from integrations.webhooks.collecting import LANG, WORD, Item, collect, entities, intents, joined, listed, span, spoken
 from integrations.webhooks.ids import optional_key, person
 from integrations.webhooks.lenient import Fields
 from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Entity, Fact, IntentScore, Note, Reply, Report, Turn
 
 MARGIN = True
-UNVERIFIED = ("type of buttons and of events that say nothing", "feedback of a row")
-NONE = "none"
+UNVERIFIED = ("type of buttons, and of events that say nothing", "feedback of a row below 0")
+FALLBACKS = ("none",)
 BUTTONS = ("quick_reply", "postback")
-SILENT = ("typing", "data", "visit", "session_reset", "session_reference")
+SILENT = ("typing", "data", "visit", "session_reset", "session_reference")  # of either direction
 CONTEXT = re.compile(r"[\w .-]{1,100}")
 
 
@@ -41,6 +41,8 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 def _facts(row: Fields, received_at: datetime) -> list[Fact]:
     """A row has the event inside, and beside it what became known later."""
     event = row.fields("event") if row.has("event") else row
+    if event.string("type") in SILENT:
+        return []
     match event.string("direction"):
         case "incoming":
             return _incoming(row, event, received_at)
@@ -58,7 +60,8 @@ def _incoming(row: Fields, event: Fields, received_at: datetime) -> list[Fact]:
         event.note("type", "button", "skipped: a button that was pressed is no utterance")
         return []
     if kind != "text":
-        raise Fault("no-message", event.path("type"), f"an incoming {kind[:60]!a} says nothing")
+        event.note("type", "no-text", f"skipped: {kind[:60]!a} is no text")
+        return []
     turn = _turn(event, received_at)
     return [turn, _thumbs_down(turn)] if _is_negative(row.get("feedback")) else [turn]
 
@@ -75,17 +78,14 @@ def _turn(event: Fields, received_at: datetime) -> Turn:
         channel=event.words("channel", WORD),
         intents=_scores(nlu),
         entities=entities(nlu, "entities", partial(_entity, text=text)),
-        is_fallback=nlu.fields("intent").get("name") == NONE,
+        is_fallback=nlu.fields("intent").get("name") in FALLBACKS,
     )
 
 
 def _reply(row: Fields, event: Fields, received_at: datetime) -> Reply:
-    kind = event.string("type")
-    if kind in SILENT:
-        raise Fault("no-message", event.path("type"), f"an outgoing {kind} says nothing")
     return Reply(
         external_id=event.id("id"),
-        text=event.text("preview"),
+        text=spoken(event, "preview", event.string("preview")),
         at=event.instant("createdOn", received_at),
         conversation_id=_conversation_id(event),
         turn_external_id=event.optional_id("incomingEventId") or row.optional_id("incomingEventId"),
@@ -115,18 +115,15 @@ def _thumbs_down(turn: Turn) -> Report:
 def _scores(nlu: Fields) -> tuple[IntentScore, ...]:
     """Older versions say no predictions by context, only the intents that were elected."""
     contexts = _contexts(nlu)
-    found = (
-        intents(max(contexts, key=_confidence), "intents", "label", "confidence")
-        if contexts
-        else intents(nlu, "intents", "name", "confidence")
-    )
-    return tuple(intent for intent in found if intent.name != NONE)
+    if not contexts:
+        return intents(nlu, "intents", "name", "confidence", without=FALLBACKS)
+    return intents(max(contexts, key=_confidence), "intents", "label", "confidence", without=FALLBACKS)
 
 
 def _contexts(nlu: Fields) -> list[Fields]:
     """The included contexts, or all where none of those was predicted."""
-    predictions, found = nlu.fields("predictions"), nlu.get("predictions")
-    names = [name for name in found if CONTEXT.fullmatch(name)] if isinstance(found, dict) else []
+    predictions = nlu.fields("predictions")
+    names = [name for name, _ in predictions.items() if CONTEXT.fullmatch(name)]
     included = {name for name in nlu.list("includedContexts") if isinstance(name, str)}.intersection(names)
     return [predictions.fields(name) for name in names if name in included or not included]
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import WORD, Item, collect, joined
+from integrations.webhooks.collecting import WORD, Item, collect, joined, spoken
 from integrations.webhooks.ids import key, optional_key, person
 from integrations.webhooks.lenient import Fields
 from integrations.webhooks.ratings import low_ratings
@@ -35,21 +35,21 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 def _facts(message: Fields, received_at: datetime) -> list[Fact]:
     match message.string("event"):
         case "message_created":
-            return [_message(message, received_at)]
+            return _message(message, received_at)
         case "message_updated":
             return _answer(message, received_at)
         case other:
             raise Fault("unknown-event-type", "event", f"{other[:60]!a} is none of message_created, message_updated")
 
 
-def _message(message: Fields, received_at: datetime) -> Turn | Reply:
+def _message(message: Fields, received_at: datetime) -> list[Fact]:
     if message.flag("private"):
         raise Fault("private", "private", "a private note is for agents alone")
     match message.string("message_type"):
         case "incoming":
-            return _turn(message, received_at)
+            return [_turn(message, received_at)]
         case "outgoing" | "template":
-            return _reply(message, received_at)
+            return [_reply(message, received_at)]
         case other:
             raise Fault(
                 "unknown-message-type", "message_type", f"{other[:60]!a} is none of incoming, outgoing, template"
@@ -70,7 +70,7 @@ def _turn(message: Fields, received_at: datetime) -> Turn:
 def _reply(message: Fields, received_at: datetime) -> Reply:
     return Reply(
         external_id=key(message, "id"),
-        text=message.text("content"),
+        text=spoken(message, "content", message.string("content")),
         at=message.instant("created_at", received_at),
         conversation_id=_conversation_id(message),
     )

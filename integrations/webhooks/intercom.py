@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from integrations.webhooks.collecting import WORD, Item, collect, joined, listed
+from integrations.webhooks.collecting import WORD, Item, collect, joined, listed, spoken
 from integrations.webhooks.html import plain
 from integrations.webhooks.ids import key, person
 from integrations.webhooks.lenient import Fields
@@ -75,10 +75,11 @@ def _part(conversation: Conversation, part: Fields) -> list[Fact]:
 
 def _message(conversation: Conversation, own_id: str, message: Fields) -> list[Fact]:
     text = plain(message.string("body"))
-    check_text(text, message.path("body"))
     author, at = message.fields("author"), message.instant("created_at", conversation.at)
     if author.string("type") not in USERS:
-        return [Reply(external_id=own_id, text=text, at=at, conversation_id=conversation.id)]
+        said = spoken(message, "body", text)
+        return [Reply(external_id=own_id, text=said, at=at, conversation_id=conversation.id)]
+    check_text(text, message.path("body"))
     turn = Turn(
         external_id=own_id,
         text=text,

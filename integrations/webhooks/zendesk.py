@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import USER, WORD, Item, collect, listed
+from integrations.webhooks.collecting import USER, WORD, Item, collect, listed, spoken
 from integrations.webhooks.lenient import Fields
 from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
@@ -46,7 +46,8 @@ def _event(event: Fields, received_at: datetime) -> list[Fact]:
     own_id, said_at = message.id("id"), message.instant("received", at)
     conversation_id = payload.fields("conversation").optional_id("id")
     if author.string("type") != "user":
-        return [Reply(external_id=own_id, text=content.text("text"), at=said_at, conversation_id=conversation_id)]
+        text = spoken(content, "text", content.string("text"))
+        return [Reply(external_id=own_id, text=text, at=said_at, conversation_id=conversation_id)]
     if content.has("payload"):
         content.note("payload", "button", "skipped: a button that was pressed is no utterance")
         return []
@@ -65,12 +66,12 @@ def _ticket_event(delivery: Fields, received_at: datetime) -> list[Fact]:
     _check_type(delivery, TICKET_MESSAGE)
     event, at = delivery.fields("event"), delivery.instant("time", received_at)
     actor, message = event.fields("actor"), event.fields("message")
-    own_id, text = message.id("id"), message.text("body")
-    conversation_id = event.optional_id("conversation_id")
+    own_id, conversation_id = message.id("id"), event.optional_id("conversation_id")
     if actor.string("type") != "end_user":
+        text = spoken(message, "body", message.string("body"))
         return [Reply(external_id=own_id, text=text, at=at, conversation_id=conversation_id)]
-    user = actor.words("id", USER)
-    return [Turn(external_id=own_id, text=text, at=at, conversation_id=conversation_id, user=user)]
+    said, user = message.text("body"), actor.words("id", USER)
+    return [Turn(external_id=own_id, text=said, at=at, conversation_id=conversation_id, user=user)]
 
 
 def _check_type(event: Fields, wanted: str) -> None:

@@ -1,6 +1,7 @@
-"""Whatever a platform's delivery is changed into, its adapter answers, and knows what it has read when it comes again."""
+"""Whatever a platform's delivery is changed into, its adapter answers, and knows a repeat of what it has read."""
 
 import copy
+import importlib
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.platforms import NOW, deliveries, names, read
+from service.turns.parsing import Adapter
+from tests.support.parsed import RECEIVED, parsed
+from tests.support.platforms import deliveries, names
 
 ODD: list[Any] = [
     *(None, True, 0, -1, 10**290, float("nan"), float("inf"), [], {}, [{}], {"id": 1}, {"\ud800": [1]}),
@@ -19,6 +22,15 @@ ODD: list[Any] = [
     "0001-01-01T00:00:00+14:00",
 ]
 HALF = "\ud800"  # of a surrogate pair
+
+
+def adapter(name: str) -> Adapter:
+    found: Adapter = importlib.import_module(f"integrations.webhooks.{name}").parse
+    return found
+
+
+def bodies(name: str) -> list[Any]:
+    return [json.loads(body) for body in deliveries(name)]
 
 
 class Spot(NamedTuple):
@@ -72,24 +84,25 @@ def with_some_changes(body: Any, random: Random) -> Any:
 
 @pytest.mark.parametrize("name", names())
 def test_golden_deliveries_are_understood(name: str) -> None:
-    assert any(read(name, body).facts for body in deliveries(name))
+    assert any(parsed(adapter(name), body).facts for body in deliveries(name))
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_delivery_with_one_odd_value_is_answered(name: str) -> None:
-    for body in deliveries(name):
+    parse = adapter(name)
+    for body in bodies(name):
         for changed in with_one_change(body):
-            read(name, changed)
+            parsed(parse, changed)
 
 
 @pytest.mark.parametrize("name", names())
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_delivery_with_several_changes_is_answered_and_its_repeat_is_known(name: str, seed: int) -> None:
-    random = Random(seed)
-    body = with_some_changes(random.choice(deliveries(name)), random)
-    first = read(name, body)
-    again = read(name, body, delivery_id="d-2", received_at=NOW + timedelta(days=3))
+    parse, random = adapter(name), Random(seed)
+    body = with_some_changes(random.choice(bodies(name)), random)
+    first = parsed(parse, body)
+    again = parsed(parse, body, delivery_id="d-2", received_at=RECEIVED + timedelta(days=3))
     assert [fact.external_id for fact in again.facts] == [fact.external_id for fact in first.facts]
     assert again.rejected == first.rejected
 
@@ -99,6 +112,6 @@ def test_a_delivery_with_several_changes_is_answered_and_its_repeat_is_known(nam
 @given(seed=st.integers(0, 2**32), noise=st.binary(max_size=9))
 def test_a_damaged_delivery_is_answered(name: str, seed: int, noise: bytes) -> None:
     random = Random(seed)
-    whole = json.dumps(random.choice(deliveries(name)), ensure_ascii=False).encode()
+    whole = random.choice(deliveries(name))
     start = random.randrange(len(whole))
-    read(name, whole[:start] + noise + whole[start + random.randrange(9) :])
+    parsed(adapter(name), whole[:start] + noise + whole[start + random.randrange(9) :])
