@@ -17,6 +17,9 @@ from service.turns.schemas import TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, Note, R
 
 KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
+MARGIN = True
+UNVERIFIED: tuple[str, ...] = ()
+
 
 def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]) -> Parsed:
     return collect(body, partial(_items, received_at=received_at))
