@@ -30,6 +30,7 @@ from integrations.webhooks.collecting import (
     unpacked,
     which,
 )
+from integrations.webhooks.ids import key
 from integrations.webhooks.lenient import NAME, Fields, digest, load
 from service.turns.parsing import DERIVED, Fault, Parsed, Place
 from service.turns.schemas import Fact, IntentScore, Note, Reply, Report, Turn
@@ -142,8 +143,8 @@ def _is_collected(form: Fields, parameters: Fields) -> bool:
 
 
 def _exported(row: Fields, received_at: datetime) -> list[Fact]:
-    response, position = row.fields(RESPONSE), row.integer("turn_position")
-    own_id = response.optional_id(which(response, *RESPONSE_ID)) or joined(row.id("conversation_name"), str(position))
+    response, place = row.fields(RESPONSE), joined(row.id("conversation_name"), key(row, "turn_position"))
+    own_id = response.optional_id(which(response, *RESPONSE_ID)) or place
     where = Where(own_id, _session(row, "conversation_name"), row.instant("request_time", received_at))
     return [*_answered(response, where), *_reports(row, FEEDBACK, where)]
 

@@ -99,7 +99,9 @@ def test_one_turn_that_comes_by_several_ways_has_one_id() -> None:
     logged = {"jsonPayload": response(), "labels": {"session_id": "s-2"}}
     ways: list[object] = [request(), response(), logged, row()]
     assert {turn(way).external_id for way in ways} == {"resp-7"}
-    assert turn(row(response=response() | {"responseId": None})).external_id == f"{SESSION}/1"
+    without_id = response() | {"responseId": None}
+    for position in (1, "1"):  # exports to JSON write integers as strings
+        assert turn(row(response=without_id, turn_position=position)).external_id == f"{SESSION}/1"
 
 
 def filled(*names: str) -> dict[str, Any]:
@@ -196,7 +198,7 @@ def pushed(value: object) -> dict[str, Any]:
         ({"message": {}}, "message.data", "bad-encoding"),
         ({"message": {"data": "AAAA"}}, "message.data", "bad-encoding"),
         (pushed(7), "message.data", "wrong-type"),
-        (row(turn_position="1"), "turn_position", "wrong-type"),
+        (row(turn_position=1.5), "turn_position", "wrong-type"),
         (response() | {"responseId": None}, "responseId", "missing"),
         (response(text=7), "queryResult.text", "wrong-type"),
         ({"answerFeedback": {}}, "responseId", "missing"),
