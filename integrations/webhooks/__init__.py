@@ -6,7 +6,7 @@ which sign by Standard Webhooks, or can only add a header.
 
 from typing import Protocol
 
-from integrations.webhooks import native
+from integrations.webhooks import generic, lex, native, rasa
 from service.turns.parsing import Adapter, Platform
 
 
@@ -26,4 +26,7 @@ def _platform(module: _Module, scheme: str) -> Platform:
 
 PLATFORMS: dict[str, Platform] = {
     "native": _platform(native, "standard_webhooks"),
+    "rasa": _platform(rasa, "standard_webhooks"),
+    "lex": _platform(lex, "standard_webhooks"),
+    "generic": _platform(generic, "standard_webhooks")._replace(options=generic.Options),
 }

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,9 +102,18 @@ class Fields:
         if not isinstance(value, dict):
             raise Fault("wrong-type", path or ROOT, f"expected an object, got {kind(value)}")
         self._value, self._path, self._index, self._notes = value, path, index, notes
+        self._paths: Mapping[str, str] = {}
+
+    def renamed(self, value: dict[str, Any], paths: Mapping[str, str]) -> "Fields":
+        """What was found at the same place, by names of ours; `paths`: how the sender calls them."""
+        found = Fields(value, self._path, self._index, self._notes)
+        found._paths = paths
+        return found
 
     def path(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        own, bracket, rest = name.partition("[")
+        named = f"{self._paths.get(own, own)}{bracket}{rest}"
+        return ".".join(part for part in (self._path, named) if part)
 
     def note(self, name: str, type: str, text: str) -> None:
         self._notes.append(Note(self._index, self.path(name), text, type))

@@ -49,7 +49,7 @@ def _one(read: Callable[[Fields, datetime], Fact], at: datetime, fields: Fields)
     return [read(fields, at)]
 
 
-def _turn(fields: Fields, at: datetime) -> Turn:
+def turn(fields: Fields, at: datetime) -> Turn:
     text = fields.text("text")
     nlu = fields.fields("nlu")
     return Turn(
@@ -68,7 +68,7 @@ def _turn(fields: Fields, at: datetime) -> Turn:
     )
 
 
-def _reply(fields: Fields, at: datetime) -> Reply:
+def reply(fields: Fields, at: datetime) -> Reply:
     return Reply(
         external_id=fields.id("reply_id"),
         text=fields.text("text", may_be_empty=True),
@@ -79,7 +79,7 @@ def _reply(fields: Fields, at: datetime) -> Reply:
     )
 
 
-def _report(fields: Fields, at: datetime) -> Report:
+def report(fields: Fields, at: datetime) -> Report:
     turn_id, reply_id = fields.optional_id("turn_id"), fields.optional_id("reply_id")
     if not (turn_id or reply_id):
         raise Fault("missing", fields.path("turn_id"), "a report names a turn_id or a reply_id")
@@ -125,8 +125,8 @@ def _entity(fields: Fields, text: str) -> Entity:
 
 BATCH = "conversation.turns"
 ONE: dict[str, Callable[[Fields, datetime], Fact]] = {
-    "conversation.turn": _turn,
-    "conversation.reply": _reply,
-    "conversation.report": _report,
+    "conversation.turn": turn,
+    "conversation.reply": reply,
+    "conversation.report": report,
 }
-MANY: dict[str, Callable[[Fields, datetime], Fact]] = {"turns": _turn, "replies": _reply, "reports": _report}
+MANY: dict[str, Callable[[Fields, datetime], Fact]] = {"turns": turn, "replies": reply, "reports": report}
