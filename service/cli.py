@@ -111,6 +111,7 @@ def _features() -> Iterator[click.Command]:
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
     from integrations.webhooks import PLATFORMS, signatures
+    from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
     for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
@@ -119,6 +120,7 @@ def _features() -> Iterator[click.Command]:
     yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
     yield importing.import_command(PLATFORMS)
     yield from SLACK
+    yield from WEBHOOKS
     yield bench
     yield operations.doctor_command(_foreign_share)
 
