@@ -119,7 +119,9 @@ def _add_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
         """Let logs of FORMAT reach BOT. A secret that we make is shown once."""
         platform = platforms[format]
         own = {"format": format, "scheme": scheme or platform.scheme, "who": at_terminal()}
-        wanted = {"options": checked_options(platform, {}), **_given(platform, **given)}
+        wanted = _given(platform, **given)
+        if "options" not in wanted:
+            checked_options(platform, {})  # a format may want some
         with opened(settings) as context:
             with writing(context.engine) as connection:
                 made = open_source(connection, context.keyring, bot, name or format, now(), **own, **wanted)

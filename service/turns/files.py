@@ -24,7 +24,6 @@ from service.turns.schemas import TURNS_LIMIT
 LINES = (".jsonl", ".ndjson", ".log")
 TABLES = {".csv": ",", ".tsv": "\t"}
 ROW_ID = "row_id"
-FIRST_LINE = 1 << 20  # bytes that are looked at to tell lines from a document
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -94,17 +93,18 @@ def _bodies(path: Path, file: IO[bytes]) -> tuple[str, Iterator[bytes]]:
     """What the bodies are, and they."""
     if is_table(path):
         return "row", _rows(file, TABLES[kind(path)])
-    first = file.readline(FIRST_LINE)
-    if kind(path) in LINES or (_is_json(first) and not first.lstrip().startswith(b"[")):
-        return "line", (line.strip() for line in chain([first], file) if line.strip())
-    whole = first + file.read()
+    first, second = file.readline(), file.readline()
+    are_lines = second.strip() and is_json(first) and not first.lstrip().startswith(b"[")
+    if kind(path) in LINES or are_lines:
+        return "line", (line.strip() for line in chain([first, second], file) if line.strip())
+    whole = first + second + file.read()
     try:
         return "item", map(bytes, _elements(whole))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", iter([whole])
 
 
-def _is_json(line: bytes) -> bool:
+def is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

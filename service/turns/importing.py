@@ -15,7 +15,7 @@ from service.bots.schemas import Source
 from service.context import Context
 from service.errors import Unavailable
 from service.streams import Streams
-from service.turns.files import Piece
+from service.turns.files import Piece, is_json
 from service.turns.intake import keyed_report, names
 from service.turns.parsing import Adapter, Parsed
 from service.turns.replay import Remark
@@ -130,10 +130,10 @@ def read_piece(piece: Piece, read: Read) -> Parsed:
 
 
 def _together(piece: Piece, read: Read) -> Parsed | None:
-    """None where they cannot be read so."""
+    """None where they cannot be read so; one that is not JSON stands as null, and is no element."""
     if len(piece.bodies) < 2:
         return None
-    parsed = read(b"[" + b",".join(piece.bodies) + b"]")
+    parsed = read(b"[" + b",".join(body if is_json(body) else b"null" for body in piece.bodies) + b"]")
     return None if any(one.path == WHOLE for one in parsed.rejected) else parsed
 
 
@@ -156,8 +156,14 @@ def _place(piece: Piece, said: Note | Rejected) -> str:
 
 
 def merged(parts: Iterable[Parsed]) -> Parsed:
-    found = Parsed([], [], [], [])
+    """All of them; of a fact that stands twice the first."""
+    found, seen = Parsed([], [], [], []), set[tuple[type, str]]()
     for part in parts:
-        for whole, some in zip(found, part, strict=True):
-            whole.extend(some)
+        found.notes.extend(part.notes)
+        found.rejected.extend(part.rejected)
+        for fact, place in zip(part.facts, part.places, strict=True):
+            if (key := (type(fact), fact.external_id)) not in seen:
+                seen.add(key)
+                found.facts.append(fact)
+                found.places.append(place)
     return found

@@ -50,7 +50,7 @@ def test_a_log_is_imported_once_and_says_what_was_skipped(edge: Edge, tmp_path: 
 def test_what_came_by_the_webhook_is_the_same_in_a_file(edge: Edge, tmp_path: Path) -> None:
     body = encode(turn())
     edge.deliver(body)
-    told = {"turn_id": "c-81:4", "kind": "handoff", "comment": "call me: 555 0134"}
+    told = {"turn_id": "c-81:4", "kind": "handoff", "comment": "call me: 555 0134", "ts": 1772442904}
     report = encode({"type": "conversation.report", "data": told})
     edge.deliver(report, delivery_id="d-2")
     run(edge, lines(tmp_path / "log.jsonl", body, report))
@@ -84,7 +84,8 @@ def test_a_column_that_is_none_is_said_with_those_there_are(edge: Edge, tmp_path
 
 def test_a_full_stream_is_waited_for_and_then_said(edge: Edge, tmp_path: Path) -> None:
     small = msgspec.structs.replace(edge.context.settings, stream_bound=3)
-    log = lines(tmp_path / "log.jsonl", *(encode(turn(turn_id=f"t-{n}")) for n in range(5)))
+    edge.deliver(turns(*numbered(3)))
+    log = lines(tmp_path / "log.jsonl", encode(turn()))
     full = CliRunner().invoke(cli, ["import", "--bot", BOT, log, "--patience", "0"], obj=small)
     assert (full.exit_code, "waiting to be ingested" in full.output) == (1, True)
 
