@@ -24,8 +24,11 @@ from service.turns.parsing import Adapter, Platform
 class _Module(Protocol):
     """What the module of a platform says of it."""
 
-    MARGIN: bool
-    UNVERIFIED: tuple[str, ...]
+    @property
+    def MARGIN(self) -> bool: ...
+
+    @property
+    def UNVERIFIED(self) -> tuple[str, ...]: ...
 
     @property
     def parse(self) -> Adapter: ...

@@ -218,7 +218,7 @@ def has_secret(connection: sa.Connection, bot: str, source: str, now: datetime) 
     return connection.execute(_in_force(bot, source, now).limit(1)).first() is not None
 
 
-def _in_force(bot: str, source: str, now: datetime) -> sa.Select[tuple[bytes]]:
+def _in_force(bot: str, source: str, now: datetime) -> sa.Select[Any]:
     c = t.source_secret.c
     is_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > now)
     return sa.select(c.sealed).where(c.bot == bot, c.source == source, is_valid)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from service import database, tables
-from service.bots.store import add_secret, create_source
+from service.bots.store import add_secret, create_source, update_source
 from service.context import Context
 from service.turns.schemas import Reply, Turn
 from tests.support.edge import build, encode
@@ -52,6 +52,7 @@ def opened(desk: Desk, bot: str, name: str) -> str:
     """The key of a new source."""
     with database.writing(desk.context.engine) as connection:
         create_source(connection, bot, name, AT, format=name, scheme="shared_key", options=options(name))
+        update_source(connection, bot, name, AT, scheme="shared_key")  # a bot comes with a source of the native format
         return add_secret(connection, desk.context.keyring, bot, name, AT)
 
 
