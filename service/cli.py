@@ -20,6 +20,7 @@ from service.proposals import commands as proposals
 from service.reviews import commands as reviews
 from service.settings import Settings
 from service.turns import commands as turns
+from service.turns import import_commands as importing
 from service.weak import commands as weak
 
 
@@ -110,13 +111,16 @@ def _features() -> Iterator[click.Command]:
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
     from integrations.webhooks import PLATFORMS, signatures
+    from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
     for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
-    yield from sources.commands(PLATFORMS, signatures.SCHEMES)
+    yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
+    yield importing.import_command(PLATFORMS)
     yield from SLACK
+    yield from WEBHOOKS
     yield bench
     yield operations.doctor_command(_foreign_share)
 

@@ -96,7 +96,8 @@ def _opened(place: Place, record: Any, notes: list[Note]) -> tuple[str, list[Act
     if not isinstance(content, list):
         return "", [(Place(place.position, path), content)]
     first, activities = _listed(content, path)
-    return fields.words("conversationtranscriptid", ID_LIMIT) or first, activities
+    placed = [(Place(place.position, inner.path), activity) for inner, activity in activities]
+    return fields.words("conversationtranscriptid", ID_LIMIT) or first, placed
 
 
 def _listed(found: Any, path: str) -> tuple[str, list[Activity]]:

@@ -84,6 +84,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reply: ReplyMap | None = None
     report: ReportMap | None = None
 
+    def __post_init__(self) -> None:
+        if not (self.turn or self.reply or self.report):
+            raise ValueError("a field map has at least one of turn, reply and report")
+
 
 FLAGS = ("is_fallback", "is_slot_fill")
 AS_SENT = ("ts", "score")  # everything else is text

@@ -86,20 +86,21 @@ def _dialog(record: Fields) -> Dialog:
 
 
 def _facts(record: Fields, before: Dialog | None, received_at: datetime) -> list[Fact]:
+    own_id = record.id("requestId")
     if not record.get("inputTranscript"):
         record.note("inputTranscript", "no-text", "skipped: nothing was said")
         return []
-    turn = _turn(record, before, received_at)
+    turn = _turn(record, own_id, before, received_at)
     said = [message.get("content") for message in record.list("messages") if isinstance(message, dict)]
     text = spoken(record, "messages", "\n".join(content for content in said if isinstance(content, str)))
     return [turn, _reply(turn, text, _dialog(record).intent)] if text else [turn]
 
 
-def _turn(record: Fields, before: Dialog | None, received_at: datetime) -> Turn:
+def _turn(record: Fields, own_id: str, before: Dialog | None, received_at: datetime) -> Turn:
     bot, scores = record.fields("bot"), kept(record, "interpretations", record.list("interpretations"), _score)
     intents = best(scores, FALLBACKS)
     return Turn(
-        external_id=record.id("requestId"),
+        external_id=own_id,
         text=record.text("inputTranscript"),
         at=record.instant("timestamp", received_at),
         conversation_id=record.optional_id("sessionId"),

@@ -52,14 +52,13 @@ class OpenedSource(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
 
 
-def commands(platforms: Mapping[str, Platform], schemes: Collection[str]) -> tuple[click.Command, ...]:
-    """The group `sources`."""
-    group = click.Group("sources", help="The ways logs reach a bot, and the secrets that sign them.")
-    for command in (_list_command(platforms), _add_command(platforms, schemes), _set_command(platforms, schemes)):
-        group.add_command(command)
-    group.add_command(rotate_secret)
-    group.add_command(archive_source)
-    return (group,)
+def group(platforms: Mapping[str, Platform], schemes: Collection[str], *others: click.Command) -> click.Group:
+    """The group `sources`, other features' commands among its own."""
+    own = (_list_command(platforms), _add_command(platforms, schemes), _set_command(platforms, schemes))
+    found = click.Group("sources", help="The ways logs reach a bot, and the secrets that sign them.")
+    for command in (*own, rotate_secret, archive_source, *others):
+        found.add_command(command)
+    return found
 
 
 def _list_command(platforms: Mapping[str, Platform]) -> click.Command:
@@ -115,41 +114,31 @@ def _add_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
     @JSON
     @click.pass_obj
     def add_source(
-        settings: Settings,
-        bot: str,
-        format: str,
-        name: str | None,
-        scheme: str | None,
-        tolerance: int | None,
-        options: Path | None,
-        secret_file: TextIO | None,
-        is_json: bool,
+        settings: Settings, /, bot: str, format: str, name: str | None, scheme: str | None, is_json: bool, **given: Any
     ) -> None:
         """Let logs of FORMAT reach BOT. A secret that we make is shown once."""
-        given = {"options": checked_options(platforms[format], {}), **_given(platforms[format], tolerance, options)}
+        platform = platforms[format]
+        own = {"format": format, "scheme": scheme or platform.scheme, "who": at_terminal()}
+        wanted = _given(platform, **given)
+        if "options" not in wanted:
+            checked_options(platform, {})  # a format may want some
         with opened(settings) as context:
             with writing(context.engine) as connection:
-                made = open_source(
-                    connection,
-                    context.keyring,
-                    bot,
-                    name or format,
-                    now(),
-                    format=format,
-                    scheme=scheme or platforms[format].scheme,
-                    who=at_terminal(),
-                    secret=_read_secret(secret_file),
-                    **given,
-                )
+                made = open_source(connection, context.keyring, bot, name or format, now(), **own, **wanted)
             _show(context, made, is_json)
 
     return add_source
 
 
-def _given(platform: Platform, tolerance: int | None, options: Path | None) -> dict[str, Any]:
+def _given(
+    platform: Platform, *, tolerance: int | None, options: Path | None, secret_file: TextIO | None
+) -> dict[str, Any]:
+    """What was typed, by the names that sources.py takes."""
     given: dict[str, Any] = {} if tolerance is None else {"tolerance_s": tolerance}
     if options is not None:
         given["options"] = checked_options(platform, read_options(options))
+    if secret_file is not None:
+        given["secret"] = _read_secret(secret_file)
     return given
 
 
@@ -161,8 +150,10 @@ def read_options(file: Path) -> dict[str, Any]:
     return found
 
 
-def _read_secret(file: TextIO | None) -> str:
-    return file.read().strip() if file is not None else ""
+def _read_secret(file: TextIO) -> str:
+    if not (secret := file.read().strip()):
+        raise BadInput("the file holds no secret", path="--secret-file")
+    return secret
 
 
 def _show(context: Context, made: Opened, is_json: bool) -> None:
@@ -193,25 +184,18 @@ def _set_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
     @JSON
     @click.pass_obj
     def set_source(
-        settings: Settings,
-        bot: str,
-        source: str,
-        scheme: str | None,
-        tolerance: int | None,
-        options: Path | None,
-        secret_file: TextIO | None,
-        is_json: bool,
+        settings: Settings, /, bot: str, source: str, scheme: str | None, is_json: bool, **given: Any
     ) -> None:
         """Change a source; what is not given stays."""
-        with opened(settings) as context, writing(context.engine) as connection:
-            platform = platforms[store.get_source(connection, bot, source).format]
-            given = _given(platform, tolerance, options) | ({"scheme": scheme} if scheme else {})
-            secret = _read_secret(secret_file)
-            made = change_source(
-                connection, context.keyring, bot, source, now(), who=at_terminal(), secret=secret, **given
-            )
-        if scheme:
-            return _show(context, made, is_json)
+        if given["secret_file"] is not None and scheme is None:
+            raise click.UsageError("--secret-file goes with --scheme; `sources rotate` takes a new secret")
+        with opened(settings) as context:
+            with writing(context.engine) as connection:
+                platform = platforms[store.get_source(connection, bot, source).format]
+                changes = _given(platform, **given) | ({"scheme": scheme} if scheme else {})
+                made = change_source(connection, context.keyring, bot, source, now(), who=at_terminal(), **changes)
+            if scheme:
+                return _show(context, made, is_json)
         as_json(made.source) if is_json else click.echo(f"{source} of {bot} is changed.")
 
     return set_source
@@ -231,7 +215,7 @@ def rotate_secret(
     grace = timedelta(hours=grace_hours)
     with opened(settings) as context, writing(context.engine) as connection:
         store.live_bot(connection, bot)
-        given, who = _read_secret(secret_file), at_terminal()
+        given, who = _read_secret(secret_file) if secret_file else "", at_terminal()
         secret = store.add_secret(connection, context.keyring, bot, source, now(), grace=grace, secret=given, who=who)
     if is_json:
         return as_json(NewSecret(source=source, secret=secret))

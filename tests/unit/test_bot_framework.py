@@ -109,6 +109,16 @@ def test_every_shape_of_a_transcript_is_read(body: object, external_id: str) -> 
     assert ([fact.external_id for fact in found.facts], found.notes, found.rejected) == ([external_id], [], [])
 
 
+def test_what_is_said_of_a_record_counts_records() -> None:
+    records = [{"content": {"activities": [message(), message("")]}}, {"content": [message("m-2"), message("m-2")]}]
+    found = parsed(parse, {"value": records})
+    assert [fact.external_id for fact in found.facts] == ["m-1/m-1", "m-2/m-2"]
+    assert [(rejected.index, rejected.path, rejected.type) for rejected in found.rejected] == [
+        (0, "value[0].content.activities[1].id", "bad-id"),
+        (1, "value[1].content[1]", "repeated"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [

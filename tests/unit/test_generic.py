@@ -153,6 +153,7 @@ def test_one_intent_may_be_all_that_is_said(
         ({"turn": {"text": "body"}}, "options.turn"),
         ({"turn": {"text": "body", "turn_id": 7}}, "options.turn.turn_id"),
         ({"turns": {}}, "options"),
+        ({}, "options"),
         ({"turn": {"text": "t", "turn_id": "i", "unit": "bytes"}}, "options.turn.unit"),
     ],
 )

@@ -149,6 +149,7 @@ PACKED = base64.b64encode(gzipped({"logEvents": []})).decode()
         ({"awslogs": {}}, "awslogs.data", "missing"),
         ({"logEvents": {}}, "logEvents", "wrong-type"),
         (record(requestId=None), "requestId", "missing"),
+        (record(requestId=None, inputTranscript=""), "requestId", "missing"),
         (record(inputTranscript=7), "inputTranscript", "wrong-type"),
         (b"{", "$", "not-json"),
     ],
