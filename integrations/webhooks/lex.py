@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from integrations.webhooks.collecting import LANG, WORD, Item, best, collect, kept, listed, spoken, unpacked
-from integrations.webhooks.lenient import NAME, Fields, load
+from integrations.webhooks.lenient import NAME, Fields
+from integrations.webhooks.loading import load
 from service.errors import TooLarge
 from service.turns.intake import gunzip
 from service.turns.parsing import Fault, Parsed, Place
