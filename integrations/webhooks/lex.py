@@ -26,11 +26,7 @@ from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, IntentScore, Note, Reply, Turn
 
 MARGIN = True
-UNVERIFIED = (
-    "awslogs.data",
-    "inputMode DTMF",
-    "a slot's answer in a record that comes alone",
-)
+UNVERIFIED = ("awslogs.data of a subscription", "inputMode DTMF", "a slot's answer in a record that comes alone")
 FALLBACKS = ("FallbackIntent",)
 ASKING = ("ElicitSlot", "ElicitSubSlot", "ConfirmIntent")
 
@@ -52,7 +48,8 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
         fields = Fields(record if isinstance(record, dict) else {}, "", 0, [])
         session = fields.words("sessionId", ID_LIMIT)
         yield Item(place, record, partial(_facts, before=left.get(session), received_at=received_at))
-        left[session] = _dialog(fields)
+        if session:
+            left[session] = _dialog(fields)
 
 
 def _records(body: Any, notes: list[Note]) -> Iterable[tuple[Place, Any]]:
