@@ -1,6 +1,9 @@
 """What an adapter made of a body, checked to be fit for the stream, for the databases and for an answer."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -11,8 +14,15 @@ from tests.support.edge import encode
 RECEIVED = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 
 
-def parsed(parse: Adapter, body: object, *, delivery_id: str = "d-1", received_at: datetime = RECEIVED) -> Parsed:
-    found = parse(encode(body), delivery_id=delivery_id, received_at=received_at, options={})
+def parsed(
+    parse: Adapter,
+    body: object,
+    *,
+    delivery_id: str = "d-1",
+    received_at: datetime = RECEIVED,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Parsed:
+    found = parse(encode(body), delivery_id=delivery_id, received_at=received_at, options=options)
     assert len(found.facts) == len(found.places)
     assert len({(type(fact), fact.external_id) for fact in found.facts}) == len(found.facts)
     msgspec.json.encode((found.notes, found.rejected))

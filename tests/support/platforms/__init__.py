@@ -1,7 +1,16 @@
-"""Deliveries of each platform, written after the page that publishes its format: `NAME.json` names the page."""
+"""Deliveries of each platform, written after the page that publishes its format: `NAME.json` names the page.
 
+A source that needs options has them there too.
+"""
+
+import importlib
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from service.turns.parsing import Parsed
+from tests.support.parsed import parsed
 
 FOLDER = Path(__file__).parent
 
@@ -12,5 +21,21 @@ def names() -> list[str]:
 
 def deliveries(name: str) -> list[bytes]:
     """The bodies of one platform's POSTs, in order."""
-    found = json.loads((FOLDER / f"{name}.json").read_bytes())
-    return [json.dumps(body).encode() for body in found["deliveries"]]
+    return [json.dumps(body).encode() for body in _golden(name)["deliveries"]]
+
+
+def options(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = _golden(name).get("options", {})
+    return found
+
+
+@cache
+def _golden(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_bytes())
+    return found
+
+
+def understood(name: str, body: object, **sent: Any) -> Parsed:
+    """What the platform's adapter makes of a body, checked; `sent`: delivery_id, received_at."""
+    parse = importlib.import_module(f"integrations.webhooks.{name}").parse
+    return parsed(parse, body, options=options(name), **sent)
