@@ -19,7 +19,7 @@ from tests.support.mutations import with_some_changes
 from tests.support.platforms import deliveries, names, options, understood
 
 BOTS = ("shop", "bank")
-CHANGED = 10  # deliveries of each platform to each bot
+CHANGED = 3  # deliveries of each platform to each bot
 SOURCES = list(product(BOTS, names()))
 
 
