@@ -1,8 +1,8 @@
 """What a Bot Framework recognizer made of a message, as the traces of its turn tell.
 
 A recognizer of the SDK traces `recognizerResult`; its offsets count UTF-16 units of its own `text`, which may not be
-all of the message. Copilot Studio traces `IntentRecognition` and `IntentCandidates`, whose names and scores parsers call
-differently, and `UnknownIntent`, which is no fallback where a `GPTAnswer` was found in the bot's documents.
+all of the message. Copilot Studio traces `IntentRecognition` and `IntentCandidates`, whose names and scores are called
+differently by different parsers, and `UnknownIntent`, which is no fallback where documents gave a `GPTAnswer`.
 """
 
 from functools import partial
