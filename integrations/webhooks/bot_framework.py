@@ -7,7 +7,7 @@ understood stands in traces, see traces.py: they are read where their message is
 
 Published at https://github.com/microsoft/botframework-sdk/blob/main/specs/botframework-activity/botframework-activity.md,
 https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content (feedback) and
-https://learn.microsoft.com/en-us/microsoft-copilot-studio/analytics-transcripts-powerapps. Offsets count UTF-16 units.
+https://learn.microsoft.com/en-us/microsoft-copilot-studio/analytics-sessions-transcripts. Offsets count UTF-16 units.
 LUIS traces one intent, and so no margin, unless the bot sets `includeAllIntents`.
 """
 

@@ -21,7 +21,7 @@ from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Entity, Fact, IntentScore, Note, Reply, Report, Turn
 
 MARGIN = True
-UNVERIFIED = ("type of buttons, and of events that say nothing", "feedback of a row below 0")
+UNVERIFIED: tuple[str, ...] = ("type of buttons, and of events that say nothing", "feedback of a row below 0")
 FALLBACKS = ("none",)
 BUTTONS = ("quick_reply", "postback")
 SILENT = ("typing", "data", "visit", "session_reset", "session_reference")  # of either direction

@@ -21,7 +21,7 @@ from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
 
 MARGIN = False
-UNVERIFIED = ("content_attributes.submitted_values.csat_survey_response",)
+UNVERIFIED: tuple[str, ...] = ("content_attributes.submitted_values.csat_survey_response",)
 
 
 def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]) -> Parsed:

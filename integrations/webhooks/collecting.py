@@ -8,7 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from integrations.webhooks.lenient import ROOT, Fields, check_depth, digest, kind, load, rejected
+from integrations.webhooks.lenient import Fields, digest, kind, rejected
+from integrations.webhooks.loading import ROOT, check_depth, load
 from service.turns.parsing import Fault, Parsed, Place, check_characters
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, IntentScore, Note
 

@@ -31,7 +31,8 @@ from integrations.webhooks.collecting import (
     which,
 )
 from integrations.webhooks.ids import key
-from integrations.webhooks.lenient import NAME, Fields, digest, load
+from integrations.webhooks.lenient import NAME, Fields, digest
+from integrations.webhooks.loading import load
 from service.turns.parsing import DERIVED, Fault, Parsed, Place
 from service.turns.schemas import Fact, IntentScore, Note, Reply, Report, Turn
 

@@ -24,7 +24,7 @@ from service.turns.parsing import Fault, Parsed, Place, check_text
 from service.turns.schemas import Fact, Note, Reply, Turn
 
 MARGIN = False
-UNVERIFIED = ("source in notifications", "part_type of notes and buttons", "conversation_rating")
+UNVERIFIED: tuple[str, ...] = ("source in notifications", "part_type of notes and buttons", "conversation_rating")
 USERS = ("user", "lead", "contact")
 FIRST, PARTS, RATING = "source", "conversation_parts", "conversation_rating"
 

@@ -18,18 +18,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from integrations.webhooks.collecting import LANG, WORD, Item, best, collect, kept, listed, spoken, unpacked
-from integrations.webhooks.lenient import NAME, Fields, load
+from integrations.webhooks.lenient import NAME, Fields
+from integrations.webhooks.loading import load
 from service.errors import TooLarge
 from service.turns.intake import gunzip
 from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, IntentScore, Note, Reply, Turn
 
 MARGIN = True
-UNVERIFIED = (
-    "awslogs.data",
-    "inputMode DTMF",
-    "a slot's answer in a record that comes alone",
-)
+UNVERIFIED = ("awslogs.data of a subscription", "inputMode DTMF", "a slot's answer in a record that comes alone")
 FALLBACKS = ("FallbackIntent",)
 ASKING = ("ElicitSlot", "ElicitSubSlot", "ConfirmIntent")
 
@@ -51,7 +48,8 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
         fields = Fields(record if isinstance(record, dict) else {}, "", 0, [])
         session = fields.words("sessionId", ID_LIMIT)
         yield Item(place, record, partial(_facts, before=left.get(session), received_at=received_at))
-        left[session] = _dialog(fields)
+        if session:
+            left[session] = _dialog(fields)
 
 
 def _records(body: Any, notes: list[Note]) -> Iterable[tuple[Place, Any]]:

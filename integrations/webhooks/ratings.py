@@ -17,7 +17,7 @@ def low_ratings(
     People rate first and comment afterwards, which makes two reports; of one person the two count once.
     """
     rating, said = answer.number("rating"), answer.words(comment, TEXT_LIMIT)
-    if rating > LOW:
+    if not 1 <= rating <= LOW:
         return []
     return [
         Report(

@@ -1,8 +1,8 @@
 """What a Bot Framework recognizer made of a message, as the traces of its turn tell.
 
 A recognizer of the SDK traces `recognizerResult`; its offsets count UTF-16 units of its own `text`, which may not be
-all of the message. Copilot Studio traces `IntentRecognition`, `IntentCandidates` and `UnknownIntent`; what it calls a
-name and a score differs from parser to parser.
+all of the message. Copilot Studio traces `IntentRecognition` and `IntentCandidates`, whose names and scores are called
+differently by different parsers, and `UnknownIntent`, which is no fallback where documents gave a `GPTAnswer`.
 """
 
 from functools import partial
@@ -21,14 +21,20 @@ class Understanding(NamedTuple):
     intents: tuple[IntentScore, ...] = ()
     entities: tuple[Entity, ...] = ()
     text: str = ""  # in which the entities stand
-    is_fallback: bool = False
+    is_unknown: bool = False  # no intent was recognized
+    is_answered: bool = False  # all the same
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.is_unknown and not self.is_answered
 
 
 def both(first: Understanding, second: Understanding) -> Understanding:
     """The longer list of intents, and whichever has entities."""
     longer = max(first, second, key=lambda one: len(one.intents))
     standing = first if first.entities else second
-    return Understanding(longer.intents, standing.entities, standing.text, first.is_fallback or second.is_fallback)
+    is_unknown, is_answered = first.is_unknown or second.is_unknown, first.is_answered or second.is_answered
+    return Understanding(longer.intents, standing.entities, standing.text, is_unknown, is_answered)
 
 
 def understanding(trace: Fields) -> Understanding | None:
@@ -38,7 +44,9 @@ def understanding(trace: Fields) -> Understanding | None:
         return _recognized(trace.fields("value").fields("recognizerResult"))
     match trace.get("valueType"):
         case "UnknownIntent":
-            return Understanding(is_fallback=True)
+            return Understanding(is_unknown=True)
+        case "GPTAnswer":
+            return Understanding(is_answered=trace.fields("value").get("gptAnswerState") == "Answered")
         case "IntentRecognition":
             return Understanding(best(kept(trace, "value", [value], _topic)))
         case "IntentCandidates":

@@ -20,7 +20,7 @@ from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
 
 MARGIN = False
-UNVERIFIED = ("content.payload of a reply button",)
+UNVERIFIED: tuple[str, ...] = ("content.payload of a reply button",)
 MESSAGE = "conversation:message"
 TICKET_MESSAGE = "zen:event-type:messaging_ticket.message_added"
 

@@ -174,6 +174,12 @@ def test_copilots_candidates_are_read_whatever_they_are_called(value: object) ->
     assert turn(message(), trace(value, "IntentCandidates", replyToId=None), only).intents == both
 
 
+@pytest.mark.parametrize(("state", "is_fallback"), [("Answered", False), ("No Search Results", True)])
+def test_what_is_answered_without_an_intent_is_no_fallback(state: str, is_fallback: bool) -> None:
+    unknown = trace({"userQuery": "my card"}, "UnknownIntent", replyToId=None)
+    assert turn(message(), unknown, trace({"gptAnswerState": state}, "GPTAnswer")).is_fallback is is_fallback
+
+
 @pytest.mark.parametrize("activities", [[recognized()], [message("m-2"), recognized()]])
 def test_a_trace_whose_message_is_elsewhere_is_noted(activities: list[Any]) -> None:
     found = parsed(parse, activities)

@@ -68,7 +68,7 @@ def test_a_low_rating_reports_the_survey_and_so_the_last_turn_before_it() -> Non
     )
 
 
-@pytest.mark.parametrize(("rating", "count"), [(1, 1), (2, 1), ("2", 1), (3, 0), (5, 0)])
+@pytest.mark.parametrize(("rating", "count"), [(0, 0), (1, 1), (2, 1), ("2", 1), (3, 0), (5, 0)])
 def test_only_a_low_rating_reports(rating: object, count: int) -> None:
     assert len(reports(survey(rating))) == count
 

@@ -84,6 +84,8 @@ def test_another_intent_than_the_asking_one_is_no_answer() -> None:
     assert slot_fills(asking, record("r-2", intent="Refund", interpretations=certain())) == [False, False]
     assert slot_fills(asking, record("r-2", intent="ChangeAddress")) == [False, True]
     assert slot_fills(asking, record("r-2", intent="ChangeAddress", sessionId="s-2")) == [False, False]
+    nowhere = {"sessionId": None}
+    assert slot_fills(record("r-1", "ElicitSlot", **nowhere), record("r-2", **nowhere)) == [False, False]
     assert slot_fills(record("r-1", "Close"), record("r-2", slots=slot("my money"))) == [False, False]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.webhooks.lenient import DEPTH, TOO_DEEP, load, prune
+from integrations.webhooks.loading import DEPTH, TOO_DEEP, load, prune
 from integrations.webhooks.native import parse
 from service.errors import TooLarge
 from service.turns.intake import gunzip
