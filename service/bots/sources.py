@@ -58,11 +58,10 @@ def change_source(
     secret: str = "",
     **changes: Any,
 ) -> Opened:
-    """Set `tolerance_s`, `options` or `scheme`. With another scheme the earlier secrets end at once."""
+    """Set `tolerance_s`, `options` or `scheme`. With the scheme the earlier secrets end at once, whatever it was."""
     store.live_bot(connection, bot)
-    before = store.get_source(connection, bot, name)
     source = store.update_source(connection, bot, name, now, who=who, **changes)
-    if source.scheme == before.scheme:
+    if "scheme" not in changes:
         return Opened(source, "")
     store.retire_secrets(connection, bot, name, now)
     return _with_secret(connection, keyring, bot, name, now, secret, who)
