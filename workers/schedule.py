@@ -26,7 +26,7 @@ TICK_S = 1.0
 INTERVAL_S: Mapping[Job, int] = {
     Job.RESOLVE: 20,  # sweeps up votes whose request was lost
     Job.DISPATCH: 20,
-    Job.NEWS: 300,
+    Job.NEWS: 900,
     Job.PEOPLE: 600,
     Job.RANK: 60,  # does nothing above the low-water mark
     Job.RESCORE: 60,  # turns no champion has seen

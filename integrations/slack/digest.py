@@ -1,19 +1,22 @@
 """A bot's week in numbers, told on the Monday after it, in the bot's time zone."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from integrations.slack import notices
-from integrations.slack.blocks.digest import Digest
+from integrations.slack import notices, pictures
+from integrations.slack.blocks.digest import Digest, Share
+from integrations.slack.drift_words import named
 from integrations.slack.notices import Due
 from service import tables
-from service.bots.hours import at_time, local_date
+from service.bots.hours import MORNING, at_time, local_date
 from service.bots.schemas import Bot
 from service.classifiers.advice import ENOUGH, audited_of
 from service.reviews import store
+from service.windows.rules import mix
+from service.windows.schemas import Mix
 
 GATE, LABEL, MARK, REPORT, TURN, VOTE = (
     tables.gate,
@@ -24,7 +27,7 @@ GATE, LABEL, MARK, REPORT, TURN, VOTE = (
     tables.vote,
 )
 WEEK = timedelta(days=7)
-HOUR = 9  # of the Monday
+MOST_MOVED = 5  # intents
 NO_LOG = ("import", "gold")  # sources of turns that nobody said to the bot
 
 
@@ -43,26 +46,25 @@ def due(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
     today = local_date(bot, now)
     monday = today - timedelta(days=today.weekday())
     key = f"digest:{monday}"
-    if now < at_time(bot, monday, HOUR) or notices.is_known(connection, bot.name, key):
+    if now < at_time(bot, monday, MORNING) or notices.is_known(connection, bot.name, key):
         return
-    found = read(connection, bot, now)
-    if found.turns or found.answers:
+    if found := read(connection, bot, monday, now):
         yield Due(key, found)
 
 
-def read(connection: sa.Connection, bot: Bot, now: datetime) -> Digest:
-    """Of the week before this one."""
-    today = local_date(bot, now)
-    monday = today - timedelta(days=today.weekday())
-    first, last, earlier = monday - WEEK, monday - timedelta(days=1), monday - 2 * WEEK
+def read(connection: sa.Connection, bot: Bot, monday: date, now: datetime) -> Digest | None:
+    """Of the week before that Monday; None when nobody said or answered anything."""
+    first = monday - WEEK
     week = Period(at_time(bot, first), at_time(bot, monday))
-    before = Period(at_time(bot, earlier), week.start)
+    before = Period(at_time(bot, first - WEEK), week.start)
+    turns, (answers, people) = _turns(connection, bot.name, week), _answers(connection, bot.name, week)
+    if not turns + answers:
+        return None
     audited = audited_of(connection, bot)
-    answers, people = _answers(connection, bot.name, week)
     return Digest(
         first_day=first,
-        last_day=last,
-        turns=_turns(connection, bot.name, week),
+        last_day=monday - timedelta(days=1),
+        turns=turns,
         turns_before=_turns(connection, bot.name, before),
         marked=_turns(connection, bot.name, week, _is_marked()),
         reports=_reports(connection, bot.name, week),
@@ -76,7 +78,16 @@ def read(connection: sa.Connection, bot: Bot, now: datetime) -> Digest:
         held=_gates(connection, bot.name, week, "held"),
         answered=audited.answered,
         accuracy=audited.accuracy if audited.answered >= ENOUGH else None,
+        moved=_moved(connection, bot, week) if turns else (),
+        pictures=tuple(pictures.shown(connection, bot.name, now).values()),
     )
+
+
+def _moved(connection: sa.Connection, bot: Bot, week: Period) -> tuple[Share, ...]:
+    """For certain, in the seven days up to the week's newest turn."""
+    found = mix(connection, bot, week.end)
+    moves = found.significant[:MOST_MOVED] if isinstance(found, Mix) else []
+    return tuple(Share(named(one), one.move.before, one.move.after) for one in moves)
 
 
 def _count(connection: sa.Connection, counted: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> int:
@@ -99,9 +110,10 @@ def _reports(connection: sa.Connection, bot: str, period: Period) -> int:
 
 
 def _answers(connection: sa.Connection, bot: str, period: Period) -> tuple[int, int]:
-    """Votes that were no undo, and who gave them."""
+    """Cards that people answered, corrections counted once, and how many people."""
     given = (VOTE.c.bot == bot, period.holds(VOTE.c.at), VOTE.c.answer != "undo")
-    counted = sa.select(sa.func.count(), sa.func.count(VOTE.c.reviewer.distinct())).where(*given)
+    each = sa.select(VOTE.c.card_id, VOTE.c.reviewer).where(*given).distinct().subquery()
+    counted = sa.select(sa.func.count(), sa.func.count(each.c.reviewer.distinct())).select_from(each)
     answers, people = connection.execute(counted).one()
     return answers, people
 

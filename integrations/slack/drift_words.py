@@ -1,8 +1,8 @@
 """Drift of a bot's intents in words, a string a line."""
 
 from integrations.slack.blocks.elements import cut
-from service.drift.schemas import IntentMove, Mix, Unmeasured, Window
 from service.intents.schemas import NONE
+from service.windows.schemas import IntentMove, Mix, Unmeasured, Window
 
 MOST_MOVES = 10
 NAME = 80  # characters of an intent's name
@@ -42,23 +42,23 @@ def move(found: IntentMove) -> str:
     """
     before, after = 100 * found.move.before, 100 * found.move.after
     by, low, high = (100 * value for value in found.move.difference)
-    return f"{named(found)}: {before:.1f} % before, {after:.1f} % now: {by:+.1f} points ({low:+.1f} to {high:+.1f})."
+    shares = f"{before:.1f} % before, {after:.1f} % now"
+    return f"{cut(named(found), NAME)}: {shares}: {by:+.1f} points ({low:+.1f} to {high:+.1f})."
 
 
 def named(found: IntentMove) -> str:
-    return "out of scope" if found.intent == NONE else cut(found.intent, NAME)
+    return "out of scope" if found.intent == NONE else found.intent
 
 
 def _whole(found: Mix) -> str:
     psi, js = found.psi, found.jensen_shannon
     return (
-        f"The whole mix: PSI {psi.value:.3f}, of which {psi.by_chance:.3f} is chance with so few turns;"
-        f" Jensen-Shannon {js.value:.3f} bits, of which {js.by_chance:.3f}."
+        f"The whole mix: PSI {psi.value:.3f}, of which chance alone makes {psi.by_chance:.3f};"
+        f" Jensen-Shannon {js.value:.3f} bits, of which chance makes {js.by_chance:.3f}."
     )
 
 
 def _undecided(found: Mix) -> list[str]:
     turns = found.before.undecided + found.after.undecided
-    return (
-        [f"{turns} more turns of these days do not count: classifier {found.n} has not decided them."] if turns else []
-    )
+    why = f"classifier {found.n} has not decided them"
+    return [f"{turns} more turns of these days do not count: {why}."] if turns else []

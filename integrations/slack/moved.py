@@ -4,14 +4,15 @@ from datetime import date
 
 import msgspec
 
-from integrations.slack import drift_words
-from service.drift.schemas import IntentMove, Mix
+from integrations.slack.blocks.elements import cut
+from integrations.slack.drift_words import NAME, named
+from service.windows.schemas import IntentMove, Mix
 
 MOST = 8  # intents
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Shares are rounded to what can be seen: a turn more or less draws no new picture."""
+    """Shares are rounded to what can be seen."""
 
     intent: str
     before: float
@@ -31,7 +32,7 @@ def farthest(found: Mix) -> Moved:
 
 def _row(found: IntentMove) -> Row:
     before, after = round(found.move.before, 3), round(found.move.after, 3)
-    return Row(drift_words.named(found), before, after, found.is_significant)
+    return Row(named(found), before, after, found.is_significant)
 
 
 def words(bot: str, found: Moved) -> str:
@@ -43,10 +44,10 @@ def words(bot: str, found: Moved) -> str:
     Perhaps by chance: cancel_order 10.0 % to 9.0 %.
     """
     span = f"What people asked of {bot} in the seven days up to {found.until}, against the seven before."
-    named = {"Moved for certain": _named(found, sure=True), "Perhaps by chance": _named(found, sure=False)}
-    return " ".join([span, *(f"{what}: {intents}." for what, intents in named.items() if intents)])
+    parts = {"Moved for certain": _named(found, sure=True), "Perhaps by chance": _named(found, sure=False)}
+    return " ".join([span, *(f"{what}: {intents}." for what, intents in parts.items() if intents)])
 
 
 def _named(found: Moved, *, sure: bool) -> str:
     rows = (row for row in found.rows if row.is_significant is sure)
-    return ", ".join(f"{row.intent} {100 * row.before:.1f} % to {100 * row.after:.1f} %" for row in rows)
+    return ", ".join(f"{cut(row.intent, NAME)} {100 * row.before:.1f} % to {100 * row.after:.1f} %" for row in rows)

@@ -8,31 +8,33 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from integrations.slack import digest, notices
+from integrations.slack import digest, notices, people
 from integrations.slack.blocks.notices import Held, Promoted, Stop, Trial, Undecided
 from integrations.slack.notices import Due
 from service import database
-from service.bots.hours import local_date
+from service.bots.hours import MORNING, at_time, is_quiet, local_date
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import gates, operations
 from service.classifiers.advice import ENOUGH, advise, audited_of
+from service.classifiers.history import in_force
 from service.classifiers.rules import difference
 from service.classifiers.schemas import Gate
 from service.reviews import store
-from service.reviews.labels import test_answers
 
 RECENT = timedelta(days=7)  # what happened before is no news
-RESCORED = timedelta(hours=1)  # by then the new champion has decided the audit slice, if it ever does
+RESCORED = timedelta(hours=1)  # a new champion that has not decided the audit slice by then is told without
 QUOTED_WON, QUOTED_LOST = 3, 2  # turns; that it lost some belongs to the truth
 
 Source = Callable[[sa.Connection, Bot, datetime], Iterator[Due]]
 
 
 def look(engine: sa.Engine, name: str, now: datetime) -> None:
-    """Write what is to be told and is not written yet."""
+    """Write what is to be told and is not written yet; nothing where it could not be posted now."""
     with database.reading(engine) as connection:
         bot = get_bot(connection, name)
+        if not bot.slack_channel or bot.archived_at or is_quiet(bot, now):
+            return
         found = [due for source in SOURCES for due in source(connection, bot, now)]
     for due in found:
         with database.writing(engine) as connection:
@@ -47,22 +49,30 @@ def _promoted(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Du
     if bot.champion is None or _is_told(connection, bot, key := f"promoted:{bot.champion}"):
         return
     found = operations.version(connection, bot.name, bot.champion)
-    gate = found.trial.gate if found.trial else None
-    since = gate.decided_at if gate and gate.decided_at else found.created_at
-    audited = audited_of(connection, bot)
-    is_rescored = audited.answered or not test_answers(connection, bot.name) or now - since > RESCORED
-    if now - since > RECENT or not is_rescored:
+    since, replaced, by_hand = in_force(connection, bot.name, found)
+    if now - since > RECENT:
         return
+    audited = audited_of(connection, bot)
+    if audited.unseen and now - since < RESCORED:
+        return
+    trial = _trial(found.trial.gate) if found.trial else None
     news = Promoted(
         n=bot.champion,
-        replaced=found.manifest.replaced,
+        replaced=replaced,
         labels=found.manifest.labels,
-        trial=Trial(gate.wins, gate.losses, gate.neither, difference(gate)) if gate else None,
-        by_hand=gate is not None and gate.status != "promoted",
+        trial=trial,
+        by_hand=by_hand,
         answered=audited.answered,
         accuracy=audited.accuracy if audited.answered >= ENOUGH else None,
     )
-    yield Due(key, news, _quotes(connection, bot, bot.champion) if gate else ())
+    yield Due(key, news, _quotes(connection, bot, bot.champion) if trial else ())
+
+
+def _trial(gate: Gate) -> Trial | None:
+    """None where nobody was asked."""
+    if not gate.wins + gate.losses + gate.neither:
+        return None
+    return Trial(gate.wins, gate.losses, gate.neither, difference(gate))
 
 
 def _held(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
@@ -98,10 +108,12 @@ def _stop(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
 
 
 def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
-    """Once a day."""
-    key = f"undecided:{local_date(bot, now)}"
-    if (cards := store.count_undecided(connection, bot.name)) and not _is_told(connection, bot, key):
-        yield Due(key, Undecided(cards))
+    """Once a day, in the morning."""
+    today = local_date(bot, now)
+    if now < at_time(bot, today, MORNING) or _is_told(connection, bot, key := f"undecided:{today}"):
+        return
+    if cards := store.count_undecided(connection, bot.name):
+        yield Due(key, Undecided(cards, people.has_adjudicator(connection, bot.name)))
 
 
 SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, digest.due)

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from integrations.slack.blocks import Message
+from integrations.slack.blocks.digest import Digest
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import Decision, Held, News, Promoted, Quoted, notice
 from service import database, tables
@@ -22,7 +23,7 @@ FRESH = timedelta(days=3)  # what could not be told by then is no news any more
 
 
 class Due(NamedTuple):
-    """What is to be told; `turn_ids`: whose texts are quoted."""
+    """What is to be told, under `kind:which`; `turn_ids`: whose texts are quoted."""
 
     key: str
     news: News
@@ -43,7 +44,10 @@ def is_known(connection: sa.Connection, bot: str, key: str) -> bool:
 
 
 def write(connection: sa.Connection, bot: str, due: Due, now: datetime) -> None:
-    """A repeat, or two at once, write one."""
+    """A repeat, or two at once, write one. An older one of its kind that nobody has seen yet is no news any more."""
+    kind, _, _ = due.key.partition(":")
+    unseen = (NOTICE.c.bot == bot, NOTICE.c.message_id.is_(None), NOTICE.c.key.startswith(f"{kind}:"))
+    connection.execute(sa.delete(NOTICE).where(*unseen, NOTICE.c.key != due.key))
     row = {"bot": bot, "key": due.key, "created_at": now, "news": msgspec.to_builtins(due.news)}
     made = database.insert_new(connection, NOTICE, [row])
     quotes = [{"notice_id": notice_id, "turn_id": turn_id} for (notice_id,) in made for turn_id in due.turn_ids]
@@ -74,10 +78,18 @@ def _one(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> Notice | 
     return None if row is None else msgspec.convert({name: row[name] for name in Notice.__struct_fields__}, Notice)
 
 
-def decide(connection: sa.Connection, notice_id: int, what: Literal["promote", "hold", "late"], who: str) -> bool:
-    """Keep the first decision about a held challenger; False when it was taken before."""
-    where = (NOTICE.c.id == notice_id, NOTICE.c.decision == "")
-    return connection.execute(sa.update(NOTICE).where(*where).values(decision=what, decided_by=who)).rowcount == 1
+def decide(
+    connection: sa.Connection,
+    notice_id: int,
+    what: Literal["promote", "hold", "late"],
+    who: str,
+    *,
+    is_final: bool = False,
+) -> bool:
+    """Keep the first decision about a held challenger; False when one was taken before. `is_final`: it is carried out,
+    whatever was decided meanwhile."""
+    change = sa.update(NOTICE).where(NOTICE.c.id == notice_id, sa.true() if is_final else NOTICE.c.decision == "")
+    return connection.execute(change.values(decision=what, decided_by=who)).rowcount == 1
 
 
 class Drawn(NamedTuple):
@@ -96,17 +108,21 @@ def draw(connection: sa.Connection, found: Notice) -> Drawn:
 
 def quotable(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
     """Texts of those of the turns that have one and that nobody is asked about blind, by turn."""
-    is_asked = sa.exists().where(CARD.c.turn_id == CONTENT.c.turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
-    query = sa.select(CONTENT.c.turn_id, CONTENT.c.text).where(CONTENT.c.turn_id.in_(turn_ids), ~is_asked)
-    return {row.turn_id: row.text for row in connection.execute(query)}
+    query = sa.select(CONTENT.c.turn_id, CONTENT.c.text).where(CONTENT.c.turn_id.in_(turn_ids))
+    return {row.turn_id: row.text for row in connection.execute(query.where(~_is_asked_blind(CONTENT.c.turn_id)))}
+
+
+def _is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(CARD.c.turn_id == turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
 
 
 def _quotes(connection: sa.Connection, found: Notice, texts: dict[int, str]) -> list[Quoted]:
+    """An answer that was corrected since may have found neither right."""
     if not texts or not isinstance(found.news, Promoted | Held):
         return []
     names, n = intent_names(connection, found.bot), found.news.n
-    won, _ = gates.won_and_lost(connection, found.bot, n)
-    flips = gates.flips_of(connection, found.bot, n, list(texts))
+    won, lost = gates.won_and_lost(connection, found.bot, n)
+    flips = gates.flips_of(connection, found.bot, n, [turn for turn in texts if turn in won or turn in lost])
     return [
         Quoted(texts[flip.turn_id], names.get(flip.champion, ""), names.get(flip.challenger, ""), flip.turn_id in won)
         for flip in flips
@@ -120,8 +136,18 @@ def shows(connection: sa.Connection, found: Notice, turn_ids: Collection[int]) -
     connection.execute(sa.delete(QUOTE).where(*gone))
 
 
+def leave_pictures_out(connection: sa.Connection, message_id: str) -> bool:
+    """Of a digest, which then may be told without; False: there are none."""
+    found = on_message(connection, message_id)
+    if found is None or not isinstance(found.news, Digest) or not found.news.pictures:
+        return False
+    news = msgspec.to_builtins(msgspec.structs.replace(found.news, pictures=()))
+    connection.execute(sa.update(NOTICE).where(NOTICE.c.id == found.id).values(news=news))
+    return True
+
+
 def is_behind() -> sa.ColumnElement[bool]:
-    """Whether the notice's message does not show what it should: a decision, or that a turn was forgotten."""
+    """Whether the notice's message does not show what it should: a decision, or that a turn may not be quoted now."""
     has_text = sa.exists().where(CONTENT.c.turn_id == QUOTE.c.turn_id)
-    is_quote_gone = sa.exists().where(QUOTE.c.notice_id == NOTICE.c.id, ~has_text)
-    return (NOTICE.c.shown != NOTICE.c.decision) | is_quote_gone
+    may_not = ~has_text | _is_asked_blind(QUOTE.c.turn_id)
+    return (NOTICE.c.shown != NOTICE.c.decision) | sa.exists().where(QUOTE.c.notice_id == NOTICE.c.id, may_not)

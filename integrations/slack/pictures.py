@@ -20,11 +20,12 @@ from integrations.slack.manifest import FILES
 from integrations.slack.moved import Moved
 from integrations.slack.progress import Progress
 from service import database, tables
+from service.bots.hours import day_start
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
-from service.drift.rules import mix
-from service.drift.schemas import Mix
 from service.slack_trouble import troubles
+from service.windows.rules import mix
+from service.windows.schemas import Mix
 
 log = structlog.get_logger()
 
@@ -49,11 +50,6 @@ class Drawing(NamedTuple):
         return hashlib.sha256(msgspec.json.encode(self.data)).hexdigest()
 
 
-def usable(connection: sa.Connection, bot: str, now: datetime) -> dict[str, str]:
-    """Name → id of the file, of the pictures that a block may name."""
-    return {name: picture.file_id for name, picture in shown(connection, bot, now).items()}
-
-
 def shown(connection: sa.Connection, bot: str, now: datetime) -> dict[str, Picture]:
     """By name, those that a block may name."""
     query = sa.select(PICTURE).where(PICTURE.c.bot == bot, PICTURE.c.at <= now - PROCESSED)
@@ -67,7 +63,7 @@ def refresh(client: PatientClient, bot: str) -> list[str]:
         found = get_bot(connection, bot)
         if not found.slack_channel or found.archived_at:
             return []
-        wanted = list(_drawings(connection, found))
+        wanted = list(_drawings(connection, found, client.now()))
         keys = dict(connection.execute(sa.select(PICTURE.c.name, PICTURE.c.key).where(PICTURE.c.bot == bot)).all())
     changed = [drawing for drawing in wanted if keys.get(drawing.name) != drawing.key]
     uploaded: list[str] = []
@@ -83,10 +79,11 @@ def refresh(client: PatientClient, bot: str) -> list[str]:
     return uploaded
 
 
-def _drawings(connection: sa.Connection, bot: Bot) -> Iterator[Drawing]:
+def _drawings(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Drawing]:
+    """The mix is drawn once a day: its windows end with the bot's last midnight."""
     if labelled := progress.read(connection, bot.name):
         yield Drawing(PROGRESS, labelled, progress.words(bot.name, labelled))
-    found = mix(connection, bot)
+    found = mix(connection, bot, day_start(bot, now))
     if isinstance(found, Mix):
         farthest = moved.farthest(found)
         yield Drawing(MIX, farthest, moved.words(bot.name, farthest))

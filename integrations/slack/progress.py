@@ -8,9 +8,9 @@ import msgspec
 import sqlalchemy as sa
 
 from integrations.slack.figures import labelled_at
-from service import tables
+from service.classifiers.history import in_force
+from service.classifiers.operations import versions
 
-CLASSIFIER, GATE = tables.classifier, tables.gate
 IN_FORCE = ("champion", "retired")  # now, or once
 MOST_NAMED = 20  # champions, in words
 
@@ -34,14 +34,8 @@ def read(connection: sa.Connection, bot: str) -> Progress | None:
 
 
 def _champions(connection: sa.Connection, bot: str) -> tuple[tuple[date, int], ...]:
-    """Who stood no trial came into force as soon as it was there."""
-    query = (
-        sa.select(CLASSIFIER.c.n, CLASSIFIER.c.created_at, GATE.c.decided_at)
-        .select_from(CLASSIFIER)
-        .outerjoin(GATE, (GATE.c.bot == CLASSIFIER.c.bot) & (GATE.c.challenger == CLASSIFIER.c.n))
-        .where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.status.in_(IN_FORCE))
-    )
-    return tuple(sorted(((decided or made).date(), n) for n, made, decided in connection.execute(query)))
+    found = (one for one in versions(connection, bot) if one.status in IN_FORCE)
+    return tuple(sorted((in_force(connection, bot, one).since.date(), one.n) for one in found))
 
 
 def words(bot: str, found: Progress) -> str:

@@ -90,7 +90,7 @@ class Sender:
 
     def send(self, channel: str, message_id: str, *, is_again: bool = False) -> bool:
         """Whether the message is in the channel now; one that Slack will not have is put back, or failed when it is a
-        notice or a single card's."""
+        notice, which first loses its pictures, or a single card's."""
         with database.reading(self.client.engine) as connection:
             cards = len(messages.cards_of(connection, message_id))
             drawing = draw(connection, self.bot, message_id)
@@ -123,7 +123,7 @@ class Sender:
         with database.writing(self.client.engine) as connection:
             if how == "later":
                 messages.release(connection, message_id)
-            elif how == "refused" and cards > 1:
+            elif how == "refused" and (cards > 1 or notices.leave_pictures_out(connection, message_id)):
                 messages.drop(connection, message_id)
             elif how == "refused":
                 messages.settle(connection, message_id, "failed")

@@ -17,10 +17,10 @@ from integrations.slack.meant import bot_meant, check
 from service import clock, database, tables
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
-from service.drift.rules import mix
 from service.errors import BadInput, NotFound
 from service.reviews import budget
 from service.reviews.trace import trace
+from service.windows.rules import mix
 
 Handler = Callable[[Ack, dict[str, Any], Desk, str], None]
 Reader = Callable[[sa.Connection, Bot], list[str]]

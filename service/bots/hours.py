@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from service.bots.schemas import Bot
 from service.errors import BadInput
 
+MORNING = 9  # the hour of a bot's day from which on its people are told what can wait
 SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
 

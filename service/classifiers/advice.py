@@ -23,6 +23,7 @@ from service.learning import stopping
 from service.learning.stopping import Estimate
 from service.learning.types import Floats1d, Ints1d
 from service.reviews.labels import test_answers
+from service.reviews.store import has_text
 
 CARD, MARK, PREDICTION, TURN, VOTE = tables.card, tables.mark, tables.prediction, tables.turn, tables.vote
 Verdict = Literal["stop", "go_on", "too_early"]
@@ -53,10 +54,11 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Audited(NamedTuple):
-    """What the audit slice says of the classifier in force."""
+    """What the audit slice says of the classifier in force; `unseen`: answered turns that it has not decided yet."""
 
     answered: int
     accuracy: Estimate | None
+    unseen: int = 0
 
 
 def advise(connection: sa.Connection, name: str, now: datetime) -> Advice:
@@ -113,21 +115,25 @@ def decide(
 def audited_of(connection: sa.Connection, bot: Bot) -> Audited:
     """The champion's answers to the audit slice."""
     answers, into = test_answers(connection, bot.name), merges(connection, bot.name)
+    by_champion = (PREDICTION.c.turn_id == MARK.c.turn_id) & (PREDICTION.c.n == bot.champion)
+    is_seen = PREDICTION.c.turn_id.is_not(None)
     asked = (
-        sa.select(MARK.c.turn_id, MARK.c.rate, CARD.c.status, PREDICTION.c.intent_id)
+        sa.select(MARK.c.turn_id, MARK.c.rate, CARD.c.status, PREDICTION.c.intent_id, is_seen.label("is_seen"))
         .join(CARD, (CARD.c.turn_id == MARK.c.turn_id) & (CARD.c.purpose == "audit"))
-        .join(PREDICTION, (PREDICTION.c.turn_id == MARK.c.turn_id) & (PREDICTION.c.n == bot.champion))
-        .where(MARK.c.bot == bot.name, MARK.c.kind == "audit", MARK.c.rate > 0)
+        .outerjoin(PREDICTION, by_champion)
+        .where(MARK.c.bot == bot.name, MARK.c.kind == "audit", MARK.c.rate > 0, is_seen | has_text())
     )
-    is_right, rates, undecided = [], [], []
-    for turn_id, rate, status, intent_id in connection.execute(asked):
-        if turn_id in answers:
+    is_right, rates, split, unseen = [], [], [], 0
+    for turn_id, rate, status, intent_id, was_seen in connection.execute(asked):
+        if not was_seen:
+            unseen += turn_id in answers
+        elif turn_id in answers:
             is_right.append((None if intent_id is None else into.get(intent_id)) in answers[turn_id])
             rates.append(rate)
         elif status == "adjudicate":
-            undecided.append(rate)
-    found = stopping.accuracy(np.array(is_right, np.bool_), np.array(rates), np.array(undecided))
-    return Audited(len(rates), found)
+            split.append(rate)
+    found = stopping.accuracy(np.array(is_right, np.bool_), np.array(rates), np.array(split))
+    return Audited(len(rates), found, unseen)
 
 
 def _gain(connection: sa.Connection, bot: Bot, tried: Mapping[int, Gate]) -> Estimate | None:

@@ -106,8 +106,8 @@ def _card_row(bot: str, gate: Gate, flip: Flip, priority: int) -> dict[str, obje
 
 
 def tally(connection: sa.Connection, bot: str, challenger: int) -> Tally:
-    """What the reviewers said so far. An unsure vote, an answer that is neither's, a withdrawn card, an open one whose
-    turn was forgotten count for neither; merges are followed on both sides."""
+    """What the reviewers said so far. An unsure vote and an answer that is neither's count for neither; a card that was
+    withdrawn, or whose turn was forgotten unanswered, does not count. Merges are followed on both sides."""
     into = merges(connection, bot)
     found = [_result(row, into) for row in connection.execute(_answers(bot, challenger))]
     return Tally(*(found.count(kind) for kind in ("win", "loss", "neither", "waiting")))
@@ -147,9 +147,9 @@ def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
 
 def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> str:
     # A vote that no label knows yet is an answer on its way; where people disagree, so is the weighing of theirs.
-    if row.status == "open":
-        return "waiting" if row.has_text else "neither"
-    if row.status != "withdrawn" and not row.is_settled:
+    if row.status == "withdrawn" or (row.status == "open" and not row.has_text):
+        return "gone"
+    if row.status == "open" or not row.is_settled:
         return "waiting"
     if row.status != "resolved" or row.answer not in ("intent", "none", "two"):
         return "neither"

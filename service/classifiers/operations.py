@@ -8,6 +8,7 @@ made and of the one they were made from; and the encode process, which has to sh
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -16,7 +17,8 @@ from service import tables
 from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.schemas import Gate, Manifest, Status, Version, decode_manifest
+from service.classifiers.history import BY_HAND
+from service.classifiers.schemas import Classifier, Gate, Manifest, Status, Version, decode_manifest
 from service.classifiers.store import Move
 from service.context import Context
 from service.database import reading, writing
@@ -27,6 +29,7 @@ from service.reviews.labels import training_labels
 from service.streams import redis_errors
 
 CLASSIFIER = tables.classifier
+ACTIONS = {"retired": "classifier.rollback", "held": BY_HAND}  # by what the version was
 STATUS_WORDS: Mapping[Status, str] = {
     "training": "not trained yet",
     "challenger": "on trial",
@@ -59,10 +62,12 @@ class NotHeld(Conflict):
 class OtherEncoder(Conflict):
     type = "other-encoder"
 
-    def __init__(self, n: int, encoder: str) -> None:
+    def __init__(self, wanted: Version) -> None:
+        lost = "a tuned encoder that lost is kept while the same champion is in force: `fencepost adapt` makes another"
+        give = "give the bot that encoder again: `fencepost bot set BOT --encoder …`"
         super().__init__(
-            f"classifier {n} reads vectors of {encoder}, which the bot has no more",
-            hint="give the bot that encoder again: `fencepost bot set BOT --encoder …`",
+            f"classifier {wanted.n} reads vectors of {wanted.manifest.encoder}, which the bot has no more",
+            hint=lost if wanted.status == "held" and wanted.manifest.adapted else give,
         )
 
 
@@ -111,62 +116,53 @@ def _version(connection: sa.Connection, bot: str, row: sa.Row[tuple[object, ...]
 def roll_back(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
     """Put a classifier that was in force back in force, at once; an open gate ends, for its champion is gone. A repeat
     changes nothing. EncoderDown where the encoder has to go back, too, and the encode process does not answer."""
-    move = _move_back(context, bot, n)
-    with writing(context.engine) as connection:
-        wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
-        if n != current:
-            _check(connection, bot, wanted, current, move)
-            store.rollback(connection, bot, n, move)
-            gates.void(connection, bot, f"rolled back to classifier {n}", now)
-            audit.record(connection, bot, "classifier.rollback", now, who, n=n, replaced=current)
-        result = version(connection, bot, n)
-    if n != current:
-        enqueue(context.queue, Job.RESCORE, bot)
-    return result
+    return _put_in_force(context, bot, n, now, "retired", f"rolled back to classifier {n}", who=who)
 
 
 def promote(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
-    """Put a challenger that its gate held in force, at once, on an owner's word; an open gate ends, for its champion is
-    gone. A repeat changes nothing. NotHeld, OtherEncoder; EncoderDown where it brings an encoder of its own and the
-    encode process does not answer."""
-    move = _move_on(context, bot, n)
+    """Put a challenger that its gate held in force, at once, on an owner's word; the rest as of `roll_back`."""
+    return _put_in_force(context, bot, n, now, "held", f"classifier {n} was put in force by hand", who=who)
+
+
+def _put_in_force(
+    context: Context, bot: str, n: int, now: datetime, status: Literal["retired", "held"], reason: str, *, who: str
+) -> Version:
+    move = _move(context, bot, n, status)
     with writing(context.engine) as connection:
+        live_bot(connection, bot)
+        gates.open_gate(connection, bot, lock=True)  # before the bot, in the order of who ends a gate
         wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
-        if n != current:
-            if wanted.status != "held":
-                raise NotHeld(bot, n, wanted.status)
-            _check_encoder(connection, bot, wanted, current, move)
-            store.rollback(connection, bot, n, move)
-            gates.void(connection, bot, f"classifier {n} was put in force by hand", now)
-            audit.record(connection, bot, "classifier.promote", now, who, n=n, replaced=current)
+        if n == current:
+            return wanted
+        _check(connection, bot, wanted, current, move, status)
+        store.rollback(connection, bot, n, move)
+        gates.void(connection, bot, reason, now)
+        audit.record(connection, bot, ACTIONS[status], now, who, n=n, replaced=current)
         result = version(connection, bot, n)
-    if n != current:
-        enqueue(context.queue, Job.RESCORE, bot)
-        enqueue(context.queue, Job.PROPOSE, bot)
+    for job in (*[Job.REEMBED] * (move is not None), Job.RESCORE, Job.PROPOSE):
+        enqueue(context.queue, job, bot)
     return result
 
 
-def _move_on(context: Context, bot: str, n: int) -> Move | None:
-    """How the bot's encoder changes with a held challenger; asked before anything is locked."""
-    with reading(context.engine) as connection:
-        current, wanted = store.champion(connection, bot), version(connection, bot, n)
-    adapted = wanted.manifest.adapted
-    if wanted.status != "held" or current is None or adapted is None or wanted.manifest.encoder == current.encoder:
-        return None
-    _insist(context, bot, adapted.folder, wanted)
-    return Move(adapted.before, adapted.folder)
-
-
-def _move_back(context: Context, bot: str, n: int) -> Move | None:
-    """How the bot's encoder changes with the rollback; asked before anything is locked."""
+def _move(context: Context, bot: str, n: int, status: Status) -> Move | None:
+    """How the bot's encoder changes with it; asked before anything is locked."""
     with reading(context.engine) as connection:
         setting, current = get_bot(connection, bot).encoder, store.champion(connection, bot)
         wanted = version(connection, bot, n)
     after = None if current is None else _setting_for(wanted.manifest, current.manifest)
-    if after is None or wanted.status != "retired":
+    if after is None or current is None or wanted.status != status:
         return None
+    if _is_swept(wanted, current):
+        raise OtherEncoder(wanted)
     _insist(context, bot, after or context.settings.encoder, wanted)
     return Move(setting, after)
+
+
+def _is_swept(wanted: Version, current: Classifier) -> bool:
+    """Whether its tuned encoder may be gone: what was held is kept as long as what it was compared with is in force.
+    The encode process may hold it still, and would not find it again."""
+    is_beside = wanted.trial is not None and wanted.trial.gate.champion == current.n
+    return wanted.status == "held" and wanted.manifest.adapted is not None and not is_beside
 
 
 def _insist(context: Context, bot: str, setting: str, wanted: Version) -> None:
@@ -175,7 +171,7 @@ def _insist(context: Context, bot: str, setting: str, wanted: Version) -> None:
     try:
         insist(client, bot, setting, wanted.manifest.encoder)
     except EncoderUnknown as error:
-        raise OtherEncoder(wanted.n, wanted.manifest.encoder) from error
+        raise OtherEncoder(wanted) from error
     finally:
         client.close()
 
@@ -190,19 +186,15 @@ def _setting_for(wanted: Manifest, current: Manifest) -> str | None:
     return known.base if known is not None and known.base_identity == wanted.encoder else None
 
 
-def _check(connection: sa.Connection, bot: str, wanted: Version, current: int | None, move: Move | None) -> None:
-    if wanted.status != "retired":
-        raise NeverInForce(bot, wanted.n)
-    _check_encoder(connection, bot, wanted, current, move)
-
-
-def _check_encoder(
-    connection: sa.Connection, bot: str, wanted: Version, current: int | None, move: Move | None
+def _check(
+    connection: sa.Connection, bot: str, wanted: Version, current: int | None, move: Move | None, status: Status
 ) -> None:
+    if wanted.status != status:
+        raise NeverInForce(bot, wanted.n) if status == "retired" else NotHeld(bot, wanted.n, wanted.status)
     if current is None or move is not None:
         return
     if version(connection, bot, current).manifest.encoder != wanted.manifest.encoder:
-        raise OtherEncoder(wanted.n, wanted.manifest.encoder)
+        raise OtherEncoder(wanted)
 
 
 def ask_to_adapt(context: Context, bot: str, now: datetime, *, who: str) -> Adapting:

@@ -19,6 +19,7 @@ from service.learning.head import Head, from_arrays, to_arrays
 log = structlog.get_logger()
 
 CLASSIFIER, WEIGHTS, TAGGER, BOT = tables.classifier, tables.classifier_weights, tables.tagger, tables.bot
+GATE = tables.gate
 
 
 class Move(NamedTuple):
@@ -155,8 +156,11 @@ def is_adapted(connection: sa.Connection, bot: str, folder: str) -> bool:
 
 
 def adapted_folders(connection: sa.Connection, bot: str) -> set[str]:
-    """Of the tuned encoders that are in force, were, or may be."""
-    needed = CLASSIFIER.c.status.in_(("champion", "challenger", "retired"))
+    """Of the tuned encoders that are in force, were, or may be: on trial, or held beside the champion, which an owner
+    may overrule."""
+    in_force = sa.select(BOT.c.champion).where(BOT.c.name == bot).scalar_subquery()
+    lost = sa.exists().where(GATE.c.bot == bot, GATE.c.challenger == CLASSIFIER.c.n, GATE.c.champion == in_force)
+    needed = CLASSIFIER.c.status.in_(("champion", "challenger", "retired")) | ((CLASSIFIER.c.status == "held") & lost)
     query = sa.select(_folder()).where(CLASSIFIER.c.bot == bot, needed, _folder().is_not(None)).distinct()
     return set(connection.scalars(query))
 

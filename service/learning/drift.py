@@ -2,23 +2,25 @@
 a place for each class; both windows hold at least one turn, and classes seen in neither are left out."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import rel_entr
 
 from service.learning.stopping import Estimate, wilson
-from service.learning.types import Floats1d, Ints1d
+from service.learning.types import Floats1d, Floats2d, Ints1d, Ints2d
+
+SPLITS = 200
 
 
 class Divergence(NamedTuple):
-    """How far apart two mixes are; `by_chance`, what that is on average where nothing drifted."""
+    """How far apart two mixes are; `by_chance`, what that is on average where nothing drifted: of SPLITS splits of the
+    turns of both windows, at random, into two of these sizes. The formula (k − 1)(1/n + 1/m) is that of equal shares:
+    with 150 classes of shares 1/rank and 1,000 turns each it says .29 of PSI, and truly it is .26."""
 
     value: float
     by_chance: float
-
-    @property
-    def excess(self) -> float:
-        return self.value - self.by_chance
 
 
 class Move(NamedTuple):
@@ -31,46 +33,51 @@ class Move(NamedTuple):
 
 
 def psi(before: Ints1d, after: Ints1d) -> Divergence:
-    """Population stability index Σ (q − p) ln (q / p) of the shares p and q: 0 = alike, without an upper end. Without
-    drift it is (k − 1)(1/n + 1/m) on average for windows of n and m turns (Yurdakul and Naranjo 2020, "Statistical
-    properties of the population stability index"). Half a turn is added to each count, so that every share has a
-    logarithm.
+    """Population stability index Σ (q − p) ln (q / p) of the shares p and q: 0 = alike, without an upper end (Yurdakul
+    and Naranjo 2020, "Statistical properties of the population stability index"). Half a turn is added to each count,
+    so that every share has a logarithm.
 
-    >>> found = psi(np.array([500, 500]), np.array([600, 400]))
-    >>> round(found.value, 4), round(found.by_chance, 4)
-    (0.0405, 0.002)
+    >>> round(psi(np.array([500, 500]), np.array([600, 400])).value, 4)
+    0.0405
     """
-    p, q = _shares(before + 0.5), _shares(after + 0.5)
-    return Divergence(float(((q - p) * np.log(q / p)).sum()), _by_chance(before, after))
+    return _measured(_psi, before, after)
 
 
 def jensen_shannon(before: Ints1d, after: Ints1d) -> Divergence:
     """Mean divergence of the two mixes from their mean, in bits: 0 = alike, 1 = nothing in common (Lin 1991,
-    "Divergence measures based on the Shannon entropy"). Near 0 it is PSI / (8 ln 2), and so is its average without
-    drift.
+    "Divergence measures based on the Shannon entropy").
 
-    >>> found = jensen_shannon(np.array([500, 500]), np.array([600, 400]))
-    >>> round(found.value, 4), jensen_shannon(np.array([3, 0]), np.array([0, 5])).value
-    (0.0073, 1.0)
+    >>> round(jensen_shannon(np.array([500, 500]), np.array([600, 400])).value, 4)
+    0.0073
     """
+    return _measured(_jensen_shannon, before, after)
+
+
+def _measured(measure: Callable[[Ints2d, Ints2d], Floats1d], before: Ints1d, after: Ints1d) -> Divergence:
+    both, rng = before + after, np.random.default_rng(0)  # one answer to one question
+    drawn = rng.multivariate_hypergeometric(both, int(after.sum()), SPLITS, method="marginals")
+    value = float(measure(before[None], after[None])[0])
+    return Divergence(value, float(measure(both - drawn, drawn).mean()))
+
+
+def _psi(before: Ints2d, after: Ints2d) -> Floats1d:
+    p, q = _shares(before + 0.5), _shares(after + 0.5)
+    return np.asarray(((q - p) * np.log(q / p)).sum(axis=1))
+
+
+def _jensen_shannon(before: Ints2d, after: Ints2d) -> Floats1d:
     p, q = _shares(before), _shares(after)
     middle = (p + q) / 2
-    value = (_kullback_leibler(p, middle) + _kullback_leibler(q, middle)) / 2
-    return Divergence(value, _by_chance(before, after) / (8 * math.log(2)))
+    return (_kullback_leibler(p, middle) + _kullback_leibler(q, middle)) / 2
 
 
-def _shares(counts: Ints1d | Floats1d) -> Floats1d:
-    return np.asarray(counts / counts.sum())
+def _shares(counts: Ints2d | Floats2d) -> Floats2d:
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
-def _by_chance(before: Ints1d, after: Ints1d) -> float:
-    return float((len(before) - 1) * (1 / before.sum() + 1 / after.sum()))
-
-
-def _kullback_leibler(p: Floats1d, q: Floats1d) -> float:
+def _kullback_leibler(p: Floats2d, q: Floats2d) -> Floats1d:
     """In bits; q > 0."""
-    seen = p > 0
-    return float((p[seen] * np.log2(p[seen] / q[seen])).sum())
+    return np.asarray(rel_entr(p, q).sum(axis=1) / math.log(2))
 
 
 def moves(before: Ints1d, after: Ints1d) -> list[Move]:

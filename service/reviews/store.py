@@ -229,12 +229,6 @@ def drop_claim(connection: sa.Connection, card_id: str, reviewer: str) -> None:
     connection.execute(sa.delete(CLAIM).where(CLAIM.c.card_id == card_id, CLAIM.c.reviewer == reviewer))
 
 
-def drop_claims(connection: sa.Connection, bot: str, reviewer: str) -> None:
-    """Every card of the bot that the reviewer has on screen goes back to everybody."""
-    cards = sa.select(CARD.c.id).where(CARD.c.bot == bot)
-    connection.execute(sa.delete(CLAIM).where(CLAIM.c.reviewer == reviewer, CLAIM.c.card_id.in_(cards)))
-
-
 def votes_of(connection: sa.Connection, card_id: str) -> list[StoredVote]:
     """Every vote on the card, oldest first."""
     return _votes(connection, VOTE.c.card_id == card_id)

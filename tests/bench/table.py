@@ -1,14 +1,17 @@
 """The table of what the learning core is worth: each line is a command anybody can run, and its figure beside the bar.
 
 Every call writes its JSON into a folder, named after the seeds; one that is there already is not run again, so a broken
-run goes on where it stopped: empty the folder to measure anew. A line that fails is shown as such."""
+run goes on where it stopped: empty the folder to measure anew. A line that fails is shown as such. With one seed, two
+calls run at a time, and what each says of its progress is in the folder."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 Found = Mapping[str, Any]
+AT_ONCE = 2  # calls of one seed: most keep a single core busy
+TIMED = ("rank", "train")  # alone, and last
 
 
 class Figure(NamedTuple):
@@ -182,24 +187,33 @@ LINES = (
 
 def run(data: Path, folder: Path, seeds: int) -> None:
     """Run what is missing, then print the table."""
-    console = Console(stderr=True)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, command in calls(data, seeds).items():
-        path = _path(folder, name, seeds)
-        if path.exists():
-            console.print(f"{name}: {path} is there")
-            continue
-        started = time.monotonic()
-        console.rule(f"{name}: {' '.join(['fencepost' if part == 'service' else part for part in command[2:]])}")
-        part = path.with_suffix(".part")
-        ended = subprocess.run([*command, "--json", str(part)], check=False).returncode
-        console.print(
-            f"{name}: {'done' if ended == 0 else f'failed with {ended}'} in {time.monotonic() - started:.0f} s"
-        )
-        if ended == 0:
-            part.rename(path)
+    commands = calls(data, seeds)
+
+    def measure(name: str) -> None:
+        _measure(name, commands[name], _path(folder, name, seeds), is_beside_others=seeds == 1 and name not in TIMED)
+
+    with ThreadPoolExecutor(AT_ONCE if seeds == 1 else 1) as pool:
+        list(pool.map(measure, [name for name in commands if name not in TIMED]))
+    for name in TIMED:
+        measure(name)
     print(f"{date.today()}, {seeds} seeds, {os.cpu_count()} cores")  # noqa: DTZ011 - the reader's own day
     Console(width=200).print(table(folder, seeds))
+
+
+def _measure(name: str, command: Sequence[str], path: Path, *, is_beside_others: bool) -> None:
+    console = Console(stderr=True)
+    if path.exists():
+        console.print(f"{name}: {path} is there")
+        return
+    started = time.monotonic()
+    console.rule(f"{name}: {' '.join(['fencepost' if part == 'service' else part for part in command[2:]])}")
+    part = path.with_suffix(".part")
+    with path.with_suffix(".log").open("wb") if is_beside_others else nullcontext() as progress:
+        ended = subprocess.run([*command, "--json", str(part)], check=False, stderr=progress).returncode
+    console.print(f"{name}: {'done' if ended == 0 else f'failed with {ended}'} in {time.monotonic() - started:.0f} s")
+    if ended == 0:
+        part.rename(path)
 
 
 def _path(folder: Path, name: str, seeds: int) -> Path:

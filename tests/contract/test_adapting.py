@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.operations import OtherEncoder, roll_back
+from service.classifiers.operations import OtherEncoder, promote, roll_back
 from service.encoding import EncodeClient, EncoderChanged, EncoderUnknown
 from service.errors import ConfigError
 from service.learning.head import decide
@@ -227,7 +227,7 @@ def test_a_win_puts_encoder_and_classifier_in_force_together_and_a_rollback_take
     assert (bench.champion, bench.setting, bench.client.identity(BOT)) == (2, folder, new)
 
 
-def test_a_loss_changes_nothing_and_is_cleared_away(bench: Bench) -> None:
+def test_a_loss_changes_nothing(bench: Bench) -> None:
     bench.adapt()
     folder = Path(bench.manifest(2).adapted.folder)
     bench.reembed()
@@ -237,9 +237,38 @@ def test_a_loss_changes_nothing_and_is_cleared_away(bench: Bench) -> None:
     bench.reembed()
     assert bench.vectors() == {bench.old: ALL}
     assert bench.adapt() == 3  # on the flips' answers, too
-    assert not folder.exists()
+    assert folder.is_dir()  # an owner may overrule the gate
     assert Path(bench.manifest(3).adapted.folder).is_dir()
     assert bench.manifest(3).adapted.base == ""
+
+
+def test_an_owner_puts_a_held_encoder_in_force_with_its_classifier(bench: Bench) -> None:
+    bench.adapt()
+    new, folder = bench.manifest(2).encoder, bench.manifest(2).adapted.folder
+    bench.reembed()
+    bench.answer(2, "champion")
+    assert bench.decide() == "held"
+    promote(bench.shop.context, BOT, 2, AT, who="olga")
+    assert (bench.champion, bench.setting, bench.client.identity(BOT)) == (2, folder, new)
+    bench.reembed()
+    assert bench.vectors() == {new: ALL}
+
+
+def test_a_held_encoder_is_kept_for_an_owner_until_another_champion_comes(bench: Bench) -> None:
+    bench.adapt()
+    held = bench.manifest(2).adapted.folder
+    bench.reembed()
+    bench.answer(2, "champion")
+    assert bench.decide() == "held"
+    assert bench.adapt() == 3
+    assert Path(held).is_dir()
+    promote(bench.shop.context, BOT, 3, AT, who="olga")
+    with database.reading(bench.shop.engine) as connection:
+        assert store.adapted_folders(connection, BOT) == {bench.manifest(3).adapted.folder}
+    with pytest.raises(OtherEncoder) as refused:  # though the encode process has it in memory
+        promote(bench.shop.context, BOT, 2, AT, who="olga")
+    assert "kept while the same champion is in force" in refused.value.hint
+    assert (bench.champion, bench.setting) == (3, bench.manifest(3).adapted.folder)
 
 
 class RealHub(FakeHub):

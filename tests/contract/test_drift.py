@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from service import database
 from service.bots.store import get_bot
-from service.drift import rules
-from service.drift.schemas import Mix, Unmeasured
 from service.intents.store import archive_intent, by_name, merge_intents
+from service.windows import rules
+from service.windows.schemas import Mix, Unmeasured
 from tests.support.decided import decide, put_in_force
 from tests.support.shop import AT, BOT, open_shop
 

@@ -118,7 +118,10 @@ def test_a_message_of_decided_cards_is_behind_again_when_they_are_answered_retur
 
 def test_a_notice_is_written_once_and_stands_on_one_message(engine: sa.Engine) -> None:
     open_shop(engine)
-    at_once(engine, lambda connection, n: notices.write(connection, BOT, Due("undecided", Undecided(n)), AT))
+    at_once(
+        engine,
+        lambda connection, n: notices.write(connection, BOT, Due("undecided:2026-03-02", Undecided(n, True)), AT),
+    )
     with database.reading(engine) as connection:
         notice_id = notices.waiting(connection, BOT, AT)
         assert connection.scalar(sa.select(sa.func.count()).select_from(tables.notice)) == 1
@@ -131,9 +134,11 @@ def test_a_notice_is_written_once_and_stands_on_one_message(engine: sa.Engine) -
         messages.release(connection, message_id)
         assert notices.waiting(connection, BOT, AT) == notice_id
         assert notices.waiting(connection, BOT, AT + timedelta(days=4)) is None
+        notices.write(connection, BOT, Due("undecided:2026-03-03", Undecided(1, True)), AT)
+        assert connection.scalars(sa.select(tables.notice.c.key)).all() == ["undecided:2026-03-03"]
 
 
-def test_a_notices_message_is_behind_until_it_shows_the_decision_and_no_forgotten_turn(engine: sa.Engine) -> None:
+def test_a_notices_message_is_behind_until_it_shows_the_decision_and_quotes_what_it_may(engine: sa.Engine) -> None:
     open_shop(engine)
     turn = add_turn(engine, "text")
     with database.writing(engine) as connection:
@@ -159,7 +164,8 @@ def test_a_notices_message_is_behind_until_it_shows_the_decision_and_no_forgotte
         assert shown() == [message_id]
         messages.shows_nothing_known(connection, message_id)
         assert shown() == [message_id]
-        connection.execute(sa.delete(tables.turn_content))
+        asked = {"id": "c", "bot": BOT, "turn_id": turn, "purpose": "audit", "is_blind": True, "created_at": AT}
+        connection.execute(tables.card.insert(), asked)
         assert shown() == [message_id]
 
 

@@ -238,7 +238,7 @@ def test_a_gate_does_not_wait_for_flips_whose_turns_were_forgotten(shop: Shop) -
         assert gates.count_waiting(connection, BOT, n) == 0
     assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     gate = gate_of(shop, n)
-    assert (gate.wins, gate.losses, gate.neither) == (0, 0, gate.disagreed)
+    assert (gate.wins, gate.losses, gate.neither) == (0, 0, 0)  # nobody answered
 
 
 def test_a_challenger_that_loses_is_held_and_its_flips_train_the_next(shop: Shop) -> None:
@@ -487,7 +487,7 @@ def test_rollback_puts_an_older_one_back_and_ends_the_open_gate(shop: Shop) -> N
     rolled = roll_back(shop.context, BOT, 1, AT + timedelta(days=1), who="olga")
     assert (rolled.n, rolled.status, champion(shop).n) == (1, "champion", 1)
     assert (gate_of(shop, 3).status, gate_of(shop, 3).reason) == ("void", "rolled back to classifier 1")
-    assert asked(shop) == ["rescore"]
+    assert asked(shop) == ["rescore", "propose"]
     [details] = shop.rows(tables.audit_log, "who", "details", order="id", action="classifier.rollback")
     assert details == ("olga", {"n": 1, "replaced": 2})
     roll_back(shop.context, BOT, 1, AT, who="olga")  # a repeat changes nothing

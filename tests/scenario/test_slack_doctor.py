@@ -129,7 +129,7 @@ def test_missing_scopes_are_listed(healthy: Context, slack: Slack) -> None:
     slack.scopes = {"chat:write", "channels:history"}
     found = {name: saw for name, saw, _ in wrong(healthy)}
     assert found == {
-        "scopes": "missing: commands, groups:history, usergroups:read",
+        "scopes": "missing: commands, groups:history, files:write, usergroups:read",
         "user group S1": "missing_scope",
     }
 

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from integrations.slack import news, people
 from integrations.slack.blocks.digest import Digest
+from integrations.slack.client import posting
 from service import database, tables
 from service.bots.store import get_bot, update_bot
-from service.classifiers import store
+from service.classifiers import operations, store
 from service.context import Context
 from service.intents.store import by_name
 from tests.support.channel import Clock, words
@@ -184,7 +185,7 @@ def test_an_owner_leaves_a_held_challenger_at_that(
     look()
     told = slack.messages[CHANNEL][-1]
     assert slack.buttons(told) == ["Promote", "Hold"]
-    assert "Asked blind where the two differ: 1 wins, 1 losses." in words(told)
+    assert "(a win: only the new one was right): 1 wins, 1 losses." in words(told)
     act(slack.click("U2", told, "Hold"))
     assert slack.ephemerals[-1]["text"].startswith("Your click was not counted: this takes an owner of shop")
     assert slack.buttons(told) == ["Promote", "Hold"]
@@ -213,7 +214,7 @@ def test_an_owner_promotes_a_held_challenger(
     clock.at += timedelta(hours=2)
     look()
     assert heads(slack)[-1] == "shop: classifier 2 is in force, in place of 1"
-    assert "an owner put it in force" in words(slack.messages[CHANNEL][-1])
+    assert "An owner put it in force." in words(slack.messages[CHANNEL][-1])
 
 
 def test_it_is_too_late_when_something_else_is_in_force(
@@ -228,7 +229,70 @@ def test_it_is_too_late_when_something_else_is_in_force(
         assert store.promote(connection, BOT, store.save(connection, BOT, first.head, first.manifest, "held", AT), 1)
     act(slack.click("U1", slack.messages[CHANNEL][-1], "Promote"))
     assert champion(desk) == 3
-    assert words(slack.messages[CHANNEL][-1]).endswith("something else is in force by now.")
+    assert words(slack.messages[CHANNEL][-1]).endswith("in force by now: there is nothing to decide.")
+
+
+def test_a_challenger_that_somebody_promoted_elsewhere_is_theirs(
+    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+) -> None:
+    teach(desk)
+    owner(desk)
+    try_out(desk, "held", ANSWERS)
+    look()
+    operations.promote(desk, BOT, 2, AT, who="Olga (terminal)")
+    act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
+    assert words(slack.messages[CHANNEL][-1]).endswith("Olga (terminal) put it in force.")
+    assert "classifier.hold" not in {action for (action,) in rows(desk, tables.audit_log, "action")}
+
+
+def test_what_cannot_be_promoted_says_why_and_may_be_tried_again(
+    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+) -> None:
+    teach(desk)
+    owner(desk)
+    try_out(desk, "held", ANSWERS)
+    look()
+    operations.promote(desk, BOT, 2, AT, who="Olga")
+    operations.roll_back(desk, BOT, 1, AT, who="Olga")
+    told = slack.messages[CHANNEL][-1]
+    act(slack.click("U1", told, "Promote"))
+    assert "classifier 2 of bot 'shop' is retired: roll back to it" in slack.ephemerals[-1]["text"]
+    assert slack.buttons(slack.messages[CHANNEL][-1]) == ["Promote", "Hold"]
+
+
+def test_one_promoted_long_after_it_was_held_is_told(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    teach(desk)
+    try_out(desk, "held", ANSWERS)
+    look()
+    clock.at += timedelta(days=30)
+    operations.promote(desk, BOT, 2, clock.at, who="Olga")
+    look()
+    assert "shop: classifier 2 is in force, in place of 1" in heads(slack)
+
+
+def test_a_flip_that_was_corrected_since_is_not_quoted_as_won_or_lost(
+    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+) -> None:
+    teach(desk)
+    owner(desk)
+    turns = try_out(desk, "held", ANSWERS)
+    look()
+    card = f"flip2-{turns['where is it']}"
+    label = {"use": "flip", "answer": "none", "intent_id": None, "origin": "vote", "card_id": card, "at": AT}
+    insert(desk, tables.label, turn_id=turns["where is it"], **label)
+    act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
+    said = words(slack.messages[CHANNEL][-1])
+    assert ["where is it" in said, "money please" in said] == [False, True]
+
+
+def test_nothing_is_written_where_it_could_not_be_posted(desk: Context, look: Callable[[], None]) -> None:
+    teach(desk)
+    with database.writing(desk.engine) as connection:
+        update_bot(connection, BOT, AT, slack_channel="")
+    look()
+    assert rows(desk, tables.notice, "key") == []
 
 
 def test_one_that_nobody_was_asked_about_is_not_told(desk: Context, slack: Slack, look: Callable[[], None]) -> None:
@@ -242,11 +306,19 @@ def test_cards_that_wait_for_an_adjudicator_are_told_once_a_day(
     desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
 ) -> None:
     deal(desk.engine, "text", status="adjudicate")
+    clock.at -= timedelta(hours=2)  # 8 in the morning
+    look()
+    assert heads(slack) == []
+    clock.at += timedelta(hours=2)
     look()
     look()
+    assert words(slack.messages[CHANNEL][0]).endswith("fencepost slack people add shop U… --role adjudicator`.\n")
+    with database.writing(desk.engine) as connection:
+        people.add(connection, BOT, "U1", "adjudicator", AT, who="Olga")
     clock.at += timedelta(days=1)
     look()
     assert heads(slack) == ["shop: 1 card waits for an adjudicator"] * 2
+    assert words(slack.messages[CHANNEL][1]).endswith("Who is one, decides: /fencepost review shop\n")
 
 
 def test_that_labelling_may_stop_is_told_once_a_champion(desk: Context, slack: Slack, look: Callable[[], None]) -> None:
@@ -300,6 +372,32 @@ def test_a_weeks_digest_comes_on_monday_morning_in_the_bots_time_zone(
     ]
     [(kept,)] = rows(desk, tables.notice, "news")
     assert msgspec.convert(kept, Digest).first_day == date(2026, 3, 9)
+
+
+def test_a_digest_shows_the_pictures_that_slack_takes(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    add_turn(desk.engine, "text")
+    client = posting(desk.settings, desk.engine)
+    uploaded = client.files_upload_v2(content=b"\x89PNG\r\n\x1a\n", filename="progress.png")
+    row = {"name": "progress", "key": "k", "file_id": uploaded["file"]["id"], "alt": "40 labels", "at": clock.at}
+    insert(desk, tables.slack_picture, **row)
+    clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    look()
+    shown = slack.messages[CHANNEL][0]["blocks"][-1]
+    assert (shown["slack_file"], shown["alt_text"]) == ({"id": uploaded["file"]["id"]}, "40 labels")
+
+
+def test_a_digest_comes_without_a_picture_that_slack_does_not_have(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    add_turn(desk.engine, "text")
+    insert(desk, tables.slack_picture, name="mix", key="k", file_id="F0GONE", alt="shares", at=clock.at)
+    clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    look()
+    [told] = slack.messages[CHANNEL]
+    assert [block["type"] for block in told["blocks"]] == ["header", "rich_text"]
+    assert rows(desk, tables.message, "status") == [("posted",)]
 
 
 def test_a_week_in_which_nothing_happened_has_no_digest(

@@ -61,7 +61,7 @@ def train(engine: sa.Engine, n: int, status: str, *, day: int, decided: int | No
 
 def usable(engine: sa.Engine, clock: Clock) -> dict[str, str]:
     with database.reading(engine) as connection:
-        return pictures.usable(connection, BOT, clock.now())
+        return {name: one.file_id for name, one in pictures.shown(connection, BOT, clock.now()).items()}
 
 
 def fill_two_weeks(engine: sa.Engine) -> None:

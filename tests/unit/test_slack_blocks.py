@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from integrations.slack.blocks import Block, Message, Said, card, cards, options, questions
 from integrations.slack.blocks import home as home_tab
-from integrations.slack.blocks.home import MOST_BOTS, Beside, Champion, Standing, home
+from integrations.slack.blocks.home import MOST_BOTS, Beside, Champion, Picture, Standing, home
 from integrations.slack.blocks.metadata import MOST_SKIPPED, Asked, Sitting, asked_of, encode, sitting_of
 from integrations.slack.blocks.reasons import UNEXPLAINED, reasons
 from integrations.slack.blocks.review import Progress, nothing_left, review
@@ -122,6 +122,7 @@ STANDINGS = st.lists(
         | st.builds(
             Champion, COUNT, st.just(now()), COUNT, COUNT, COUNT, st.none() | st.builds(Estimate, SHARE, SHARE, SHARE)
         ),
+        st.none() | st.builds(Picture, st.just("F0123456789"), TEXT),
     ),
     max_size=3,
 )

@@ -24,7 +24,7 @@ def texts(found: Progress | Moved) -> list[str]:
     """What the picture says."""
     chart = plots.progress(found) if isinstance(found, Progress) else plots.mix(found)
     return [
-        " ".join(html.unescape(text).split()) for text in re.findall(r"<text[^>]*>([^<]+)</text>", charts.svg(chart))
+        " ".join(html.unescape(text).split()) for text in re.findall(r"<t(?:ext|span)[^>]*>([^<]+)<", charts.svg(chart))
     ]
 
 

@@ -67,4 +67,4 @@ def _chart(rows: list[dict[str, Any]], score: str, target: float) -> ChartType:
         )
     )
     rule = altair.Chart(data([{"target": target}])).mark_rule(strokeDash=[6, 4]).encode(y="target:Q")
-    return (lines + rule).properties(width=720, height=420)
+    return altair.layer(lines, rule).properties(width=720, height=420)

@@ -1,21 +1,17 @@
 """The weekly digest: what came in, what the team did, how the bot is doing, with pictures."""
 
-from collections.abc import Mapping
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
 from integrations.slack.blocks.amounts import count, percent
-from integrations.slack.blocks.elements import Block
+from integrations.slack.blocks.elements import Block, picture
+from integrations.slack.blocks.home import Picture
 from service.learning.stopping import Estimate
 
-PICTURES: Mapping[str, str] = {  # name -> what it shows, for whoever does not see it
-    "progress": "Labels over time, and when new classifiers came into force.",
-    "mix": "Shares of the intents that moved most, before and after.",
-}
 
-
-class Moved(msgspec.Struct, frozen=True):
+class Share(NamedTuple):
     """An intent whose share of the turns changed for certain; shares from 0 to 1."""
 
     intent: str
@@ -25,7 +21,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True, tag="digest"):
     """A bot's week, both days included; `_before`: of the week before it. `accuracy` of the classifier in force, None
-    while too few turns of the audit slice are answered; `pictures`: Slack's file by name."""
+    while too few turns of the audit slice are answered."""
 
     first_day: date
     last_day: date
@@ -43,8 +39,8 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, tag="digest"):
     held: int
     answered: int
     accuracy: Estimate | None
-    moved: tuple[Moved, ...] = ()
-    pictures: dict[str, str] = {}
+    moved: tuple[Share, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 def digest(news: Digest) -> tuple[str, list[str], list[Block]]:
@@ -52,7 +48,7 @@ def digest(news: Digest) -> tuple[str, list[str], list[Block]]:
     first, last = news.first_day, news.last_day
     title = f"the week from {first.day} {first:%B} to {last.day} {last:%B %Y}"
     lines = [_heard(news), _done(news), _bot(news), *_moved(news)]
-    return title, lines, [_image(news.pictures[name], text) for name, text in PICTURES.items() if name in news.pictures]
+    return title, lines, [picture(*one) for one in news.pictures]
 
 
 def _heard(news: Digest) -> str:
@@ -74,20 +70,16 @@ def _bot(news: Digest) -> str:
         f"right on {percent(news.accuracy)} of the turns," if news.accuracy else "how often it is right is not known"
     )
     by = f"by {news.answered:,} drawn at random" if news.accuracy else "yet"
-    return f"Classifier {news.champion} is in force, {right} {by}; {tried} this week."
+    return f"Classifier {news.champion} is in force, {right} {by}; {tried} that week."
 
 
 def _moved(news: Digest) -> list[str]:
     """
     >>> from types import SimpleNamespace
-    >>> _moved(SimpleNamespace(moved=[Moved("refund", 0.031, 0.052)]))
+    >>> _moved(SimpleNamespace(moved=[Share("refund", 0.031, 0.052)]))
     ['What people want moved: refund 3.1 % → 5.2 %.']
     """
     if not news.moved:
         return []
     words = "; ".join(f"{one.intent} {100 * one.before:.1f} % → {100 * one.after:.1f} %" for one in news.moved)
     return [f"What people want moved: {words}."]
-
-
-def _image(file_id: str, alt_text: str) -> Block:
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text}

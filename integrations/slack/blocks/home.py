@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from integrations.slack.blocks.amounts import percent
 from integrations.slack.blocks.elements import (
     Block,
     actions,
@@ -115,14 +116,10 @@ def _agreement(found: Reliability | None) -> str:
     """
     if found is None:
         return "No blind card says yet how far you agree with the others."
-    share = _interval(Estimate(found.share, found.low, found.high))
+    share = percent(Estimate(found.share, found.low, found.high))
     return (
         f"You agreed with the others on {found.agreed} of {found.n} blind card{'' if found.n == 1 else 's'}: {share}."
     )
-
-
-def _interval(found: Estimate) -> str:
-    return f"{100 * found.estimate:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
 
 
 def _week(week: Week) -> str:
@@ -146,9 +143,7 @@ def _champion(found: Champion | None) -> list[str]:
         return ["No classifier is in force yet."]
     trained = f"Classifier {found.n} is in force, trained {found.trained_at:%Y-%m-%d %H:%M} UTC."
     by = f"by {found.answered} turns drawn at random"
-    right = (
-        f"Right: {_interval(found.accuracy)}, {by}." if found.accuracy else "How often it is right is not known yet."
-    )
+    right = f"Right: {percent(found.accuracy)}, {by}." if found.accuracy else "How often it is right is not known yet."
     turns = f"{found.mine} turn{'' if found.mine == 1 else 's'}"
     mine = f"by then your answers had decided the label of {turns}"
     return [f"{trained} {right}", f"It learnt from {found.labels} labels; {mine}."]

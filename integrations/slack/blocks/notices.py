@@ -58,9 +58,10 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
-    """Cards whose answers differ."""
+    """Cards whose answers differ, and whether anybody in Slack may decide them."""
 
     cards: int
+    has_adjudicator: bool
 
 
 News = Promoted | Held | Stop | Undecided | Digest
@@ -103,7 +104,7 @@ def _promoted(_place: NoticePlace, news: Promoted, quoted: Sequence[Quoted], _de
     instead = f", in place of {news.replaced}" if news.replaced is not None else ", the bot's first"
     lines = [f"It learnt from {count(news.labels, 'label')}.", *(_trial(news.trial) if news.trial else ())]
     if news.by_hand:
-        lines.append("Its gate had held it: an owner put it in force.")
+        lines.append("An owner put it in force.")
     if news.accuracy:
         lines.append(f"Right: {percent(news.accuracy)}, by {count(news.answered, 'turn')} drawn at random.")
     return _Parts(f"classifier {news.n} is in force{instead}", lines, _quotes(quoted))
@@ -111,7 +112,8 @@ def _promoted(_place: NoticePlace, news: Promoted, quoted: Sequence[Quoted], _de
 
 def _held(place: NoticePlace, news: Held, quoted: Sequence[Quoted], decision: Decision) -> _Parts:
     lines = [
-        f"It learnt from {count(news.labels, 'label')}. Asked blind where the two differ: {news.reason}.",
+        f"It learnt from {count(news.labels, 'label')}. Asked blind where the two differ "
+        f"(a win: only the new one was right): {news.reason}.",
         *_gain(news.gain),
         f"Classifier {news.champion} stays in force; an owner may decide otherwise.",
     ]
@@ -122,7 +124,7 @@ def _held(place: NoticePlace, news: Held, quoted: Sequence[Quoted], decision: De
 def _choice(place: NoticePlace, news: Held) -> Block:
     sure = {
         "title": plain(f"Promote classifier {news.n}?"),
-        "text": plain("It is in force at once, though reviewers did not find it better. You can roll back."),
+        "text": plain("It is in force at once, against its gate. You can roll back."),
         "confirm": plain("Promote"),
         "deny": plain("Cancel"),
     }
@@ -133,7 +135,7 @@ def _choice(place: NoticePlace, news: Held) -> Block:
 def _decided(decision: Decision) -> Block:
     said = {"promote": " put it in force.", "hold": " left it at that."}.get(decision.what)
     if said is None:
-        return rich([section(words("It was too late to decide: something else is in force by now."))])
+        return rich([section(words("Another classifier is in force by now: there is nothing to decide."))])
     return rich([section(person(decision.who), words(said))])
 
 
@@ -148,8 +150,12 @@ def _stop(place: NoticePlace, news: Stop, _quoted: Sequence[Quoted], _decision: 
 
 def _undecided(place: NoticePlace, news: Undecided, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
     waits = "1 card waits" if news.cards == 1 else f"{news.cards} cards wait"
-    lines = [f"Reviewers answered differently. An adjudicator decides: {COMMAND} review {place.bot}"]
-    return _Parts(f"{waits} for an adjudicator", lines)
+    if news.has_adjudicator:
+        decide = f"Who is one, decides: {COMMAND} review {place.bot}"
+    else:
+        add = f"`fencepost slack people add {place.bot} U… --role adjudicator`"
+        decide = f"Nobody in Slack is one: decide in the console, or {add}."
+    return _Parts(f"{waits} for an adjudicator", [f"Reviewers answered differently. {decide}"])
 
 
 def _digest(_place: NoticePlace, news: Digest, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:

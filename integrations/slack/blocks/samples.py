@@ -9,7 +9,7 @@ import msgspec
 
 from integrations.slack.blocks import questions
 from integrations.slack.blocks.channel import card, cards, gone
-from integrations.slack.blocks.digest import Digest, Moved
+from integrations.slack.blocks.digest import Digest, Share
 from integrations.slack.blocks.elements import Block, Message
 from integrations.slack.blocks.home import Beside, Champion, Picture, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
@@ -73,6 +73,7 @@ SITTING, PROGRESS = Sitting(BOT), Progress(12, "5f0b", "top up by cheque", "top_
 MESSAGE = Asked(BOT, OPEN.id, channel="C0SUPPORT", ts="1700000000.000100")
 COMING = "New ones are looked for every minute, in what comes in from the log."
 SAID = (Said("slack:U0ANA", "card_arrival"), Said("Ben", "lost_card"))
+PICTURE = Picture("F0123456789", "Turns of bank labelled by people: 40 on 2026-02-03, 412 by 2026-03-02.")
 STANDING = Standing(
     bot=BOT,
     waiting=7,
@@ -81,7 +82,7 @@ STANDING = Standing(
     agreement=Reliability("slack:U0ANA", 20, 18, 0.9, 0.699, 0.972),
     week=Week(granted=500, given=120, asked=10),
     champion=Champion(7, datetime(2026, 3, 2, 9, 15, tzinfo=UTC), 412, 37, 120, Estimate(0.82, 0.74, 0.88)),
-    progress=Picture("F0123456789", "Turns of bank labelled by people: 40 on 2026-02-03, 412 by 2026-03-02."),
+    progress=PICTURE,
 )
 
 NOTICE = NoticePlace(BOT, 12)
@@ -93,7 +94,7 @@ NEWS: Mapping[str, News] = {
         9, 8, 640, "10 wins, 11 losses, 19 neither: did not win by 2 or more", Difference(-0.003, -0.04, 0.03)
     ),
     "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
-    "undecided": Undecided(3),
+    "undecided": Undecided(3, True),
     "digest": Digest(
         first_day=date(2026, 3, 2),
         last_day=date(2026, 3, 8),
@@ -111,8 +112,8 @@ NEWS: Mapping[str, News] = {
         held=2,
         answered=120,
         accuracy=Estimate(0.84, 0.76, 0.90),
-        moved=(Moved("lost_card", 0.031, 0.052),),
-        pictures={"progress": "F0PROGRESS", "mix": "F0MIX"},
+        moved=(Share("lost_card", 0.031, 0.052),),
+        pictures=(PICTURE,),
     ),
 }
 

@@ -8,14 +8,15 @@ from slack_bolt import Ack
 from integrations.slack import notices, people
 from integrations.slack.blocks.names import notice_place_of
 from integrations.slack.blocks.notices import Held
-from integrations.slack.desk import REFUSALS, Desk, reason
+from integrations.slack.desk import Desk, reason
 from integrations.slack.listeners.shown import NOT_COUNTED, tell
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.access import audit
 from service.classifiers import operations, store
+from service.classifiers.history import by_hand
 from service.context import Context
-from service.errors import Conflict, EncoderDown
+from service.errors import FencepostError
 
 Decide = Callable[[Context, Notice, Held, str], None]
 
@@ -38,25 +39,29 @@ def _decide(body: Mapping[str, Any], desk: Desk, decide: Decide) -> None:
         with database.reading(desk.context.engine) as connection:
             owner = people.principal_of(connection, place.bot, user, "owner")
             found = notices.get(connection, place)
-        if isinstance(found.news, Held) and not found.decision:
+        if isinstance(found.news, Held) and not found.decision and not _is_over(desk.context, found, found.news):
             decide(desk.context, found, found.news, owner.name)
-    except (*REFUSALS, EncoderDown) as error:
+    except FencepostError as error:
         return tell(desk, user, channel, f"{NOT_COUNTED}: {reason(error)}.")
     if found.message_id is not None:
         desk.redrawer.redraw(found.message_id, ts)
 
 
-def _promote(context: Context, found: Notice, news: Held, who: str) -> None:
-    """Unless something else than it was compared with is in force by now."""
-    with database.reading(context.engine) as connection:
-        is_late = store.champion_n(connection, found.bot) not in (news.champion, news.n)
-    try:
-        if not is_late:
-            operations.promote(context, found.bot, news.n, clock.now(), who=who)
-    except Conflict:
-        is_late = True
+def _is_over(context: Context, found: Notice, news: Held) -> bool:
+    """Whether the champion is another than it was compared with: then that is what the notice says from now on."""
     with database.writing(context.engine) as connection:
-        notices.decide(connection, found.id, "late" if is_late else "promote", who)
+        champion = store.champion_n(connection, found.bot)
+        if champion == news.champion:
+            return False
+        done = by_hand(connection, found.bot, news.n) if champion == news.n else None
+        notices.decide(connection, found.id, *(("promote", done.who) if done else ("late", "")))
+        return True
+
+
+def _promote(context: Context, found: Notice, news: Held, who: str) -> None:
+    operations.promote(context, found.bot, news.n, clock.now(), who=who)
+    with database.writing(context.engine) as connection:
+        notices.decide(connection, found.id, "promote", who, is_final=True)
 
 
 def _hold(context: Context, found: Notice, news: Held, who: str) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from slack_bolt import Ack
 
 from integrations.slack import reviewing
-from integrations.slack.blocks import escape
-from integrations.slack.blocks.metadata import Sitting, sitting_of
+from integrations.slack.blocks import escape, place_of
+from integrations.slack.blocks.metadata import Sitting
 from integrations.slack.desk import REFUSALS, Desk, reason
 from integrations.slack.listeners.shown import open_view
 from integrations.slack.meant import bot_meant
@@ -30,7 +30,8 @@ def review(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
 
 def on_closed(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     """The card that was shown goes back to everybody."""
-    bot, user = sitting_of(body["view"]["private_metadata"]).bot, body["user"]["id"]
+    shown = [place_of(block["block_id"]) for block in body["view"]["blocks"] if block["type"] == "actions"]
     with database.writing(desk.context.engine) as connection:
-        store.drop_claims(connection, bot, SLACK_USER + user)
+        for place in shown[:1]:
+            store.drop_claim(connection, place.card, SLACK_USER + body["user"]["id"])
     ack()

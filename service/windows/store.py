@@ -21,9 +21,10 @@ class Counts(NamedTuple):
     undecided: int
 
 
-def newest(connection: sa.Connection, bot: str) -> datetime | None:
-    """Event time of the log's newest turn."""
-    return connection.scalar(sa.select(TURN.c.at).where(*_log(bot)).order_by(TURN.c.at.desc()).limit(1))
+def newest(connection: sa.Connection, bot: str, until: datetime | None = None) -> datetime | None:
+    """Event time of the log's newest turn, of those until then."""
+    is_early = sa.true() if until is None else TURN.c.at <= until
+    return connection.scalar(sa.select(TURN.c.at).where(*_log(bot), is_early).order_by(TURN.c.at.desc()).limit(1))
 
 
 def count(connection: sa.Connection, bot: str, n: int, since: datetime, until: datetime) -> Counts:

@@ -8,18 +8,18 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.bots.schemas import Bot
-from service.drift import store
-from service.drift.schemas import IntentMove, Mix, Unmeasured, Window
-from service.drift.store import Counts
 from service.learning import drift
+from service.windows import store
+from service.windows.schemas import IntentMove, Mix, Unmeasured, Window
+from service.windows.store import Counts
 
 SPAN = timedelta(days=7)
 ENOUGH = 100  # turns of a window, below which nothing is said
 
 
-def mix(connection: sa.Connection, bot: Bot) -> Mix | Unmeasured:
-    """How the mix of intents moved up to the newest turn, or why that is not said."""
-    until = store.newest(connection, bot.name)
+def mix(connection: sa.Connection, bot: Bot, at: datetime | None = None) -> Mix | Unmeasured:
+    """How the mix of intents moved up to the newest turn, or the newest until `at`; or why that is not said."""
+    until = store.newest(connection, bot.name, at)
     if bot.champion is None or until is None:
         return Unmeasured("no classifier is in force yet" if bot.champion is None else "the log holds no turn yet")
     before, after = (store.count(connection, bot.name, bot.champion, end - SPAN, end) for end in (until - SPAN, until))
