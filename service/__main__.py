@@ -20,7 +20,7 @@ def main() -> None:
 def app() -> "Litestar":
     """The HTTP edge: `granian --interface asgi --factory service.__main__:app`."""
     from integrations.slack.preview import pages as preview
-    from integrations.webhooks import native, signatures
+    from integrations.webhooks import PLATFORMS, signatures
     from service import logs
     from service.app import create_app
     from service.parent import die_with_parent
@@ -29,7 +29,7 @@ def app() -> "Litestar":
     die_with_parent()  # a killed granian leaves its worker alive, holding the port
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, "api")
-    sources = {"native": native.parse}
+    sources = {name: platform.parse for name, platform in PLATFORMS.items()}
     mounts = (*preview.MOUNTS, *slack_mounts(settings))
     return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=mounts)
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from service import settings as all_settings
 from service.access import commands as access
 from service.bots import commands as bots
+from service.bots import source_commands as sources
 from service.classifiers import commands as classifiers
 from service.errors import FencepostError
 from service.intents import commands as intents
@@ -19,6 +20,7 @@ from service.proposals import commands as proposals
 from service.reviews import commands as reviews
 from service.settings import Settings
 from service.turns import commands as turns
+from service.turns import import_commands as importing
 from service.weak import commands as weak
 
 
@@ -105,15 +107,20 @@ def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
 
 
 def _features() -> Iterator[click.Command]:
-    """Every feature's commands; those that read other people's formats are given the importers."""
+    """Every feature's commands; those that read other people's formats are given what reads them."""
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
+    from integrations.webhooks import PLATFORMS, signatures
+    from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
     for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
+    yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
+    yield importing.import_command(PLATFORMS)
     yield from SLACK
+    yield from WEBHOOKS
     yield bench
     yield operations.doctor_command(_foreign_share)
 

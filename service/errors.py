@@ -114,6 +114,13 @@ class SourceNotFound(NotFound):
         super().__init__(f"bot {bot!r} has no source {source!r}", hint="`fencepost bot show` names them")
 
 
+class SourceExists(Conflict):
+    type = "source-exists"
+
+    def __init__(self, bot: str, source: str) -> None:
+        super().__init__(f"bot {bot!r} has a source {source!r} already", path="name", hint="`fencepost sources set`")
+
+
 class IntentNotFound(NotFound):
     type = "intent-not-found"
 

@@ -95,6 +95,8 @@ source = Table(
     Column("scheme", String(40), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("archived_at", Instant),
+    Column("tolerance_s", Integer, nullable=False, default=300),  # how far a signed time may be off
+    Column("options", JSON, nullable=False, default=dict),  # what the format lets a source say, e.g. a field map
 )
 
 source_secret = Table(

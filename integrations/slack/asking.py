@@ -56,8 +56,9 @@ def _spans(shown: CardView, mine: StoredVote | None) -> tuple[Span, ...]:
 
 
 def _likeliest(connection: sa.Connection, shown: CardView, mine: StoredVote | None) -> Intent | None:
-    """What the person answered before, else what the champion takes it for; nothing on a blind card."""
+    """What the person answered before, else what a user says it is, or the champion; nothing on a blind card."""
     if mine is not None and mine.intent_id is not None:
         return get_intent(connection, shown.bot, mine.intent_id)
-    is_known = bool(shown.choices) and shown.choices[0].probability is not None
-    return by_name(connection, shown.bot, shown.choices[0].intent) if is_known else None
+    first = shown.choices[0] if shown.choices else None
+    is_known = first is not None and (first.is_corrected or first.probability is not None)
+    return by_name(connection, shown.bot, first.intent) if first and is_known else None

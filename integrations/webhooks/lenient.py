@@ -1,84 +1,20 @@
 """Reading JSON of which a part may be bad: one bad value costs its field or its item, not the delivery."""
 
 import hashlib
-import json
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from integrations.webhooks.loading import ROOT
 from service.turns.parsing import Fault, check_characters, check_id, check_text
 from service.turns.schemas import Note, Rejected
 
-DEPTH = 200  # levels of nesting; the parsers themselves give up at about 1,000
-DIGITS = 300  # a longer integer does not fit into a float; Python refuses to read 4,300 digits
-TOO_DEEP = "\udfff too deep"  # stands for what was cut; no sender's text is kept that holds half of a surrogate pair
-ROOT = "$"  # the path of a whole body
-TIMESTAMP = "an instant is RFC 3339 with a time zone, or Unix seconds"
-
-# An unterminated string matches to the end: otherwise each of its quotes would be tried anew, in quadratic time.
-_TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-
-
-def load(body: bytes) -> Any:
-    """JSON as Python objects; Fault when it is not JSON.
-
-    Invalid UTF-8 and halves of surrogate pairs stay in their texts as lone surrogates, for `check_characters` to find;
-    what nests too deeply becomes TOO_DEEP.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _load_damaged(body.decode("utf-8", "surrogateescape"))
-
-
-def _load_damaged(text: str) -> Any:
-    try:
-        return json.loads(prune(text), parse_int=_integer)
-    except RecursionError as error:
-        raise Fault("too-deep", ROOT, "the body nests too deeply") from error
-    except ValueError as error:
-        raise Fault("not-json", ROOT, "the body is not JSON") from error
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) <= DIGITS else math.inf
-
-
-def prune(text: str) -> str:
-    """The JSON with every value that nests deeper than DEPTH replaced by TOO_DEEP; one pass, no recursion."""
-    stand_in = json.dumps(TOO_DEEP)
-    pieces, depth, kept = [], 0, 0
-    for token in _TOKEN.finditer(text):
-        mark = text[token.start()]
-        if mark in "[{":
-            depth += 1
-            if depth == DEPTH + 1:
-                pieces.append(text[kept : token.start()])
-        elif mark in "]}":
-            if depth == DEPTH + 1:
-                pieces.append(stand_in)
-                kept = token.end()
-            depth -= 1
-    if depth > DEPTH:
-        raise Fault("too-deep", ROOT, "the body nests too deeply")
-    return "".join((*pieces, text[kept:]))
-
-
-def check_depth(value: Any, path: str) -> None:
-    """Fault when something inside was cut."""
-    stack = [value]
-    while stack:
-        match stack.pop():
-            case dict() as found:
-                stack.extend(found.values())
-            case list() as found:
-                stack.extend(found)
-            case str() as found if found == TOO_DEEP:
-                raise Fault("too-deep", path, f"nests deeper than {DEPTH} levels")
+NAME = 200  # characters of an intent's or an entity type's name
+MILLISECONDS = 100_000_000_000  # Unix seconds from here on are milliseconds: as seconds they are past the year 5000
+TIMESTAMP = "an instant is RFC 3339 with a time zone, or Unix seconds or milliseconds"
 
 
 def digest(*parts: str) -> str:
@@ -100,9 +36,18 @@ class Fields:
         if not isinstance(value, dict):
             raise Fault("wrong-type", path or ROOT, f"expected an object, got {kind(value)}")
         self._value, self._path, self._index, self._notes = value, path, index, notes
+        self._paths: Mapping[str, str] = {}
+
+    def renamed(self, value: dict[str, Any], paths: Mapping[str, str]) -> "Fields":
+        """What was found at the same place, by names of ours; `paths`: how the sender calls them."""
+        found = Fields(value, self._path, self._index, self._notes)
+        found._paths = paths
+        return found
 
     def path(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        own, bracket, rest = name.partition("[")
+        named = f"{self._paths.get(own, own)}{bracket}{rest}"
+        return ".".join(part for part in (self._path, named) if part)
 
     def note(self, name: str, type: str, text: str) -> None:
         self._notes.append(Note(self._index, self.path(name), text, type))
@@ -113,6 +58,11 @@ class Fields:
 
     def has(self, name: str) -> bool:
         return self._value.get(name) is not None
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Names and values; a name is as the sender wrote it."""
+        found: dict[str, Any] = self._value
+        return found.items()
 
     # --- strict
 
@@ -133,6 +83,31 @@ class Fields:
     def optional_id(self, name: str) -> str:
         """ "" where it is missing; one that is there is an id."""
         return self.id(name) if self._value.get(name) not in (None, "") else ""
+
+    def name(self, name: str) -> str:
+        """What an intent or a type of entity is called."""
+        text = self.string(name)
+        check_characters(text, self.path(name))
+        if not 0 < len(text) <= NAME:
+            raise Fault("bad-name", self.path(name), f"a name has 1 to {NAME} characters, this one {len(text)}")
+        return text
+
+    def number(self, name: str) -> float:
+        """Finite; some platforms write it as a string."""
+        found = self._value.get(name)
+        try:
+            number = math.nan if isinstance(found, bool) else float(found)  # type: ignore[arg-type]  # caught
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise Fault("wrong-type", self.path(name), "expected a finite number")
+        return number
+
+    def integer(self, name: str) -> int:
+        found = self._value.get(name)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise Fault("wrong-type", self.path(name), f"expected an integer, got {kind(found)}")
+        return found
 
     def text(self, name: str, *, may_be_empty: bool = False) -> str:
         text = self.string(name)
@@ -195,7 +170,7 @@ class Fields:
         if not self.has(name):
             return default
         try:
-            found = msgspec.convert(self._value[name], datetime, strict=False)
+            found = msgspec.convert(_instant(self._value[name]), datetime, strict=False)
             if found.tzinfo is None:
                 self.note(name, "no-time-zone", f"read as UTC: {TIMESTAMP}")
                 return found.replace(tzinfo=UTC)
@@ -203,6 +178,13 @@ class Fields:
         except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
             self.note(name, "bad-instant", f"the delivery's own instant was taken: {TIMESTAMP}")
             return default
+
+
+def _instant(value: Any) -> Any:
+    """Unix milliseconds as seconds, and what databases write after an instant as RFC 3339 does; else as it is."""
+    if isinstance(value, str):
+        return value.removesuffix(" UTC") + "Z" if value.endswith(" UTC") else value
+    return value / 1000 if isinstance(value, int | float) and abs(value) >= MILLISECONDS else value
 
 
 def kind(value: Any) -> str:

@@ -1,16 +1,15 @@
-"""`fencepost bot …` and `fencepost sources …`."""
+"""`fencepost bot …`."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, get_args
 
 import click
 
 from service import database
 from service.access.audit import at_terminal
-from service.access.commands import GRACE, JSON
+from service.access.commands import JSON
 from service.bots import rules, store
-from service.bots.controllers import NewSecret, OpenedBot, webhook_url
+from service.bots.controllers import OpenedBot, webhook_url
 from service.bots.schemas import Bot, Pattern, Policy
 from service.clock import now
 from service.context import opened
@@ -153,42 +152,4 @@ def archive_bot(settings: Settings, name: str, undo: bool) -> None:
     click.echo(f"{bot.name} is {'archived' if bot.archived_at else 'live'}.")
 
 
-@click.group("sources")
-def sources_group() -> None:
-    """The ways logs reach a bot, and the secrets that sign them."""
-
-
-@sources_group.command("list")
-@click.argument("bot")
-@JSON
-@click.pass_obj
-def list_sources(settings: Settings, bot: str, is_json: bool) -> None:
-    with opened(settings) as context, reading(context.engine) as connection:
-        store.get_bot(connection, bot)
-        sources = store.list_sources(connection, bot)
-    if is_json:
-        return as_json(sources)
-    rows = [(source.name, source.format, source.scheme, webhook_url(context, bot, source.name)) for source in sources]
-    table(("name", "format", "scheme", "webhook"), rows)
-
-
-@sources_group.command("rotate")
-@click.argument("bot")
-@click.argument("source", default=store.NATIVE)
-@GRACE
-@JSON
-@click.pass_obj
-def rotate_secret(settings: Settings, bot: str, source: str, grace_hours: float, is_json: bool) -> None:
-    """Make a new secret; the earlier ones stay valid for the grace period. Shown once."""
-    with opened(settings) as context, writing(context.engine) as connection:
-        store.live_bot(connection, bot)
-        secret = store.add_secret(
-            connection, context.keyring, bot, source, now(), grace=timedelta(hours=grace_hours), who=at_terminal()
-        )
-    if is_json:
-        return as_json(NewSecret(source=source, secret=secret))
-    click.echo(secret)
-    click.echo("Keep it now: it is not shown again.", err=True)
-
-
-COMMANDS: tuple[click.Command, ...] = (bot_group, sources_group)
+COMMANDS: tuple[click.Command, ...] = (bot_group,)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -75,3 +75,5 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     scheme: str
     created_at: datetime
     archived_at: datetime | None = None
+    tolerance_s: int = 300
+    options: dict[str, Any] = {}

@@ -1,7 +1,5 @@
 """Bots, their sources and the sources' sealed secrets."""
 
-import base64
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,13 +10,12 @@ import sqlalchemy as sa
 from service import database
 from service import tables as t
 from service.access import audit
-from service.bots import hours
+from service.bots import hours, signing
 from service.bots.schemas import NAME, Bot, Options, Source
 from service.errors import BadInput, BotArchived, BotExists, BotNotFound, SourceNotFound
 from service.keyring import Keyring
 
 NATIVE = "native"
-SECRET_BYTES = 32
 GRACE = timedelta(days=1)
 PURPOSE = "source-secret"
 
@@ -34,7 +31,7 @@ def create_bot(connection: sa.Connection, name: str, now: datetime, *, who: str 
     if not database.insert_new(connection, t.bot, [{"name": name, "created_at": now, **chosen}]):
         raise BotExists(name)
     audit.record(connection, name, "bot.create", now, who, **chosen)
-    create_source(connection, name, NATIVE, now, format=NATIVE, scheme="standard_webhooks", who=who)
+    create_source(connection, name, NATIVE, now, format=NATIVE, scheme=signing.STANDARD, who=who)
     return get_bot(connection, name)
 
 
@@ -106,13 +103,57 @@ def restore_bot(connection: sa.Connection, name: str, now: datetime, *, who: str
 
 
 def create_source(
-    connection: sa.Connection, bot: str, name: str, now: datetime, *, format: str, scheme: str, who: str = audit.SYSTEM
+    connection: sa.Connection,
+    bot: str,
+    name: str,
+    now: datetime,
+    *,
+    format: str,
+    scheme: str,
+    who: str = audit.SYSTEM,
+    **settings: Any,
 ) -> Source:
-    """A source that exists is returned as it is."""
-    row = {"bot": bot, "name": name, "format": format, "scheme": scheme, "created_at": now}
+    """A source that exists is returned as it is. `settings`: `tolerance_s` and `options`."""
+    row = {"bot": bot, "name": name, "format": format, "scheme": scheme, "created_at": now, **settings}
     if database.insert_new(connection, t.source, [row]):
-        audit.record(connection, bot, "source.create", now, who, source=name, format=format, scheme=scheme)
+        audit.record(connection, bot, "source.create", now, who, source=name, format=format, scheme=scheme, **settings)
     return get_source(connection, bot, name)
+
+
+def has_source(connection: sa.Connection, bot: str, name: str) -> bool:
+    """Also an archived one: its turns still go by that name."""
+    query = sa.select(t.source.c.name).where(t.source.c.bot == bot, t.source.c.name == name)
+    return connection.execute(query).first() is not None
+
+
+def update_source(
+    connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM, **changes: Any
+) -> Source:
+    """`changes`: of `scheme`, `tolerance_s` and `options`."""
+    get_source(connection, bot, name)
+    if changes:
+        _set_source(connection, bot, name, **changes)
+        audit.record(connection, bot, "source.set", now, who, source=name, **changes)
+    return get_source(connection, bot, name)
+
+
+def archive_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> None:
+    """It takes nothing more; what came in by it stays."""
+    get_source(connection, bot, name)
+    _set_source(connection, bot, name, archived_at=now)
+    audit.record(connection, bot, "source.archive", now, who, source=name)
+
+
+def restore_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> None:
+    if not has_source(connection, bot, name):
+        raise SourceNotFound(bot, name)
+    _set_source(connection, bot, name, archived_at=None)
+    audit.record(connection, bot, "source.restore", now, who, source=name)
+
+
+def _set_source(connection: sa.Connection, bot: str, name: str, **values: Any) -> None:
+    c = t.source.c
+    connection.execute(sa.update(t.source).where(c.bot == bot, c.name == name).values(**values))
 
 
 def get_source(connection: sa.Connection, bot: str, name: str) -> Source:
@@ -126,6 +167,7 @@ def get_source(connection: sa.Connection, bot: str, name: str) -> Source:
 
 
 def list_sources(connection: sa.Connection, bot: str) -> list[Source]:
+    """By name, archived ones too."""
     query = sa.select(t.source).where(t.source.c.bot == bot).order_by(t.source.c.name)
     return [msgspec.convert(row, Source, from_attributes=True) for row in connection.execute(query)]
 
@@ -138,19 +180,24 @@ def add_secret(
     now: datetime,
     *,
     grace: timedelta = GRACE,
+    secret: str = "",
     who: str = audit.SYSTEM,
 ) -> str:
-    """A new `whsec_…`, shown here and never again; the earlier ones are valid for `grace` longer."""
-    get_source(connection, bot, source)
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-    _retire(connection, bot, source, now + grace)
+    """The sender's `secret`, or a new one, shown here and never again; the earlier ones are valid for `grace` longer.
+
+    BadInput where the source's scheme takes no such secret.
+    """
+    scheme = get_source(connection, bot, source).scheme
+    secret = signing.check_secret(scheme, secret) if secret else signing.make_secret(scheme)
+    retire_secrets(connection, bot, source, now + grace)
     row = {"bot": bot, "source": source, "sealed": keyring.seal(PURPOSE, secret.encode()), "created_at": now}
     connection.execute(sa.insert(t.source_secret).values(row))
     audit.record(connection, bot, "source.rotate", now, who, source=source, grace_s=int(grace.total_seconds()))
     return secret
 
 
-def _retire(connection: sa.Connection, bot: str, source: str, at: datetime) -> None:
+def retire_secrets(connection: sa.Connection, bot: str, source: str, at: datetime) -> None:
+    """Those that would be valid for longer end then."""
     c = t.source_secret.c
     outlives = sa.or_(c.revoked_at.is_(None), c.revoked_at > at)
     retire = sa.update(t.source_secret).where(c.bot == bot, c.source == source, outlives).values(revoked_at=at)
@@ -162,7 +209,16 @@ def active_secrets(
 ) -> list[str]:
     """Every secret that is valid now, newest first; SourceNotFound for a source the bot does not have."""
     get_source(connection, bot, source)
-    c = t.source_secret.c
-    is_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > (now or datetime.now(UTC)))
-    query = sa.select(c.sealed).where(c.bot == bot, c.source == source, is_valid).order_by(c.id.desc())
+    query = _in_force(bot, source, now or datetime.now(UTC)).order_by(t.source_secret.c.id.desc())
     return [keyring.open(PURPOSE, sealed).decode() for sealed in connection.scalars(query)]
+
+
+def has_secret(connection: sa.Connection, bot: str, source: str, now: datetime) -> bool:
+    """Whether any is valid now."""
+    return connection.execute(_in_force(bot, source, now).limit(1)).first() is not None
+
+
+def _in_force(bot: str, source: str, now: datetime) -> sa.Select[Any]:
+    c = t.source_secret.c
+    is_valid = sa.or_(c.revoked_at.is_(None), c.revoked_at > now)
+    return sa.select(c.sealed).where(c.bot == bot, c.source == source, is_valid)

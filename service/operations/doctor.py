@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import sqlalchemy as sa
 
-from service import database
+from service import clock, database
+from service.bots import signing
 from service.bots.schemas import Bot
-from service.bots.store import list_bots
+from service.bots.store import has_secret, list_bots, list_sources
 from service.classifiers import rules, store
 from service.context import Context
 from service.encoding import EncodeClient
@@ -142,8 +143,22 @@ def _bot(context: Context, bot: Bot, foreign_share: ForeignShare) -> Iterator[Ch
     if bot.champion is None:
         mend = f"`fencepost intents import --bot {bot.name} FILE`, then wait a minute"
         yield Check(f"{bot.name}: classifier", "warning", f"none yet; {turns} turns", mend)
+    yield from _sources(context, bot)
     yield from _adapting(context, bot)
     yield from _dead(context, bot)
+
+
+def _sources(context: Context, bot: Bot) -> Iterator[Check]:
+    with database.reading(context.engine) as connection:
+        live = [source for source in list_sources(connection, bot.name) if source.archived_at is None]
+        barred = [source for source in live if not has_secret(connection, bot.name, source.name, clock.now())]
+    for source in live:
+        name, where = f"{bot.name}: source {source.name}", f"{bot.name} {source.name}"
+        if source.scheme == signing.UNSIGNED:
+            mend = f"`fencepost sources set {where} --scheme shared_key`, or another"
+            yield Check(name, "warning", "unsigned: whoever knows its address can add turns", mend)
+        elif source in barred:
+            yield Check(name, "warning", "no secret in force: it takes nothing", f"`fencepost sources rotate {where}`")
 
 
 def _adapting(context: Context, bot: Bot) -> Iterator[Check]:

@@ -128,6 +128,7 @@ class Choice(msgspec.Struct, frozen=True):
     description: str = ""
     examples: tuple[str, ...] = ()
     probability: float | None = None  # the champion's; None on a blind card, or before the first classifier
+    is_corrected: bool = False  # a user named it as the right one
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -186,7 +187,7 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
     status: CardStatus
     text: str
     context: Around
-    choices: tuple[Choice, ...]  # the nine likeliest, best first; blind or before the first classifier: all, by name
+    choices: tuple[Choice, ...]  # see views.py
     entities: tuple[Entity, ...] = ()  # the platform's
     tagged: Spans = None  # the tagger's, as it was when the card was made; None: blind, or there was no tagger
     why: Why | None = None

@@ -164,6 +164,7 @@ def _said(console: Console, card: CardView) -> None:
 
 def _choice(console: Console, number: int, choice: Choice) -> None:
     chance = "" if choice.probability is None else f" [cyan]{choice.probability:.0%}[/cyan]"
-    console.print(f"[b]{number}[/b] {escape(choice.intent)}{chance}  [dim]{escape(choice.description)}[/dim]")
+    named = " [green](named by a user)[/green]" if choice.is_corrected else ""
+    console.print(f"[b]{number}[/b] {escape(choice.intent)}{named}{chance}  [dim]{escape(choice.description)}[/dim]")
     if choice.examples:
         console.print(Padding(f"[dim]“{escape('” · “'.join(choice.examples))}”[/dim]", (0, 0, 0, 4)))

@@ -9,8 +9,9 @@ from service import tables
 from service.classifiers import store as classifiers
 from service.encoding import unpack
 from service.errors import TurnNotFound
-from service.intents.store import list_intents, merges
+from service.intents.store import intent_ids, list_intents, merges
 from service.learning.head import probabilities
+from service.reports.store import reports_on_turns
 from service.reviews import said
 from service.reviews.schemas import TYPE_LIMIT, Around, Card, CardView, Choice, Entity, Line, Mark, Span, Why
 
@@ -128,17 +129,32 @@ def _spoken_replies(turn: sa.Row[Any]) -> sa.Select[Any]:
 
 
 def _choices(connection: sa.Connection, card: Card) -> tuple[Choice, ...]:
-    """The champion's nine likeliest intents; on a blind card, or without a champion, all of them by name."""
+    """The champion's nine likeliest intents, best first; without a champion all of them by name. Before them comes what
+    a user named as the right one: it is offered, and somebody has to agree. On a blind card all by name, whoever named
+    one."""
     intents = sorted(list_intents(connection, card.bot), key=lambda intent: intent.name)
     chances = {} if card.is_blind else _chances(connection, card)
+    corrected = None if card.is_blind else _corrected(connection, card)
+    intents.sort(key=lambda intent: (intent.id != corrected, -chances.get(intent.id, 0.0)))
     if chances:
-        intents.sort(key=lambda intent: -chances.get(intent.id, 0.0))
         intents = intents[:CHOICES]
     examples = _examples(connection, card, [intent.id for intent in intents])
     return tuple(
-        Choice(intent.name, intent.description, tuple(examples.get(intent.id, ())), _rounded(chances.get(intent.id)))
+        Choice(
+            intent.name,
+            intent.description,
+            tuple(examples.get(intent.id, ())),
+            _rounded(chances.get(intent.id)),
+            intent.id == corrected,
+        )
         for intent in intents
     )
+
+
+def _corrected(connection: sa.Connection, card: Card) -> int | None:
+    """The intent that the newest correction of the turn names, where it is one of the bot's."""
+    names = [report.intent for report in reports_on_turns(connection, card.bot, [card.turn_id]) if report.intent]
+    return intent_ids(connection, card.bot).get(names[-1]) if names else None
 
 
 def numbered_choices(card: CardView) -> tuple[Choice, ...]:

@@ -7,13 +7,14 @@ that is left is 202: a sender that is refused something for good must not be mad
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from service.bots.schemas import NAME
+from service.bots.schemas import NAME, Source
 from service.bots.store import NATIVE, active_secrets, get_bot, get_source
 from service.context import Context
 from service.database import reading
@@ -31,8 +32,7 @@ NOTES_LIMIT = 1_000  # of one answer
 class Sender(NamedTuple):
     """A source as it stands in SQL."""
 
-    format: str
-    scheme: str
+    source: Source
     secrets: list[str]
     is_archived: bool  # the bot
 
@@ -47,20 +47,27 @@ class Intake:
     def signed(self, bot: str, source: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         """A webhook delivery: lenient, item by item."""
         sender = self._sender(bot, source)
-        delivery_id = verify(self._schemes[sender.scheme], body, headers, sender.secrets)
+        check = partial(
+            self._schemes[sender.source.scheme],
+            secrets=sender.secrets,
+            now=received_at,
+            tolerance_s=sender.source.tolerance_s,
+        )
+        delivery_id = verify(check, body, headers)
         if sender.is_archived:
             raise BotArchived(bot)
-        parsed = self._parse(sender.format, body, headers, delivery_id, received_at)
-        return self._append(bot, source, delivery_id, parsed, received_at)
+        parse = partial(self._sources[sender.source.format], options=sender.source.options)
+        parsed = read(parse, body, headers, delivery_id, received_at)
+        return self.append(bot, source, delivery_id, parsed, received_at)
 
     def keyed(self, bot: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         """The same content from a caller that the guard let in: all of it or, on any fault, Refused and nothing."""
         delivery_id = f"v1:{hashlib.sha256(body).hexdigest()}"
-        parsed = self._parse(NATIVE, body, headers, delivery_id, received_at)
+        parsed = read(partial(self._sources[NATIVE], options={}), body, headers, delivery_id, received_at)
         faults = [*parsed.rejected, *(Rejected(note.index, note.path, note.note, note.type) for note in parsed.notes)]
         if faults:
             raise Refused(faults)
-        return self._append(bot, NATIVE, delivery_id, parsed, received_at)
+        return self.append(bot, NATIVE, delivery_id, parsed, received_at)
 
     def _sender(self, bot: str, name: str) -> Sender:
         check_names(bot, name)
@@ -68,18 +75,10 @@ class Intake:
             is_archived = get_bot(connection, bot).archived_at is not None
             source = get_source(connection, bot, name)
             secrets = active_secrets(connection, self._context.keyring, bot, name)
-        return Sender(source.format, source.scheme, secrets, is_archived)
+        return Sender(source, secrets, is_archived)
 
-    def _parse(
-        self, format: str, body: bytes, headers: Mapping[str, str], delivery_id: str, received_at: datetime
-    ) -> Parsed:
-        try:
-            plain = decompress(body, headers)
-        except Fault as fault:
-            return Parsed([], [], [Rejected(0, fault.path, fault.detail, fault.type)], [])
-        return self._sources[format](plain, delivery_id=delivery_id, received_at=received_at)
-
-    def _append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
+    def append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
+        """Put what was parsed into the bot's stream; see Streams.append."""
         notes = [*parsed.notes, *self._unknown_intents(bot, parsed)]
         receipt = Receipt(len(parsed.facts), tuple(notes[:NOTES_LIMIT]), tuple(parsed.rejected))
         facts = [keyed_report(fact, self._context.keyring, bot) for fact in parsed.facts]
@@ -131,15 +130,38 @@ def keyed_report(fact: Fact, keyring: Keyring, bot: str) -> Fact:
     return msgspec.structs.replace(fact, external_id=keyring.hash("report", bot, fact.external_id).hex()[:32])
 
 
-def verify(verifier: Verifier, body: bytes, headers: Mapping[str, str], secrets: list[str]) -> str:
-    """The delivery's id. The signature covers the bytes as sent, or those that were compressed after signing."""
+def read(
+    parse: Callable[..., Parsed], body: bytes, headers: Mapping[str, str], delivery_id: str, received_at: datetime
+) -> Parsed:
+    """What the body holds, once decompressed. `parse`: an adapter with its source's options."""
     try:
-        return verifier(body, headers, secrets)
-    except SignatureError:
-        if not encoding(headers):
-            raise
+        plain = decompress(body, headers)
+    except Fault as fault:
+        return Parsed([], [], [Rejected(0, fault.path, fault.detail, fault.type)], [])
+    return parse(plain, delivery_id=delivery_id, received_at=received_at)
+
+
+def verify(check: Callable[[bytes, Mapping[str, str]], str], body: bytes, headers: Mapping[str, str]) -> str:
+    """The delivery's id, or SignatureError. The signature covers the bytes as sent, or those that were compressed after
+    signing. `check`: a verifier with its source's secrets."""
+    found = _checked(check, body, headers)
+    if found is None and encoding(headers):
+        found = _checked(check, _plain(body, headers), headers)
+    if found is None:
+        raise SignatureError
+    return found
+
+
+def _checked(check: Callable[[bytes, Mapping[str, str]], str], body: bytes, headers: Mapping[str, str]) -> str | None:
     try:
-        return verifier(decompress(body, headers), headers, secrets)
+        return check(body, headers)
+    except Exception:  # noqa: BLE001 - whatever a header holds, it is no more than a wrong signature
+        return None
+
+
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    try:
+        return decompress(body, headers)
     except Fault as fault:
         raise SignatureError from fault
 

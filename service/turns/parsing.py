@@ -5,7 +5,9 @@ Adapters and verifiers live in integrations/webhooks and are handed to `create_a
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from service.errors import BadInput, Unauthorized
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
@@ -32,15 +34,39 @@ class Parsed(NamedTuple):
 
 
 class Adapter(Protocol):
-    """Translates one platform's body into facts. Pure and total: where nothing is usable, it answers rejections."""
+    """Translates one platform's body into facts. Pure and total: where nothing is usable, it answers rejections.
 
-    def __call__(self, body: bytes, *, delivery_id: str, received_at: datetime) -> Parsed: ...
+    `options` are the source's own settings; an adapter that has none takes no notice of them.
+    """
+
+    def __call__(
+        self, body: bytes, *, delivery_id: str, received_at: datetime, options: Mapping[str, Any]
+    ) -> Parsed: ...
+
+
+class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a platform whose sources have no settings of their own."""
+
+
+class Platform(NamedTuple):
+    """A format that logs may come in."""
+
+    parse: Adapter
+    scheme: str  # that a new source gets
+    has_margin: bool  # whether a turn may come with the scores of several intents
+    unverified: tuple[str, ...] = ()  # fields that no public page was found for: read leniently
+    options: type[msgspec.Struct] = NoOptions
 
 
 class Verifier(Protocol):
-    """Checks a signature that any of the secrets may have made; the delivery's id, or SignatureError."""
+    """Checks a signature that any of the secrets may have made; the delivery's id, or any exception.
 
-    def __call__(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> str: ...
+    `tolerance_s`: how far the signed time may be from `now`.
+    """
+
+    def __call__(
+        self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], *, now: datetime, tolerance_s: int
+    ) -> str: ...
 
 
 class SignatureError(Unauthorized):
@@ -50,7 +76,7 @@ class SignatureError(Unauthorized):
 
     def __init__(self) -> None:
         super().__init__(
-            "the delivery's signature is missing, wrong or older than 5 minutes", hint="sign id, timestamp and raw body"
+            "the delivery's signature is missing, wrong or too old", hint="sign the raw body by the source's scheme"
         )
 
 

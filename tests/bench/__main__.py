@@ -1,6 +1,6 @@
-"""`python -m tests.bench rank|train|gate|slack`: what ranking and retraining take beside their bare arithmetic, what
-the promotion gate lets through, and what becomes of answers when Slack fails. They print what they measured and never
-assert it."""
+"""`python -m tests.bench rank|train|gate|slack|adapters`: what ranking and retraining take beside their bare
+arithmetic, what the promotion gate lets through, what becomes of answers when Slack fails, and of deliveries that come
+repeatedly. They print what they measured and never assert it."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -66,6 +66,15 @@ def slack(answers: int, folder: Path | None, json_file: BinaryIO) -> None:
     from tests.bench.slack import measure
 
     _write(json_file, measure(answers, folder))
+
+
+@bench.command
+@json_option
+def adapters(json_file: BinaryIO) -> None:
+    """Golden deliveries of every platform, posted repeatedly over HTTP: how often each fact landed."""
+    from tests.bench.adapters import measure
+
+    _write(json_file, measure())
 
 
 @bench.command

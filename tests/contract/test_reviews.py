@@ -13,10 +13,13 @@ from service import database, tables
 from service.bots.store import update_bot
 from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
+from service.reports.store import NewReport, insert_reports
 from service.reviews import dealing, labels, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
 from service.reviews.trace import trace
 from service.reviews.views import likely_spans, view
+from service.turns.schemas import Report
+from service.turns.store import Arrival, get_turn
 from tests.support.shop import AT, BOT, add_card, add_reply, add_turn, deal, fold, open_shop
 
 
@@ -580,3 +583,49 @@ def test_a_reviewer_who_reached_the_daily_limit_is_dealt_no_more_that_day(engine
     assert claim(engine, "Ben", 5) == [cards[4]]
     midnight = AT.replace(hour=23, minute=0)  # in Paris
     assert claim(engine, "Ana", 5, now=midnight) == [cards[4]]
+
+
+def correct(engine: sa.Engine, turn_id: int, intent: str, minute: int = 0) -> None:
+    """Somebody says what the bot should have understood."""
+    with database.writing(engine) as connection:
+        turn = get_turn(connection, BOT, turn_id)
+        named = Report(
+            external_id=f"r-{turn_id}-{intent}",
+            kind="correction",
+            at=AT + timedelta(minutes=minute),
+            turn_external_id=turn.external_id,
+            intent=intent,
+        )
+        insert_reports(connection, BOT, [NewReport(Arrival(turn.source, "d-1", AT + timedelta(hours=1)), named, "")])
+
+
+def test_what_a_user_named_is_offered_first_and_labels_nothing_by_itself(engine: sa.Engine) -> None:
+    card = deal(engine, "where is it")
+    with database.reading(engine) as connection:
+        turn_id = store.get_card(connection, BOT, card).turn_id
+    correct(engine, turn_id, "refund")
+    correct(engine, turn_id, "track_order", minute=1)
+    correct(engine, turn_id, "no intent of ours", minute=-1)
+    with database.reading(engine) as connection:
+        choices = view(connection, store.get_card(connection, BOT, card)).choices
+    assert [(choice.intent, choice.is_corrected) for choice in choices] == [
+        ("track_order", True),
+        ("cancel_order", False),
+        ("refund", False),
+    ]
+    assert resolve(engine) == []
+    cast(engine, card, "Ana", "intent", "refund")
+    assert len(resolve(engine)) == 1
+
+
+def test_a_blind_card_does_not_say_what_a_user_named(engine: sa.Engine) -> None:
+    turn_id = add_turn(engine, "where is it")
+    card = add_card(engine, turn_id, purpose="audit")
+    correct(engine, turn_id, "track_order")
+    with database.reading(engine) as connection:
+        choices = view(connection, store.get_card(connection, BOT, card)).choices
+    assert [(choice.intent, choice.is_corrected) for choice in choices] == [
+        ("cancel_order", False),
+        ("refund", False),
+        ("track_order", False),
+    ]

@@ -15,7 +15,7 @@ import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from integrations.webhooks import native, signatures
+from integrations.webhooks import PLATFORMS, signatures
 from service import database
 from service.access.keys import create_key
 from service.app import create_app
@@ -31,7 +31,8 @@ TURNS = f"/v1/bots/{BOT}/turns"
 
 
 def build(settings: Settings) -> Litestar:
-    return create_app(settings, sources={"native": native.parse}, schemes=signatures.SCHEMES)
+    sources = {name: platform.parse for name, platform in PLATFORMS.items()}
+    return create_app(settings, sources=sources, schemes=signatures.SCHEMES)
 
 
 class Edge(NamedTuple):

@@ -23,7 +23,8 @@ def serving(settings: Settings) -> Iterator[str]:
     """The server's address, once it answers."""
     port = free_port()
     command = ("granian", "--interface", "asgi", "--factory", "--no-ws", "--port", str(port), "service.__main__:app")
-    process = subprocess.Popen([sys.executable, "-m", *command], env=environment(settings))
+    # Its log goes to standard error: standard output may be somebody's result.
+    process = subprocess.Popen([sys.executable, "-m", *command], env=environment(settings), stdout=2)
     try:
         yield _answering(f"http://127.0.0.1:{port}", process)
     finally:

@@ -59,7 +59,7 @@ def sent(conversations: list[Conversation], **options: int) -> list[Fact]:
     """What an adapter makes of it, free of notes and rejections."""
     facts: list[Fact] = []
     for delivery in deliveries(conversations, **options):
-        parsed = parse(delivery.body, delivery_id=delivery.id, received_at=START)
+        parsed = parse(delivery.body, delivery_id=delivery.id, received_at=START, options={})
         assert (parsed.notes, parsed.rejected) == ([], [])
         facts.extend(parsed.facts)
     return facts

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.webhooks.lenient import DEPTH, TOO_DEEP, load, prune
+from integrations.webhooks.loading import DEPTH, TOO_DEEP, load, prune
 from integrations.webhooks.native import parse
 from service.errors import TooLarge
 from service.turns.intake import gunzip
@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 
 def read(body: object) -> Parsed:
     """Parsed, and checked to be fit for the stream and for an answer."""
-    parsed = parse(encode(body), delivery_id="d-1", received_at=NOW)
+    parsed = parse(encode(body), delivery_id="d-1", received_at=NOW, options={})
     assert len(parsed.facts) == len(parsed.places)
     msgspec.json.encode((parsed.notes, parsed.rejected))
     for fact in parsed.facts:

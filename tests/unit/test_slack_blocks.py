@@ -231,3 +231,20 @@ def test_what_a_view_remembers_comes_back() -> None:
     assert asked_of(encode(asked)) == asked
     assert FULL.skip("new").skipped[-1] == "new"
     assert len(FULL.skip("new").skipped) == MOST_SKIPPED
+
+
+def test_what_a_user_named_is_the_first_button_and_the_first_reason() -> None:
+    named = Choice("refund", probability=0.02, is_corrected=True)
+    given = msgspec.structs.replace(OPEN, choices=(named, *SAMPLE_CHOICES), why=Why())
+    first, second, *_ = [one for one in elements(card(given).blocks) if one["type"] == "button"]  # type: ignore[arg-type]
+    assert (first["text"]["text"], first.get("style"), second.get("style")) == ("refund 2%", "primary", None)  # type: ignore[index,call-overload]
+    said = reasons(given, 0)
+    assert said[0] == "a user says that it is refund"
+    assert said[1].startswith(f"{SAMPLE_CHOICES[0].probability:.0%}".replace("%", " %"))
+
+
+def test_what_a_user_named_is_a_button_even_where_nothing_is_known_of_likelihood() -> None:
+    unknown = tuple(Choice(f"intent_{n}") for n in range(20))
+    given = msgspec.structs.replace(OPEN, choices=(Choice("refund", is_corrected=True), *unknown))
+    buttons = [one for one in elements(card(given).blocks) if one["type"] == "button"]  # type: ignore[arg-type]
+    assert [one["text"]["text"] for one in buttons] == ["refund", "None of these", "Unsure"]  # type: ignore[index,call-overload]

@@ -44,7 +44,7 @@ def post(
     for number, delivery in enumerate(deliveries(log, turns=PER_DELIVERY)):
         for _ in range(2 if number % TWICE == 0 else 1):
             sender.send(delivery)
-        facts = parse(delivery.body, delivery_id=delivery.id, received_at=datetime.now(UTC)).facts
+        facts = parse(delivery.body, delivery_id=delivery.id, received_at=datetime.now(UTC), options={}).facts
         keys.update(key_of(fact) for fact in facts)
         on_turns(delivery.turns)
     return keys

@@ -103,16 +103,18 @@ def _offered(view: CardView) -> Sequence[Choice]:
 
 
 def likely(choices: Sequence[Choice]) -> Sequence[Choice]:
-    """The intents that become buttons: the likeliest; where nothing is known of likelihood all of a few, else none."""
+    """The intents that become buttons: the likeliest; where nothing is known of likelihood all of a few, else what a
+    user named, if anything."""
     if any(choice.probability is not None for choice in choices):
         return choices[:LIKELIEST]
-    return choices if len(choices) <= FEW else ()
+    return choices if len(choices) <= FEW else [choice for choice in choices if choice.is_corrected]
 
 
 def _choice(n: int, choice: Choice) -> Block:
     chance = "" if choice.probability is None else f" {choice.probability:.0%}"
     text = cut(choice.intent, BUTTON_TEXT - len(chance)) + chance
-    return button(f"{ANSWER}:{n}", text, f"intent:{choice.intent}")
+    style = {"style": "primary"} if choice.is_corrected else {}
+    return button(f"{ANSWER}:{n}", text, f"intent:{choice.intent}") | style
 
 
 def _undo(view: CardView) -> Block:

@@ -27,12 +27,17 @@ def reasons(view: CardView, reporters: int) -> list[str]:
         return [UNEXPLAINED]
     factors = view.why.factors
     marks = [MARKS[mark.kind] for mark in view.why.marks if mark.kind in MARKS]
-    found = [_chances(view), _reporters(reporters), _pressure(factors.get("pressure", 0.0)), *marks]
+    found = [_corrected(view), _chances(view), _reporters(reporters), _pressure(factors.get("pressure", 0.0)), *marks]
     return [reason for reason in (*found, _similar(factors.get("impact", 0.0))) if reason] or [UNEXPLAINED]
 
 
+def _corrected(view: CardView) -> str:
+    return next((f"a user says that it is {one.intent}" for one in view.choices if one.is_corrected), "")
+
+
 def _chances(view: CardView) -> str:
-    best = [choice for choice in view.choices[:2] if choice.probability is not None]
+    known = [choice for choice in view.choices if choice.probability is not None]
+    best = sorted(known, key=lambda choice: -(choice.probability or 0))[:2]
     return " / ".join(f"{100 * (choice.probability or 0):.0f} % {choice.intent}" for choice in best)
 
 

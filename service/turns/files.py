@@ -1,0 +1,128 @@
+"""Files of logs, in pieces that an adapter reads: JSON, JSON Lines or CSV, plain or gzip.
+
+Lines, and elements of a list, go together by the thousand, for some records can only be told apart in the light of
+those before them. A row of a CSV is an object of its columns, with a `row_id` that is the same when the file is read
+again.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+import msgspec
+
+from service.errors import BadInput
+from service.turns.schemas import TURNS_LIMIT
+
+LINES = (".jsonl", ".ndjson", ".log")
+TABLES = {".csv": ",", ".tsv": "\t"}
+ROW_ID = "row_id"
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class Piece(NamedTuple):
+    """Bodies that stand one after the other in a file. `unit` says what they are and `first` counts from 1; "" where
+    the body is the whole file; blank lines do not count. `read`: bytes of the file so far, as it lies on the disk."""
+
+    bodies: Sequence[bytes]
+    file: str
+    unit: str
+    first: int
+    read: int
+
+    def place(self, index: int, path: str) -> str:
+        """Where a person finds it; `path` is within the body of that index.
+
+        >>> Piece([], "log.jsonl", "line", 7, 0).place(2, "text"), Piece([], "dump.json", "", 1, 0).place(0, "$")
+        ('log.jsonl, line 9: text', 'dump.json: $')
+        """
+        where = f"{self.file}, {self.unit} {self.first + index}" if self.unit else self.file
+        return f"{where}: {path}" if path else where
+
+
+def pieces(path: Path) -> Iterator[Piece]:
+    """The file's, in order; BadInput where it cannot be unpacked, or is no CSV."""
+    with path.open("rb") as packed, _unpacked(packed) as file:
+        try:
+            unit, bodies = _bodies(path, file)
+            first = 1
+            while part := list(islice(bodies, TURNS_LIMIT)):
+                yield Piece(part, path.name, unit, first, packed.tell())
+                first += len(part)
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise BadInput("the file is not one whole gzip", path=path.name) from error
+        except csv.Error as error:
+            raise BadInput(f"not a CSV: {error}", path=path.name) from error
+
+
+@contextmanager
+def _unpacked(packed: IO[bytes]) -> Iterator[IO[bytes]]:
+    is_packed = packed.read(2) == b"\x1f\x8b"
+    packed.seek(0)
+    with gzip.open(packed) if is_packed else nullcontext(packed) as file:
+        yield cast(IO[bytes], file)
+
+
+def kind(path: Path) -> str:
+    """
+    >>> kind(Path("log.JSONL.gz")), kind(Path("log"))
+    ('.jsonl', '')
+    """
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def is_table(path: Path) -> bool:
+    return kind(path) in TABLES
+
+
+def columns(path: Path) -> list[str]:
+    """Of a CSV."""
+    with path.open("rb") as packed, _unpacked(packed) as file, _text(file) as text:
+        return next(csv.reader(text, delimiter=TABLES[kind(path)]), [])
+
+
+def _bodies(path: Path, file: IO[bytes]) -> tuple[str, Iterator[bytes]]:
+    """What the bodies are, and they."""
+    if is_table(path):
+        return "row", _rows(file, TABLES[kind(path)])
+    first, second = file.readline(), file.readline()
+    are_lines = second.strip() and is_json(first) and not first.lstrip().startswith(b"[")
+    if kind(path) in LINES or are_lines:
+        return "line", (line.strip() for line in chain([first, second], file) if line.strip())
+    whole = first + second + file.read()
+    try:
+        return "item", map(bytes, _elements(whole))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "", iter([whole])
+
+
+def is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _rows(file: IO[bytes], delimiter: str) -> Iterator[bytes]:
+    with _text(file) as text:
+        rows: Iterable[dict[str, str]] = csv.DictReader(text, delimiter=delimiter, restkey="")
+        for number, row in enumerate(rows):
+            own = hashlib.sha256(json.dumps([number, row]).encode()).hexdigest()[:32]
+            yield json.dumps({ROW_ID: own, **row}).encode()
+
+
+@contextmanager
+def _text(file: IO[bytes]) -> Iterator[IO[str]]:
+    """Whatever the bytes: what is no UTF-8 is for the adapter to refuse."""
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    yield text
+    text.detach()  # else it would close the file
