@@ -104,4 +104,4 @@ def numbered(count: int) -> list[dict[str, Any]]:
 
 
 def gzipped(body: object) -> bytes:
-    return gzip.compress(encode(body))
+    return gzip.compress(encode(body), mtime=0)
