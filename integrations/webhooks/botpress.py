@@ -14,7 +14,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import LANG, WORD, Item, collect, entities, intents, joined, listed, span, spoken
+from integrations.webhooks.collecting import (
+    LANG,
+    WORD,
+    Item,
+    collect,
+    derived,
+    entities,
+    intents,
+    joined,
+    listed,
+    span,
+    spoken,
+)
 from integrations.webhooks.ids import optional_key, person
 from integrations.webhooks.lenient import Fields
 from service.turns.parsing import Fault, Parsed, Place
@@ -93,8 +105,9 @@ def _reply(row: Fields, event: Fields, received_at: datetime) -> Reply:
 
 
 def _conversation_id(event: Fields) -> str:
-    """Channels without threads have one conversation with each user."""
-    return optional_key(event, "threadId") or optional_key(event, "target")
+    """Channels without threads have one conversation with each user, who may go by a telephone number."""
+    thread, user = optional_key(event, "threadId"), optional_key(event, "target")
+    return thread or (derived(user) if user else "")
 
 
 def _is_negative(feedback: Any) -> bool:

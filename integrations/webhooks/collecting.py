@@ -10,12 +10,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from integrations.webhooks.lenient import Fields, digest, kind, rejected
 from integrations.webhooks.loading import ROOT, check_depth, load
-from service.turns.parsing import Fault, Parsed, Place, check_characters
+from service.turns.parsing import DERIVED, Fault, Parsed, Place, check_characters
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, IntentScore, Note
 
 ITEMS_LIMIT = 10 * TURNS_LIMIT  # of a body: most events of a log are neither turns nor replies
 INTENTS = 10  # the best of the platform's scores
 ENTITIES = 100  # of one turn
+KEPT_LIMIT = 1_000  # of a list within an item
 WORD = 100  # characters of a channel or a bot version
 LANG = 35
 USER = 1_000  # only its hash is kept
@@ -118,9 +119,17 @@ def joined(conversation: str, own: str) -> str:
     return both if len(both) <= ID_LIMIT else digest(conversation, own)
 
 
+def derived(*parts: str) -> str:
+    """An id made of what may be a person's own, such as a telephone number: the edge keys it."""
+    return DERIVED + digest(*parts)
+
+
 def kept(fields: Fields, name: str, values: Iterable[Any], read: Callable[[Fields], T | None]) -> list[T]:
-    """What `read` makes of each object; one that it faults is dropped and noted."""
-    found = [one(fields, f"{name}[{index}]", value, read) for index, value in enumerate(values)]
+    """What `read` makes of each object, of KEPT_LIMIT at most; one that it faults is dropped and noted."""
+    given = iter(values)
+    found = [one(fields, f"{name}[{index}]", value, read) for index, value in enumerate(islice(given, KEPT_LIMIT))]
+    if next(given, None) is not None:
+        fields.note(name, "too-many", f"the first {KEPT_LIMIT:,} were looked at")
     return [value for value in found if value is not None]
 
 

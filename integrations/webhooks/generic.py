@@ -15,7 +15,7 @@ noted. Ids and names may be numbers. Offsets of entities count characters (code 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -28,6 +28,9 @@ from service.turns.schemas import Entity, Fact, IntentScore, Note
 MARGIN = True
 UNVERIFIED: tuple[str, ...] = ()
 CONSTANT = "="
+
+
+Required = Annotated[str, msgspec.Meta(min_length=1)]  # a path
 
 
 class _Map(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,8 +48,8 @@ class _Map(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class TurnMap(_Map, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`intents` and `entities` are lists of objects with these keys; `intent` and `score`: where there is but one."""
 
-    turn_id: str
-    text: str
+    turn_id: Required
+    text: Required
     score: str = ""
     lang: str = ""
     channel: str = ""
@@ -64,14 +67,14 @@ class TurnMap(_Map, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReplyMap(_Map, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reply_id: str
-    text: str
+    reply_id: Required
+    text: Required
 
 
 class ReportMap(_Map, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`kinds`: what the sender calls our kinds."""
 
-    kind: str
+    kind: Required
     kinds: dict[str, str] = {}
     report_id: str = ""
     reply_id: str = ""
@@ -167,7 +170,7 @@ def _renamed(item: Fields, names: _Map) -> Fields:
     """The item as the native format has it; what is said of its fields names the sender's paths."""
     paths = {name: path for name, path in msgspec.structs.asdict(names).items() if isinstance(path, str) and path}
     found = {name: _value(name, at(item, path)) for name, path in paths.items()}
-    if isinstance(names, ReportMap) and isinstance(kind := found["kind"], str):
+    if isinstance(names, ReportMap) and isinstance(kind := found.get("kind"), str):
         found["kind"] = names.kinds.get(kind, kind)
     return item.renamed(found, paths)
 

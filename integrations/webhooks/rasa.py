@@ -17,9 +17,9 @@ from integrations.webhooks.collecting import (
     Item,
     best,
     collect,
+    derived,
     entities,
     intents,
-    joined,
     listed,
     one,
     scored,
@@ -86,7 +86,7 @@ def _turn(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
         external_id=_id(event, sender, event.optional_id("message_id")),
         text=text,
         at=event.instant("timestamp", received_at),
-        conversation_id=sender,
+        conversation_id=derived(sender),
         user=sender,
         channel=event.words("input_channel", WORD),
         bot_version=event.fields("metadata").words("model_id", WORD),
@@ -102,15 +102,15 @@ def _reply(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
     if not text:
         return []  # a picture, buttons alone, or a payload of the channel's own
     own_id, at = _id(event, sender), event.instant("timestamp", received_at)
-    return [Reply(external_id=own_id, text=text, at=at, conversation_id=sender)]
+    return [Reply(external_id=own_id, text=text, at=at, conversation_id=derived(sender))]
 
 
 def _id(event: Fields, sender: str, message: str = "") -> str:
-    """Sender, instant and message: what tells events apart, whose equality takes no notice of time."""
+    """Sender, instant and message: what tells events apart, whose equality takes no notice of time. A sender may be a
+    telephone number."""
     if not sender:
         raise Fault("missing", event.path("sender_id"), "sender_id is missing")
-    instant = repr(event.number("timestamp"))
-    return joined(sender, f"{instant}/{message}" if message else instant)
+    return derived(sender, repr(event.number("timestamp")), message)
 
 
 def _ranking(understood: Fields, intent: Fields) -> tuple[IntentScore, ...]:

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import logging
 import queue
@@ -29,6 +30,7 @@ class FencepostBroker(EventBroker):
     def __init__(self, url: str, secret: str) -> None:
         self._url, self._key = url, base64.b64decode(secret.replace("whsec_", ""))
         self._events: Any = queue.Queue(10_000)
+        self._is_closing = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -44,18 +46,18 @@ class FencepostBroker(EventBroker):
                 logging.getLogger(__name__).error("an event was dropped: 10,000 wait to be posted")
 
     async def close(self) -> None:
-        self._events.put(None)
+        self._is_closing = True
         await asyncio.get_event_loop().run_in_executor(None, self._thread.join, 10)
 
     def _run(self) -> None:
-        is_last = False
-        while not is_last:
-            batch = [self._events.get()]
+        while not (self._is_closing and self._events.empty()):
+            try:
+                batch = [self._events.get(timeout=1)]
+            except queue.Empty:
+                continue
             while len(batch) < 100 and not self._events.empty():
                 batch.append(self._events.get())
-            is_last = None in batch
-            if events := [event for event in batch if event is not None]:
-                self._send(json.dumps(events).encode())
+            self._send(json.dumps(batch, default=str).encode())
 
     def _send(self, body: bytes) -> None:
         own_id, pause = str(uuid.uuid4()), 1
@@ -71,7 +73,9 @@ class FencepostBroker(EventBroker):
         request = urllib.request.Request(self._url, body, {"content-type": "application/json", **headers})
         try:
             urllib.request.urlopen(request, timeout=30).close()
-        except OSError as error:
-            logging.getLogger(__name__).warning("Fencepost did not take events, they are sent again: %s", error)
-            return False
+        except (OSError, http.client.HTTPException) as error:
+            is_refused = getattr(error, "code", None) in (400, 404, 410, 413)  # again would be in vain
+            what = "they are lost" if is_refused else "they are sent again"
+            logging.getLogger(__name__).warning("Fencepost did not take events, %s: %s", what, error)
+            return is_refused
         return True

@@ -158,7 +158,9 @@ def _sources(context: Context, bot: Bot) -> Iterator[Check]:
             mend = f"`fencepost sources set {where} --scheme shared_key`, or another"
             yield Check(name, "warning", "unsigned: whoever knows its address can add turns", mend)
         elif source in barred:
-            yield Check(name, "warning", "no secret in force: it takes nothing", f"`fencepost sources rotate {where}`")
+            given = "" if signing.has_own_secret(source.scheme) else " --secret-file FILE"
+            mend = f"`fencepost sources rotate {where}{given}`"
+            yield Check(name, "warning", "no secret in force: it takes nothing", mend)
 
 
 def _adapting(context: Context, bot: Bot) -> Iterator[Check]:

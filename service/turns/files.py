@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import chain, islice
@@ -19,11 +20,15 @@ from typing import IO, NamedTuple, cast
 import msgspec
 
 from service.errors import BadInput
+from service.turns.parsing import DERIVED
 from service.turns.schemas import TURNS_LIMIT
 
 LINES = (".jsonl", ".ndjson", ".log")
 TABLES = {".csv": ",", ".tsv": "\t"}
 ROW_ID = "row_id"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
+csv.field_size_limit(16 << 20)  # characters of a cell; too long a text is a row's own fault
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -57,7 +62,7 @@ def pieces(path: Path) -> Iterator[Piece]:
             while part := list(islice(bodies, TURNS_LIMIT)):
                 yield Piece(part, path.name, unit, first, packed.tell())
                 first += len(part)
-        except (EOFError, gzip.BadGzipFile) as error:
+        except BROKEN as error:
             raise BadInput("the file is not one whole gzip", path=path.name) from error
         except csv.Error as error:
             raise BadInput(f"not a CSV: {error}", path=path.name) from error
@@ -84,16 +89,19 @@ def is_table(path: Path) -> bool:
 
 
 def columns(path: Path) -> list[str]:
-    """Of a CSV."""
-    with path.open("rb") as packed, _unpacked(packed) as file, _text(file) as text:
-        return next(csv.reader(text, delimiter=TABLES[kind(path)]), [])
+    """Of a CSV; BadInput where it cannot be unpacked."""
+    try:
+        with path.open("rb") as packed, _unpacked(packed) as file, _text(file) as text:
+            return next(csv.reader(text, delimiter=TABLES[kind(path)]), [])
+    except BROKEN as error:
+        raise BadInput("the file is not one whole gzip", path=path.name) from error
 
 
 def _bodies(path: Path, file: IO[bytes]) -> tuple[str, Iterator[bytes]]:
     """What the bodies are, and they."""
     if is_table(path):
         return "row", _rows(file, TABLES[kind(path)])
-    first, second = file.readline(), file.readline()
+    first, second = file.readline().removeprefix(BYTE_ORDER_MARK), file.readline()
     are_lines = second.strip() and is_json(first) and not first.lstrip().startswith(b"[")
     if kind(path) in LINES or are_lines:
         return "line", (line.strip() for line in chain([first, second], file) if line.strip())
@@ -116,8 +124,8 @@ def _rows(file: IO[bytes], delimiter: str) -> Iterator[bytes]:
     with _text(file) as text:
         rows: Iterable[dict[str, str]] = csv.DictReader(text, delimiter=delimiter, restkey="")
         for number, row in enumerate(rows):
-            own = hashlib.sha256(json.dumps([number, row]).encode()).hexdigest()[:32]
-            yield json.dumps({ROW_ID: own, **row}).encode()
+            own = DERIVED + hashlib.sha256(json.dumps([number, row]).encode()).hexdigest()[:32]
+            yield json.dumps({**row, ROW_ID: own}).encode()
 
 
 @contextmanager

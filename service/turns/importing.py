@@ -16,7 +16,7 @@ from service.context import Context
 from service.errors import Unavailable
 from service.streams import Streams
 from service.turns.files import Piece, is_json
-from service.turns.intake import keyed_report, names
+from service.turns.intake import keyed_ids, names
 from service.turns.parsing import Adapter, Parsed
 from service.turns.replay import Remark
 from service.turns.schemas import Fact, Note, Receipt, Rejected
@@ -56,9 +56,11 @@ def appender(context: Context, source: Source, received_at: datetime, patience_s
     streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
 
     def append(delivery_id: str, facts: list[Fact]) -> None:
-        kept = [keyed_report(fact, context.keyring, source.bot) for fact in facts]
+        kept = [keyed_ids(fact, context.keyring, source.bot) for fact in facts]
         receipt = Receipt(accepted=len(kept))
-        patiently(partial(streams.append, source.bot, source.name, delivery_id, kept, receipt, received_at), patience_s)
+        # What is said would be found by trying, of few facts: the id is keyed.
+        own_id = f"import-{context.keyring.hash('import', source.bot, delivery_id).hex()[:32]}"
+        patiently(partial(streams.append, source.bot, source.name, own_id, kept, receipt, received_at), patience_s)
 
     return append
 
@@ -97,7 +99,7 @@ def import_pieces(
 
 def _delivery_id(facts: list[Fact]) -> str:
     """Follows from what is said, so that a repeat is known as one."""
-    return f"import-{hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()[:32]}"
+    return hashlib.sha256(msgspec.msgpack.encode(facts)).hexdigest()
 
 
 def _count(imported: Imported, parsed: Parsed, known: Collection[str]) -> None:

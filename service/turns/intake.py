@@ -22,11 +22,11 @@ from service.errors import BotArchived, BotNotFound, SourceNotFound, TooLarge
 from service.intents.store import intent_ids
 from service.keyring import Keyring
 from service.streams import Streams
-from service.turns.parsing import DERIVED, Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
+from service.turns.parsing import DERIVED, ID_FIELDS, Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
 from service.turns.schemas import ID_LIMIT, Fact, Note, Receipt, Rejected, Reply, Report, Turn
 
 BODY_LIMIT = 8 << 20  # bytes, as sent and after decompression
-NOTES_LIMIT = 1_000  # of one answer
+NOTES_LIMIT = 1_000  # of one answer; its rejections too
 
 
 class Sender(NamedTuple):
@@ -79,9 +79,11 @@ class Intake:
 
     def append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
         """Put what was parsed into the bot's stream; see Streams.append."""
-        notes = [*parsed.notes, *self._unknown_intents(bot, parsed)]
-        receipt = Receipt(len(parsed.facts), tuple(notes[:NOTES_LIMIT]), tuple(parsed.rejected))
-        facts = [keyed_report(fact, self._context.keyring, bot) for fact in parsed.facts]
+        rejected, more = parsed.rejected[:NOTES_LIMIT], len(parsed.rejected) - NOTES_LIMIT
+        cut = [Note(0, "", f"{more:,} more items were rejected", "too-many")] if more > 0 else []
+        notes = [*cut, *parsed.notes, *self._unknown_intents(bot, parsed)]
+        receipt = Receipt(len(parsed.facts), tuple(notes[:NOTES_LIMIT]), tuple(rejected))
+        facts = [keyed_ids(fact, self._context.keyring, bot) for fact in parsed.facts]
         return self._streams.append(bot, source, short_id(delivery_id), facts, receipt, received_at)
 
     def _unknown_intents(self, bot: str, parsed: Parsed) -> Iterator[Note]:
@@ -123,11 +125,17 @@ def short_id(delivery_id: str) -> str:
     return delivery_id if len(delivery_id) <= ID_LIMIT else f"sha256:{hashlib.sha256(delivery_id.encode()).hexdigest()}"
 
 
-def keyed_report(fact: Fact, keyring: Keyring, bot: str) -> Fact:
-    """The fact as it is kept: an id derived from what a report says could be guessed by trying, so it is keyed."""
-    if not isinstance(fact, Report) or not fact.external_id.startswith(DERIVED):
-        return fact
-    return msgspec.structs.replace(fact, external_id=keyring.hash("report", bot, fact.external_id).hex()[:32])
+def keyed_ids(fact: Fact, keyring: Keyring, bot: str) -> Fact:
+    """The fact as it is kept: an id derived from what somebody said, or from who they are, could be guessed by trying,
+    so it is keyed. What was alike stays alike."""
+    given = {name: getattr(fact, name, "") for name in ID_FIELDS}
+    kind = "report" if isinstance(fact, Report) else "id"
+    keyed = {
+        name: keyring.hash(kind if name == "external_id" else "id", bot, found).hex()[:32]
+        for name, found in given.items()
+        if found.startswith(DERIVED)
+    }
+    return msgspec.structs.replace(fact, **keyed) if keyed else fact
 
 
 def read(

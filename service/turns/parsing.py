@@ -12,9 +12,10 @@ import msgspec
 from service.errors import BadInput, Unauthorized
 from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, Note, Rejected
 
-# Starts an external id that an adapter derived from what a report says. The edge keys it before it is kept: what went
-# into a bare digest, such as a telephone number, could be guessed.
+# Starts an id that an adapter derived from what somebody said, or from who they are. The edge keys it before it is
+# kept: what went into a bare digest, such as a telephone number, could be guessed.
 DERIVED = "content:"
+ID_FIELDS = ("external_id", "conversation_id", "turn_external_id", "reply_external_id")  # of a fact
 
 
 class Place(NamedTuple):

@@ -22,7 +22,7 @@ from service.bots.store import create_bot
 from service.context import Context, opened, wait_for_redis
 from service.settings import Settings
 from service.streams import Streams
-from service.turns.intake import keyed_report
+from service.turns.intake import keyed_ids
 from service.turns.schemas import Fact
 from tests.support.encoder import FakeEncoder
 from tests.support.ingest import redactor
@@ -110,7 +110,7 @@ def _open(context: Context, name: str) -> str:
 
 
 def _key(context: Context, fact: Fact) -> Key:
-    return type(fact).__name__, keyed_report(fact, context.keyring, BOT).external_id
+    return type(fact).__name__, keyed_ids(fact, context.keyring, BOT).external_id
 
 
 def _ingest(context: Context) -> None:

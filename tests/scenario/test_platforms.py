@@ -13,7 +13,8 @@ from service import database, tables
 from service.bots.store import add_secret, create_source
 from service.context import Context
 from service.reports.store import reports_on_turns
-from service.turns.schemas import Reply, Turn
+from service.turns.intake import keyed_ids
+from service.turns.schemas import Reply, Report, Turn
 from tests.support.edge import build, encode
 from tests.support.ingest import AT, Desk, open_desk
 from tests.support.mutations import with_some_changes
@@ -34,7 +35,7 @@ def desk(context: Context, engine: sa.Engine) -> Desk:
 
 def test_what_platforms_send_and_what_becomes_of_it_on_the_way_is_stored_once_and_where_it_belongs(desk: Desk) -> None:
     random, keys = Random(0), {source: opened(desk, *source) for source in SOURCES}
-    expected: dict[type, set[tuple[str, str, str]]] = {Turn: set(), Reply: set()}
+    expected: dict[type, set[tuple[str, str, str]]] = {Turn: set(), Reply: set(), Report: set()}
     with TestClient(build(desk.context.settings), raise_server_exceptions=False) as client:
         for (bot, name), key in keys.items():
             for body in changing(name, random):
@@ -42,10 +43,12 @@ def test_what_platforms_send_and_what_becomes_of_it_on_the_way_is_stored_once_an
                     answer = client.post(f"/webhooks/{bot}/{logs(name)}", content=data, headers={"x-api-key": key})
                     assert answer.status_code == 202
                 for fact in understood(name, body).facts:
-                    expected.setdefault(type(fact), set()).add((bot, logs(name), fact.external_id))
+                    own_id = keyed_ids(fact, desk.context.keyring, bot).external_id
+                    expected[type(fact)].add((bot, logs(name), own_id))
     desk.ingest()
     assert sorted(desk.rows(tables.turn, "bot", "source", "external_id")) == sorted(expected[Turn])
     assert sorted(desk.rows(tables.reply, "bot", "source", "external_id")) == sorted(expected[Reply])
+    assert sorted(desk.rows(tables.report, "bot", "source", "external_id")) == sorted(expected[Report])
     assert [desk.streams.dead_list(bot) for bot in BOTS] == [[], []]
 
 

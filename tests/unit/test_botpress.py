@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integrations.webhooks.botpress import parse
+from integrations.webhooks.collecting import derived
 from service.turns.schemas import Entity, IntentScore, Reply, Report, Turn
 from tests.support.parsed import RECEIVED, notes, parsed, rejections
 from tests.support.platforms import deliveries
@@ -141,7 +142,7 @@ def test_a_span_in_code_points_or_of_other_words_is_dropped_and_noted() -> None:
 
 def test_a_channel_without_threads_has_one_conversation_with_each_user() -> None:
     turn = only(event(threadId=None))
-    assert (turn.conversation_id, turn.user, turn.at) == ("u-1", "u-1", RECEIVED)
+    assert (turn.conversation_id, turn.user, turn.at) == (derived("u-1"), "u-1", RECEIVED)
     assert only(event(threadId=208)).conversation_id == "208"
 
 

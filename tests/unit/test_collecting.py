@@ -1,6 +1,7 @@
 """What adapters are built of."""
 
 import doctest
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 from integrations.webhooks import collecting, lenient
-from integrations.webhooks.collecting import ITEMS_LIMIT, Item, collect, joined, span, spoken, unpacked
+from integrations.webhooks.collecting import ITEMS_LIMIT, Item, collect, derived, joined, kept, span, spoken, unpacked
 from integrations.webhooks.lenient import Fields
+from service.keyring import Keyring
+from service.turns.intake import keyed_ids
 from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
 from tests.support.edge import encode
@@ -120,3 +123,23 @@ def test_what_a_reply_cannot_keep_is_noted() -> None:
 def test_json_in_a_string_is_read_however_it_is_damaged() -> None:
     assert unpacked('{"a": "\ud800"}') == {"a": "\udced\udca0\udc80"}
     assert unpacked("[" * 100_000) == "[" * 100_000
+
+
+def test_an_id_that_may_be_a_persons_is_keyed_and_what_was_alike_stays_alike() -> None:
+    keyring, number = Keyring(b"k" * 32), "whatsapp:+33612345678"
+    turn = Turn(external_id=derived(number, "1"), text="hi", at=AT, conversation_id=derived(number))
+    reply = Reply(external_id="r-1", text="hi", at=AT, conversation_id=derived(number))
+    kept_turn, kept_reply = (keyed_ids(fact, keyring, "shop") for fact in (turn, reply))
+    assert isinstance(kept_turn, Turn) and isinstance(kept_reply, Reply)
+    assert kept_turn.conversation_id == kept_reply.conversation_id
+    assert kept_reply.external_id == "r-1"
+    for found in (kept_turn.external_id, kept_turn.conversation_id):
+        assert re.fullmatch("[0-9a-f]{32}", found)
+        assert found not in (turn.external_id[-32:], turn.conversation_id[-32:])
+    assert keyed_ids(turn, Keyring(b"l" * 32), "shop") != kept_turn
+
+
+def test_a_list_without_end_is_looked_at_so_far() -> None:
+    notes: list[Note] = []
+    found = kept(Fields({}, "", 0, notes), "intents", [{}] * 5_000, lambda fields: 1)
+    assert (len(found), [(note.path, note.type) for note in notes]) == (1_000, [("intents", "too-many")])

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from integrations.webhooks import generic, native, rasa
+from integrations.webhooks.collecting import derived
 from service.errors import BadInput
 from service.turns import files
 from service.turns.files import Piece, columns, pieces
 from service.turns.importing import read_piece, reader
-from service.turns.parsing import Adapter, Parsed
+from service.turns.parsing import DERIVED, Adapter, Parsed
 from tests.support.edge import turn
 
 NOW = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
@@ -75,7 +76,7 @@ def test_lines_of_either_shape_are_read(tmp_path: Path) -> None:
     dump = {"sender_id": "u2", "events": [said(2, sender_id=None)]}
     lines = [json.dumps(said(1)), json.dumps(dump), json.dumps(said(3, text="/greet")), json.dumps(said(1))]
     parsed = read(write(tmp_path, "log.jsonl", "\n".join(lines)), rasa.parse)
-    assert [fact.text for fact in parsed.facts if fact.conversation_id == "u2"] == ["text 2"]  # type: ignore[union-attr]
+    assert [fact.text for fact in parsed.facts if fact.conversation_id == derived("u2")] == ["text 2"]  # type: ignore[union-attr]
     assert len(parsed.facts) == 2
     assert [note.path.partition(":")[0] for note in parsed.notes] == ["log.jsonl, line 3"]
     assert [(found.path, found.type) for found in parsed.rejected] == [("log.jsonl, line 4", "repeated")]
@@ -110,3 +111,23 @@ def test_half_a_gzip_is_named(tmp_path: Path) -> None:
 def test_examples() -> None:
     assert doctest.testmod(files).failed == 0
     assert Piece([], "a.csv", "row", 5, 0).place(2, "") == "a.csv, row 7"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_json(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.jsonl", b"\xef\xbb\xbf" + json.dumps(said(1)).encode())
+    assert len(read(path, rasa.parse).facts) == 1
+
+
+def test_a_rows_id_is_ours_whatever_the_files_columns_are_called(tmp_path: Path) -> None:
+    texts = ("row_id,text\n1,refund\n", "row_id,text\n1,cancel\n")
+    rows = [json.loads(next(iter(pieces(write(tmp_path, f"{n}.csv", text)))).bodies[0]) for n, text in enumerate(texts)]
+    assert len({row["row_id"] for row in rows}) == 2
+    assert all(row["row_id"].startswith(DERIVED) for row in rows)
+
+
+@pytest.mark.parametrize("look", [lambda path: list(pieces(path)), columns])
+@pytest.mark.parametrize("spoil", [lambda packed: packed[:20], lambda packed: packed[:12] + b"\xff" * 8 + packed[20:]])
+def test_a_broken_gzip_is_said(tmp_path: Path, look: Any, spoil: Any) -> None:
+    packed = gzip.compress(b"text\n" + b"".join(b"%d\n" % n for n in range(9000)), mtime=0)
+    with pytest.raises(BadInput, match="not one whole gzip"):
+        look(write(tmp_path, "log.csv.gz", spoil(packed)))

@@ -152,6 +152,8 @@ def test_one_intent_may_be_all_that_is_said(
     [
         ({"turn": {"text": "body"}}, "options.turn"),
         ({"turn": {"text": "body", "turn_id": 7}}, "options.turn.turn_id"),
+        ({"turn": {"text": "body", "turn_id": ""}}, "options.turn.turn_id"),
+        ({"report": {"kind": ""}}, "options.report.kind"),
         ({"turns": {}}, "options"),
         ({}, "options"),
         ({"turn": {"text": "t", "turn_id": "i", "unit": "bytes"}}, "options.turn.unit"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from integrations.webhooks.collecting import derived
 from integrations.webhooks.rasa import parse
 from service.turns.schemas import Entity, IntentScore, Reply, Turn
 from tests.support.parsed import notes, parsed, rejections
@@ -31,10 +32,10 @@ def test_a_users_event_is_a_turn_whose_fallback_is_a_flag_and_no_intent() -> Non
     found = parsed(parse, FIRST)
     assert found.facts == [
         Turn(
-            external_id="visitor-31/1772442904.12/9f0c21",
+            external_id=derived("visitor-31", "1772442904.12", "9f0c21"),
             text="📦 send it to Lyon instead",
             at=datetime(2026, 3, 2, 9, 15, 4, 120_000, tzinfo=UTC),
-            conversation_id="visitor-31",
+            conversation_id=derived("visitor-31"),
             user="visitor-31",
             channel="rest",
             bot_version="5b1f",
@@ -50,10 +51,10 @@ def test_a_list_gives_the_bots_words_and_skips_buttons_and_pictures() -> None:
     found = parsed(parse, SECOND)
     assert found.facts == [
         Reply(
-            external_id="visitor-31/1772442904.5",
+            external_id=derived("visitor-31", "1772442904.5", ""),
             text="Shall I change the address?",
             at=datetime(2026, 3, 2, 9, 15, 4, 500_000, tzinfo=UTC),
-            conversation_id="visitor-31",
+            conversation_id=derived("visitor-31"),
         )
     ]
     assert (found.places[0].path, notes(found), found.rejected) == ("[1]", [("[3].text", "trigger")], [])
@@ -63,12 +64,13 @@ def test_a_tracker_dump_names_its_sender_once() -> None:
     asked, answered = parsed(parse, DUMP).facts
     assert isinstance(asked, Turn)
     assert (asked.external_id, asked.conversation_id, asked.intents, asked.is_fallback) == (
-        "visitor-32/1772443000.25/77aa",
-        "visitor-32",
+        derived("visitor-32", "1772443000.25", "77aa"),
+        derived("visitor-32"),
         (IntentScore("track", 0.98),),
         False,
     )
-    assert (answered.external_id, answered.conversation_id) == ("visitor-32/1772443000.75", "visitor-32")
+    own_id = derived("visitor-32", "1772443000.75", "")
+    assert (answered.external_id, answered.conversation_id) == (own_id, derived("visitor-32"))
 
 
 @pytest.mark.parametrize("text", ["/affirm", '  /greet{"name": "Ana"}', "EXTERNAL: reminder"])
@@ -116,11 +118,12 @@ def test_a_message_without_nlu_is_a_turn() -> None:
 def test_sender_instant_and_message_tell_turns_apart() -> None:
     found = parsed(parse, [user(), user(timestamp=1772442905), user(message_id="m-2"), user(sender_id="u-2"), user()])
     assert [fact.external_id for fact in found.facts] == [
-        "u-1/1772442904.5/m-1",
-        "u-1/1772442905.0/m-1",
-        "u-1/1772442904.5/m-2",
-        "u-2/1772442904.5/m-1",
+        derived("u-1", "1772442904.5", "m-1"),
+        derived("u-1", "1772442905.0", "m-1"),
+        derived("u-1", "1772442904.5", "m-2"),
+        derived("u-2", "1772442904.5", "m-1"),
     ]
+    assert len({fact.external_id for fact in found.facts}) == 4
     assert rejections(found) == [("[4]", "repeated")]
 
 

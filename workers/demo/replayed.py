@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service import database
 from service.keyring import Keyring
 from service.tables import reply, report, turn
-from service.turns.intake import keyed_report
+from service.turns.intake import keyed_ids
 from service.turns.logs import Conversation, deliveries
 from service.turns.parsing import Adapter
 from service.turns.schemas import Fact
@@ -52,7 +52,7 @@ def post(
 
 def key(fact: Fact, keyring: Keyring, bot: str) -> Key:
     """What the fact's row is known by."""
-    return type(fact).__name__.lower(), keyed_report(fact, keyring, bot).external_id
+    return type(fact).__name__.lower(), keyed_ids(fact, keyring, bot).external_id
 
 
 def count(engine: sa.Engine, bot: str, source: str, posted: set[Key]) -> Arrived:
