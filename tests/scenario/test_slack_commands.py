@@ -132,7 +132,7 @@ def test_drift_says_what_moved_and_how_far_that_is_beyond_chance(shop: Context, 
         " 400 turns of 2026-02-16 09:15 to 2026-02-23 09:15 UTC, as classifier 7 decides it:",
         "refund: 25.0 % before, 50.0 % now: +25.0 points (+18.8 to +30.9).",
         "track_order: 75.0 % before, 50.0 % now: -25.0 points (-30.9 to -18.8).",
-        "The whole mix: PSI 0.273, of which chance alone makes 0.005;"
+        "The whole mix: PSI 0.273, of which chance alone makes 0.004;"
         " Jensen-Shannon 0.049 bits, of which chance makes 0.001.",
         "3 more turns of these days do not count: classifier 7 has not decided them.",
     ]

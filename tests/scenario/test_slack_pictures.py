@@ -25,6 +25,7 @@ from workers import schedule
 
 Refresh = Callable[[], list[str]]
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+YESTERDAY = AT - DAY
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -51,7 +52,13 @@ def label(engine: sa.Engine, turns: int = 1, *, after: timedelta = timedelta()) 
 def train(engine: sa.Engine, n: int, status: str, *, day: int, decided: int | None = None, ended: str = "") -> None:
     """A classifier; `decided`: the day its trial ended."""
     with database.writing(engine) as connection:
-        own = {"bot": BOT, "n": n, "status": status, "created_at": AT + day * DAY, "manifest": {}}
+        own = {
+            "bot": BOT,
+            "n": n,
+            "status": status,
+            "created_at": AT + day * DAY,
+            "manifest": {"encoder": "e", "dimensions": 2},
+        }
         connection.execute(tables.classifier.insert(), own)
         if decided is not None:
             gate = {"bot": BOT, "challenger": n, "champion": 1, "status": ended, "compared": 9, "disagreed": 9}
@@ -66,7 +73,7 @@ def usable(engine: sa.Engine, clock: Clock) -> dict[str, str]:
 
 def fill_two_weeks(engine: sa.Engine) -> None:
     put_in_force(engine, 7)
-    for at, turns in {AT - WEEK: 100, AT: 150}.items():
+    for at, turns in {YESTERDAY - WEEK: 100, YESTERDAY: 150}.items():
         decide(engine, at, "refund", turns)
         decide(engine, at, "none", 100)
 
@@ -97,6 +104,8 @@ def test_only_what_shows_something_else_is_uploaded_anew(
     label(desk.engine, after=DAY)
     assert refresh() == ["progress"]
     decide(desk.engine, AT, "track_order", 90)
+    assert refresh() == []  # of today
+    decide(desk.engine, YESTERDAY, "track_order", 90)
     assert refresh() == ["mix"]
     clock.pause(30)
     assert set(usable(desk.engine, clock).values()) == {*slack.files} - {*list(slack.files)[:2]}
