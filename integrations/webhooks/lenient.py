@@ -181,7 +181,10 @@ class Fields:
 
 
 def _instant(value: Any) -> Any:
-    """Unix milliseconds as seconds, and what databases write after an instant as RFC 3339 does; else as it is."""
+    """Unix milliseconds as seconds, numbers in texts too, and what databases write after an instant as RFC 3339 does;
+    else as it is."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        value = int(value)
     if isinstance(value, str):
         return value.removesuffix(" UTC") + "Z" if value.endswith(" UTC") else value
     return value / 1000 if isinstance(value, int | float) and abs(value) >= MILLISECONDS else value

@@ -125,7 +125,7 @@ def _add_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
         with opened(settings) as context:
             with writing(context.engine) as connection:
                 made = open_source(connection, context.keyring, bot, name or format, now(), **own, **wanted)
-            _show(context, made, is_json)
+            _show(context, made, is_json, is_given=given["secret_file"] is not None)
 
     return add_source
 
@@ -156,13 +156,14 @@ def _read_secret(file: TextIO) -> str:
     return secret
 
 
-def _show(context: Context, made: Opened, is_json: bool) -> None:
-    source = made.source
+def _show(context: Context, made: Opened, is_json: bool, *, is_given: bool) -> None:
+    """A secret that was given is not said again."""
+    source, secret = made.source, "" if is_given else made.secret
     url = webhook_url(context, source.bot, source.name)
     if is_json:
-        return as_json(OpenedSource(source=source, webhook=url, secret=made.secret))
-    click.echo(f"webhook  {url}\nsecret   {made.secret or '-'}")
-    click.echo(_advice(source, made.secret), err=True)
+        return as_json(OpenedSource(source=source, webhook=url, secret=secret))
+    click.echo(f"webhook  {url}\nsecret   {secret or '-'}")
+    click.echo("The secret you gave is in force." if is_given else _advice(source, secret), err=True)
 
 
 def _advice(source: Source, secret: str) -> str:
@@ -195,7 +196,7 @@ def _set_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
                 changes = _given(platform, **given) | ({"scheme": scheme} if scheme else {})
                 made = change_source(connection, context.keyring, bot, source, now(), who=at_terminal(), **changes)
             if scheme:
-                return _show(context, made, is_json)
+                return _show(context, made, is_json, is_given=given["secret_file"] is not None)
         as_json(made.source) if is_json else click.echo(f"{source} of {bot} is changed.")
 
     return set_source
@@ -218,7 +219,9 @@ def rotate_secret(
         given, who = _read_secret(secret_file) if secret_file else "", at_terminal()
         secret = store.add_secret(connection, context.keyring, bot, source, now(), grace=grace, secret=given, who=who)
     if is_json:
-        return as_json(NewSecret(source=source, secret=secret))
+        return as_json(NewSecret(source=source, secret="" if given else secret))
+    if given:
+        return click.echo("The secret you gave is in force.")
     click.echo(secret)
     click.echo("Keep it now: it is not shown again.", err=True)
 

@@ -81,7 +81,8 @@ def test_a_sender_s_secret_may_come_later(edge: Edge) -> None:
     assert (made.secret, post(edge, "intercom", body, headers).status_code) == ("", 401)
     refused = run(edge, "sources", "rotate", BOT, "intercom")
     assert (refused.exit_code, "--secret-file" in refused.output) == (1, True)
-    assert run(edge, "sources", "rotate", BOT, "intercom", "--secret-file", "-", secret=THEIRS + "\n").exit_code == 0
+    taken = run(edge, "sources", "rotate", BOT, "intercom", "--secret-file", "-", secret=THEIRS + "\n")
+    assert (taken.exit_code, taken.output) == (0, "The secret you gave is in force.\n")
     assert [post(edge, "intercom", body, headers).status_code for _ in range(2)] == [202, 202]
     ids = [fact.external_id for fact in edge.facts()]
     assert len(ids) == len(set(ids)) > 0

@@ -143,3 +143,10 @@ def test_a_list_without_end_is_looked_at_so_far() -> None:
     notes: list[Note] = []
     found = kept(Fields({}, "", 0, notes), "intents", [{}] * 5_000, lambda fields: 1)
     assert (len(found), [(note.path, note.type) for note in notes]) == (1_000, [("intents", "too-many")])
+
+
+@pytest.mark.parametrize("given", [1772442904.12, "1772442904120", 1772442904120, "2026-03-02T09:15:04.12Z"])
+def test_an_instant_is_read_however_it_is_written(given: object) -> None:
+    notes: list[Note] = []
+    found = Fields({"at": given}, "", 0, notes).instant("at", AT)
+    assert (found, notes) == (datetime(2026, 3, 2, 9, 15, 4, 120_000, tzinfo=UTC), [])
