@@ -96,6 +96,16 @@ def try_out(desk: Context, status: str, answers: Mapping[str, str], **gate: Any)
     return turns
 
 
+@pytest.fixture
+def held(desk: Context, look: Callable[[], None]) -> dict[str, int]:
+    """A challenger that lost, which the channel was told, and U1 as an owner; the turns it was tried on."""
+    teach(desk)
+    owner(desk)
+    turns = try_out(desk, "held", ANSWERS)
+    look()
+    return turns
+
+
 ANSWERS = {"where is it": "track_order", "money please": "refund", "stop that": "cancel_order"}
 
 
@@ -176,13 +186,7 @@ def test_turns_that_are_forgotten_or_asked_blind_are_not_quoted(
     assert rows(desk, tables.notice_turn, "turn_id") == [(turns["gamma"],)]
 
 
-def test_an_owner_leaves_a_held_challenger_at_that(
-    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
-) -> None:
-    teach(desk)
-    owner(desk)
-    try_out(desk, "held", ANSWERS)
-    look()
+def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, act: Act, held: dict[str, int]) -> None:
     told = slack.messages[CHANNEL][-1]
     assert slack.buttons(told) == ["Promote", "Hold"]
     assert "(a win: only the new one was right): 1 wins, 1 losses." in words(told)
@@ -197,12 +201,8 @@ def test_an_owner_leaves_a_held_challenger_at_that(
 
 
 def test_an_owner_promotes_a_held_challenger(
-    desk: Context, slack: Slack, clock: Clock, act: Act, look: Callable[[], None]
+    desk: Context, slack: Slack, clock: Clock, act: Act, look: Callable[[], None], held: dict[str, int]
 ) -> None:
-    teach(desk)
-    owner(desk)
-    try_out(desk, "held", ANSWERS)
-    look()
     told = slack.messages[CHANNEL][-1]
     again = slack.click("U1", told, "Promote")
     act(again)
@@ -218,12 +218,8 @@ def test_an_owner_promotes_a_held_challenger(
 
 
 def test_it_is_too_late_when_something_else_is_in_force(
-    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+    desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    teach(desk)
-    owner(desk)
-    try_out(desk, "held", ANSWERS)
-    look()
     with database.writing(desk.engine) as connection:
         first = store.load(connection, BOT, 1)
         assert store.promote(connection, BOT, store.save(connection, BOT, first.head, first.manifest, "held", AT), 1)
@@ -233,12 +229,8 @@ def test_it_is_too_late_when_something_else_is_in_force(
 
 
 def test_a_challenger_that_somebody_promoted_elsewhere_is_theirs(
-    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+    desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    teach(desk)
-    owner(desk)
-    try_out(desk, "held", ANSWERS)
-    look()
     operations.promote(desk, BOT, 2, AT, who="Olga (terminal)")
     act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
     assert words(slack.messages[CHANNEL][-1]).endswith("Olga (terminal) put it in force.")
@@ -246,12 +238,8 @@ def test_a_challenger_that_somebody_promoted_elsewhere_is_theirs(
 
 
 def test_what_cannot_be_promoted_says_why_and_may_be_tried_again(
-    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+    desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    teach(desk)
-    owner(desk)
-    try_out(desk, "held", ANSWERS)
-    look()
     operations.promote(desk, BOT, 2, AT, who="Olga")
     operations.roll_back(desk, BOT, 1, AT, who="Olga")
     told = slack.messages[CHANNEL][-1]
@@ -273,15 +261,11 @@ def test_one_promoted_long_after_it_was_held_is_told(
 
 
 def test_a_flip_that_was_corrected_since_is_not_quoted_as_won_or_lost(
-    desk: Context, slack: Slack, act: Act, look: Callable[[], None]
+    desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    teach(desk)
-    owner(desk)
-    turns = try_out(desk, "held", ANSWERS)
-    look()
-    card = f"flip2-{turns['where is it']}"
+    card = f"flip2-{held['where is it']}"
     label = {"use": "flip", "answer": "none", "intent_id": None, "origin": "vote", "card_id": card, "at": AT}
-    insert(desk, tables.label, turn_id=turns["where is it"], **label)
+    insert(desk, tables.label, turn_id=held["where is it"], **label)
     act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
     said = words(slack.messages[CHANNEL][-1])
     assert ["where is it" in said, "money please" in said] == [False, True]
