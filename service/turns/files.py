@@ -28,7 +28,6 @@ TABLES = {".csv": ",", ".tsv": "\t"}
 ROW_ID = "row_id"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
-csv.field_size_limit(16 << 20)  # characters of a cell; too long a text is a row's own fault
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
