@@ -181,6 +181,8 @@ intent_name = Table(  # every name an intent ever had, so that old logs map
 
 # turns, replies, reports: independent, joined on read
 
+NOT_SAID = ("import", "gold")  # sources of turns that nobody said to the bot: intents' examples, the gold set
+
 turn = Table(
     "turn",
     metadata,

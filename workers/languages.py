@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 ENGLISH = frozenset({"en"})
-EXAMPLES = ("import", "gold")  # sources whose turns nobody said to the bot
 SAMPLE = 1000  # the newest turns
 FEWEST = 20  # judged turns below which a share says nothing
 WORDS = 3  # a shorter turn in ASCII is not judged
@@ -42,7 +41,7 @@ def _share(connection: sa.Connection, bot: str, languages: frozenset[str]) -> fl
     rows = connection.execute(
         sa.select(turn.c.lang, turn_content.c.text)
         .join(turn_content, turn_content.c.turn_id == turn.c.id)
-        .where(turn.c.bot == bot, turn.c.source.not_in(EXAMPLES))
+        .where(turn.c.bot == bot, turn.c.source.not_in(tables.NOT_SAID))
         .order_by(turn.c.id.desc())
         .limit(SAMPLE)
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import structlog
 
-from service import clock, database, jobs
+from service import clock, database, jobs, tables
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import store as classifiers
@@ -22,7 +22,7 @@ from service.learning.head import NONE, decide, familiarity, out_of_scope, proba
 from service.learning.reports import REVIEWED, reported_uncertainty
 from service.learning.types import Floats1d, Floats2d, Ints1d
 from service.learning.uncertainty import best_two, in_scope
-from service.reports.rules import ENOUGH, IMPORTED, Evidence, evidence
+from service.reports.rules import ENOUGH, Evidence, evidence
 from service.reviews import assessments, candidates
 from service.reviews.assessments import Assessment, Believed, Mark, ReportedTurn, store_assessments
 from service.turns.schemas import Entity, IntentScore
@@ -71,7 +71,7 @@ def assess(
 ) -> list[Assessment | None]:
     """One per turn; None for slot fills, imports, and while the classifier knows no intent. vectors (n, d)."""
     found: list[Assessment | None] = [None] * len(turns)
-    rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in IMPORTED]
+    rows = [row for row, turn in enumerate(turns) if not turn.is_slot_fill and turn.source not in tables.NOT_SAID]
     if rows and len(classifier.head.intent_ids):
         asked = [turns[row] for row in rows]
         predicted = _predict(classifier, bot.uncertainty, vectors[rows], asked)

@@ -24,7 +24,6 @@ from workers import trainer
 from workers.listening import Said, listen
 
 LABEL, TURN, VECTOR, CANDIDATE = tables.label, tables.turn, tables.vector, tables.candidate
-NOT_LOG = ("import", "gold")  # sources
 CHUNK = 500  # ids in one IN
 
 
@@ -140,7 +139,7 @@ def unlabelled(connection: sa.Connection, bot: str, encoder: str) -> tuple[list[
     rows = connection.execute(
         sa.select(TURN.c.id, VECTOR.c.data)
         .join(VECTOR, (VECTOR.c.turn_id == TURN.c.id) & (VECTOR.c.encoder == encoder))
-        .where(TURN.c.bot == bot, TURN.c.source.not_in(NOT_LOG), TURN.c.is_slot_fill.is_(False))
+        .where(TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID), TURN.c.is_slot_fill.is_(False))
         .where(~is_labelled, ~is_audit)
         .order_by(TURN.c.at.desc(), TURN.c.id.desc())
         .limit(trainer.LOG_LIMIT)

@@ -28,7 +28,6 @@ GATE, LABEL, MARK, REPORT, TURN, VOTE = (
 )
 WEEK = timedelta(days=7)
 MOST_MOVED = 5  # intents
-NO_LOG = ("import", "gold")  # sources of turns that nobody said to the bot
 
 
 class Period(NamedTuple):
@@ -95,7 +94,7 @@ def _count(connection: sa.Connection, counted: sa.ColumnElement[int], *where: sa
 
 
 def _turns(connection: sa.Connection, bot: str, period: Period, *where: sa.ColumnElement[bool]) -> int:
-    log = (TURN.c.bot == bot, period.holds(TURN.c.at), TURN.c.source.not_in(NO_LOG))
+    log = (TURN.c.bot == bot, period.holds(TURN.c.at), TURN.c.source.not_in(tables.NOT_SAID))
     return _count(connection, sa.func.count(TURN.c.id), *log, *where)
 
 

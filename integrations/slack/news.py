@@ -41,12 +41,8 @@ def look(engine: sa.Engine, name: str, now: datetime) -> None:
             notices.write(connection, name, due, now)
 
 
-def _is_told(connection: sa.Connection, bot: Bot, key: str) -> bool:
-    return notices.is_known(connection, bot.name, key)
-
-
 def _promoted(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
-    if bot.champion is None or _is_told(connection, bot, key := f"promoted:{bot.champion}"):
+    if bot.champion is None or notices.is_known(connection, bot.name, key := f"promoted:{bot.champion}"):
         return
     found = operations.version(connection, bot.name, bot.champion)
     since, replaced, by_hand = in_force(connection, bot.name, found)
@@ -78,7 +74,9 @@ def _trial(gate: Gate) -> Trial | None:
 def _held(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
     """Of the newest challenger, if people were asked about it and what it was compared with is in force."""
     gate = max(gates.gates(connection, bot.name).values(), key=lambda gate: gate.challenger, default=None)
-    if gate is None or not _is_news(gate, bot, now) or _is_told(connection, bot, key := f"held:{gate.challenger}"):
+    if gate is None or not _is_news(gate, bot, now):
+        return
+    if notices.is_known(connection, bot.name, key := f"held:{gate.challenger}"):
         return
     found = operations.version(connection, bot.name, gate.challenger)
     if found.status == "held":
@@ -101,7 +99,7 @@ def _quotes(connection: sa.Connection, bot: Bot, challenger: int) -> list[int]:
 
 def _stop(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
     """Once a champion."""
-    if not _is_told(connection, bot, key := f"stop:{bot.champion}"):
+    if not notices.is_known(connection, bot.name, key := f"stop:{bot.champion}"):
         found = advise(connection, bot.name, now)
         if found.verdict == "stop":
             yield Due(key, Stop(found.reason))
@@ -110,7 +108,7 @@ def _stop(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
 def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
     """Once a day, in the morning."""
     today = local_date(bot, now)
-    if now < at_time(bot, today, MORNING) or _is_told(connection, bot, key := f"undecided:{today}"):
+    if now < at_time(bot, today, MORNING) or notices.is_known(connection, bot.name, key := f"undecided:{today}"):
         return
     if cards := store.count_undecided(connection, bot.name):
         yield Due(key, Undecided(cards, people.has_adjudicator(connection, bot.name)))

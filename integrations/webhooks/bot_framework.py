@@ -24,14 +24,15 @@ from integrations.webhooks.collecting import (
     WORD,
     Item,
     collect,
+    derived,
     joined,
     listed,
     spoken,
     unpacked,
 )
-from integrations.webhooks.lenient import Fields, digest
+from integrations.webhooks.lenient import Fields
 from integrations.webhooks.traces import Understanding, both, understanding
-from service.turns.parsing import DERIVED, Parsed, Place, check_text
+from service.turns.parsing import Parsed, Place, check_text
 from service.turns.schemas import ID_LIMIT, Entity, Fact, Note, Reply, Report, Turn
 
 MARGIN = False
@@ -230,7 +231,7 @@ def _feedback(activity: Fields, conversation: str, at: datetime) -> list[Fact]:
 def _report(activity: Fields, conversation: str, at: datetime, target: str, comment: str) -> Report:
     reply, user = _key(activity, conversation, target), activity.fields("from").words("id", USER)
     return Report(
-        external_id=DERIVED + digest(reply, "thumbs_down", comment, user),
+        external_id=derived(reply, "thumbs_down", comment, user),
         kind="thumbs_down",
         at=at,
         conversation_id=conversation,

@@ -21,6 +21,7 @@ from integrations.webhooks.collecting import (
     Item,
     best,
     collect,
+    derived,
     intents,
     joined,
     listed,
@@ -31,9 +32,9 @@ from integrations.webhooks.collecting import (
     which,
 )
 from integrations.webhooks.ids import key
-from integrations.webhooks.lenient import NAME, Fields, digest
+from integrations.webhooks.lenient import NAME, Fields
 from integrations.webhooks.loading import load
-from service.turns.parsing import DERIVED, Fault, Parsed, Place
+from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import Fact, IntentScore, Note, Reply, Report, Turn
 
 MARGIN = True
@@ -232,7 +233,7 @@ def _reports(item: Fields, name: str, where: Where) -> list[Fact]:
     said = reason.get("feedback")
     comment = spoken(reason, "feedback", said) if isinstance(said, str) else ""
     report = Report(
-        external_id=DERIVED + digest(where.id, "thumbs_down", comment),
+        external_id=derived(where.id, "thumbs_down", comment),
         kind="thumbs_down",
         at=where.at,
         conversation_id=where.conversation,

@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, get_args
 
-from integrations.webhooks.collecting import LANG, USER, WORD, Item, collect, entities, intents, span
-from integrations.webhooks.lenient import NAME, Fields, digest
-from service.turns.parsing import DERIVED, Fault, Parsed, Place
+from integrations.webhooks.collecting import LANG, USER, WORD, Item, collect, derived, entities, intents, span
+from integrations.webhooks.lenient import NAME, Fields
+from service.turns.parsing import Fault, Parsed, Place
 from service.turns.schemas import TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, Note, Reply, Report, ReportKind, Turn
 
 KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
@@ -86,9 +86,9 @@ def report(fields: Fields, at: datetime) -> Report:
     found, intent = _kind(fields), fields.words("intent", NAME)
     comment, user = fields.words("comment", TEXT_LIMIT), fields.words("user", USER)
     conversation_id = fields.optional_id("conversation_id")
-    own = digest(conversation_id, turn_id, reply_id, found, intent, comment, user)
+    own_id = derived(conversation_id, turn_id, reply_id, found, intent, comment, user)
     return Report(
-        external_id=fields.optional_id("report_id") or DERIVED + own,
+        external_id=fields.optional_id("report_id") or own_id,
         kind=found,
         at=fields.instant("ts", at),
         conversation_id=conversation_id,

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from integrations.webhooks.lenient import Fields, digest
-from service.turns.parsing import DERIVED
+from integrations.webhooks.collecting import derived
+from integrations.webhooks.lenient import Fields
 from service.turns.schemas import TEXT_LIMIT, Report
 
 LOW = 2  # a rating up to here is a complaint
@@ -21,7 +21,7 @@ def low_ratings(
         return []
     return [
         Report(
-            external_id=DERIVED + digest(turn, reply, str(rating), said),
+            external_id=derived(turn, reply, str(rating), said),
             kind="low_rating",
             at=at,
             conversation_id=conversation_id,

@@ -4,7 +4,8 @@ Each answers the delivery's id; whatever it raises means that the delivery is no
 no id, or leaves it unsigned and optional, knows them by their body. Where a scheme signs the time of sending, that may
 be `tolerance_s` off. Of several secrets any may have signed: that is how they are rotated.
 
-Signatures are compared as they are written, in constant time. Headers are Latin-1, as HTTP has them.
+Signatures are compared as they are written, in constant time. Headers are Latin-1, as HTTP has them. The library of
+Standard Webhooks signs what we send; its verifier takes text only and knows a single tolerance.
 """
 
 import base64

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from service import tables
 from service.bots import signing, store
 from service.bots.schemas import NAME, Source
 from service.errors import BadInput, SourceExists
 from service.keyring import Keyring
 from service.turns.parsing import Platform
 
-RESERVED = ("import", "gold", "slack")  # where turns come from that no sender sends
+RESERVED = (*tables.NOT_SAID, "slack")  # where turns come from that no sender sends
 AT_ONCE = timedelta()
 
 

@@ -204,7 +204,7 @@ def _pace(connection: sa.Connection, bot: str) -> float | None:
 
 def _turns_a_week(connection: sa.Connection, bot: str) -> int:
     """Of event time, up to the newest turn."""
-    log = (TURN.c.bot == bot, TURN.c.source.not_in(("import", "gold")), TURN.c.is_slot_fill.is_(False))
+    log = (TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID), TURN.c.is_slot_fill.is_(False))
     newest = connection.scalar(sa.select(TURN.c.at).where(*log).order_by(TURN.c.at.desc()).limit(1))
     if newest is None:
         return 0

@@ -135,7 +135,7 @@ def _put_in_force(
         if n == current:
             return wanted
         _check(connection, bot, wanted, current, move, status)
-        store.rollback(connection, bot, n, move)
+        store.put_in_force(connection, bot, n, move)
         gates.void(connection, bot, reason, now)
         audit.record(connection, bot, ACTIONS[status], now, who, n=n, replaced=current)
         result = version(connection, bot, n)

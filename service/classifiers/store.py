@@ -235,8 +235,8 @@ def set_status(connection: sa.Connection, bot: str, n: int, status: Status) -> N
     connection.execute(sa.update(CLASSIFIER).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n == n).values(status=status))
 
 
-def rollback(connection: sa.Connection, bot: str, n: int, move: Move | None = None) -> int | None:
-    """Put an older version back in force, whatever is in force now; the number it replaced."""
+def put_in_force(connection: sa.Connection, bot: str, n: int, move: Move | None = None) -> int | None:
+    """Put a version in force, whatever is now and whatever its gate said; the number it replaced."""
     load(connection, bot, n)  # never put damaged weights in force
     replaced = champion_n(connection, bot)
     if not promote(connection, bot, n, replaced, move):

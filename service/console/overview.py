@@ -38,7 +38,7 @@ def bots(connection: sa.Connection) -> list[BotCounts]:
 def _counts(connection: sa.Connection, bot: Bot) -> BotCounts:
     name = bot.name
     turn, label = tables.turn, tables.label
-    turns = sa.select(sa.func.count()).where(turn.c.bot == name, turn.c.source.not_in(("import", "gold")))
+    turns = sa.select(sa.func.count()).where(turn.c.bot == name, turn.c.source.not_in(tables.NOT_SAID))
     labelled = sa.select(sa.func.count(label.c.turn_id.distinct())).where(label.c.bot == name, label.c.use == "train")
     return BotCounts(
         name,

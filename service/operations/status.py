@@ -9,8 +9,8 @@ from service.context import Context
 from service.errors import RedisDown
 from service.operations.supervisor import Running, load_state
 from service.streams import Streams
+from service.tables import NOT_SAID, candidate, card, label, turn
 from service.tables import bot as bots
-from service.tables import candidate, card, label, turn
 
 
 class BotStatus(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def _bot_status(connection: sa.Connection, streams: Streams, name: str) -> BotSt
     return BotStatus(
         bot=name,
         waiting=_depth(streams, name),
-        turns=count(turn, turn.c.source.not_in(("import", "gold"))),
+        turns=count(turn, turn.c.source.not_in(NOT_SAID)),
         candidates=count(candidate, candidate.c.status == "open"),
         cards=count(card, card.c.status == "open"),
         labels=count(label, label.c.use == "train"),

@@ -18,7 +18,6 @@ from service.reports.store import TurnReport, reports_on_turns, reviewed_answers
 TURN = tables.turn
 DAY = timedelta(days=1)
 # Imported examples are turns too, dated by their import: the log's own time is what reports age by.
-IMPORTED = ("import", "gold")
 ENOUGH = 0.01  # belief from which on a turn counts as reported
 Weights = Mapping[str, float]  # q of each kind
 
@@ -35,7 +34,7 @@ class Evidence(NamedTuple):
 
 def evidence(connection: sa.Connection, bot: str) -> Evidence:
     """From the reports that count, aged by the event time of the bot's newest turn."""
-    log = (TURN.c.bot == bot, TURN.c.source.not_in(IMPORTED))
+    log = (TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID))
     # Apart: each is answered by an index alone.
     now = connection.scalar(sa.select(TURN.c.at).where(*log).order_by(TURN.c.at.desc()).limit(1))
     turns = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*log)) or 0

@@ -175,7 +175,7 @@ def conversations_since(connection: sa.Connection, bot: str, received: datetime)
     """Those with a turn that came in since then, in parts; whole, but for turns that were forgotten."""
     t = TURN.c
     recent = sa.select(t.source, t.conversation_id).where(t.bot == bot, t.received_at >= received).distinct()
-    recent = recent.where(t.conversation_id != "", t.source.not_in(("import", "gold")))
+    recent = recent.where(t.conversation_id != "", t.source.not_in(tables.NOT_SAID))
     found = [(row.source, row.conversation_id) for row in connection.execute(recent)]
     for start in range(0, len(found), MANY):
         yield list(_conversations(connection, bot, found[start : start + MANY]))

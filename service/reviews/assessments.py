@@ -280,7 +280,7 @@ def unassessed(
         .add_columns(CONTENT.c.entities)
         .join(VECTOR, (VECTOR.c.turn_id == c.id) & (VECTOR.c.encoder == encoder))
         .join(CONTENT, CONTENT.c.turn_id == c.id)
-        .where(c.bot == bot, c.id > after, c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")), ~is_seen)
+        .where(c.bot == bot, c.id > after, c.is_slot_fill.is_(False), c.source.not_in(tables.NOT_SAID), ~is_seen)
         .order_by(c.id)
         .limit(limit)
     )
@@ -384,7 +384,7 @@ class ReportedTurn(NamedTuple):
 def reported_turns(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, ReportedTurn]:
     """Those of the turns that can be asked about: of the log, and no slot fill."""
     c = TURN.c
-    asked = (c.is_slot_fill.is_(False), c.source.not_in(("import", "gold")))
+    asked = (c.is_slot_fill.is_(False), c.source.not_in(tables.NOT_SAID))
     columns = [c[name] for name in ReportedTurn._fields]
     query = sa.select(c.id, *columns).where(c.bot == bot, c.id.in_(turn_ids), *asked)
     return {turn_id: ReportedTurn(*fields) for turn_id, *fields in connection.execute(query)}

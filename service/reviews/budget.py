@@ -79,7 +79,7 @@ def set_audit_rate(connection: sa.Connection, bot: Bot, now: datetime) -> float:
     last = sa.select(sa.func.max(LOG.c.at)).where(LOG.c.bot == bot.name, LOG.c.action == RATE_SET)
     if now - (connection.scalar(last) or bot.created_at) < WEEK:
         return bot.audit_rate
-    arrived = (TURN.c.bot == bot.name, TURN.c.received_at > now - WEEK, TURN.c.source.not_in(("import", "gold")))
+    arrived = (TURN.c.bot == bot.name, TURN.c.received_at > now - WEEK, TURN.c.source.not_in(tables.NOT_SAID))
     turns = _count(connection, TURN, *arrived, TURN.c.is_slot_fill.is_(False))
     cards = audit_votes_a_week(connection, bot) // terms(connection, bot, now).overlap
     rate = audit_rate(cards, turns)

@@ -139,7 +139,7 @@ def _in_parts(
 def log_turns_since(connection: sa.Connection, bot: str, turn_ids: Iterable[int], since: datetime) -> set[int]:
     """Those of the turns that users said since then: no imported example, no slot fill."""
     query = sa.select(TURN.c.id).where(
-        TURN.c.bot == bot, TURN.c.at >= since, TURN.c.source.not_in(("import", "gold")), TURN.c.is_slot_fill.is_(False)
+        TURN.c.bot == bot, TURN.c.at >= since, TURN.c.source.not_in(tables.NOT_SAID), TURN.c.is_slot_fill.is_(False)
     )
     return {row.id for row in _in_parts(connection, query, TURN.c.id, turn_ids)}
 
@@ -147,7 +147,7 @@ def log_turns_since(connection: sa.Connection, bot: str, turn_ids: Iterable[int]
 def newest_at(connection: sa.Connection, bot: str) -> datetime | None:
     """Event time of the newest turn of the log."""
     # Not max(at): with the sources to look at it would read every turn.
-    query = sa.select(TURN.c.at).where(TURN.c.bot == bot, TURN.c.source.not_in(("import", "gold")))
+    query = sa.select(TURN.c.at).where(TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID))
     newest: datetime | None = connection.scalar(query.order_by(TURN.c.at.desc()).limit(1))
     return newest
 

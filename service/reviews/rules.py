@@ -110,7 +110,7 @@ def _has_new_log(connection: sa.Connection, bot: str, newest: Manifest) -> bool:
     if newest.phase != "cold" or newest.log_turns >= LOG_ENOUGH:
         return False
     turn, wanted = tables.turn.c, max(LOG_FROM, round(LOG_GROWTH * newest.log_turns))
-    of_log = (turn.bot == bot, turn.source.not_in(("import", "gold")), turn.is_slot_fill.is_(False))
+    of_log = (turn.bot == bot, turn.source.not_in(tables.NOT_SAID), turn.is_slot_fill.is_(False))
     some = sa.select(turn.id).where(*of_log).limit(wanted).subquery()
     return connection.scalar(sa.select(sa.func.count()).select_from(some)) == wanted
 

@@ -1,12 +1,13 @@
 """`fencepost import`, and `fencepost sources test`. Platforms are handed in: they are integrations."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from service.bots.schemas import Source
 from service.bots.source_commands import FILE, JSON_FILE, OPTIONS, read_options
@@ -20,6 +21,7 @@ from service.intents.store import intent_ids
 from service.printing import as_json
 from service.settings import Settings
 from service.turns import files, importing
+from service.turns.files import Piece
 from service.turns.importing import Imported, Read
 from service.turns.parsing import Parsed, Platform
 from service.turns.schemas import Fact, Reply, Report, Turn
@@ -76,11 +78,15 @@ def import_command(platforms: Mapping[str, Platform]) -> click.Command:
                     _reader(platforms, found, path, columns),
                     append,
                     known,
-                    lambda piece, task=task: bar.update(task, completed=piece.read),  # type: ignore[misc]
+                    partial(_show, bar, task),
                 )
         as_json(done, json_file) if json_file is not None else _print(done, is_dry=dry_run)
 
     return run
+
+
+def _show(bar: Progress, task: TaskID, piece: Piece) -> None:
+    bar.update(task, completed=piece.read)
 
 
 def _nowhere(_delivery_id: str, _facts: list[Fact]) -> None:

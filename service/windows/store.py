@@ -49,4 +49,4 @@ def count(connection: sa.Connection, bot: str, n: int, since: datetime, until: d
 
 def _log(bot: str) -> tuple[sa.ColumnElement[bool], ...]:
     """What people said to the bot, but for answers to its questions, which have no intent."""
-    return TURN.c.bot == bot, TURN.c.source.not_in(("import", "gold")), TURN.c.is_slot_fill.is_(False)
+    return TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID), TURN.c.is_slot_fill.is_(False)

@@ -102,7 +102,7 @@ def test_rollback_is_one_call(engine: sa.Engine, bot: str) -> None:
     put_in_force(engine, bot, first, None)
     put_in_force(engine, bot, second, first)
     with database.writing(engine) as connection:
-        assert store.rollback(connection, bot, first) == second
+        assert store.put_in_force(connection, bot, first) == second
         assert store.champion_n(connection, bot) == first
     assert statuses(engine) == {1: "champion", 2: "retired"}
 
