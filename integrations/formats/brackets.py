@@ -22,8 +22,8 @@ def write(text: str, entities: Sequence[Entity]) -> str:
 
     >>> write("to Lyon", [Entity("city", "Lyon", 3, 7)])
     'to [Lyon](city)'
-    >>> write("[to] Lyon](x)", [Entity("city", "Lyon", 5, 9)])
-    '(to) [Lyon](city))(x)'
+    >>> write("[to Lyon", [Entity("city", "Lyon", 4, 8)])
+    '(to [Lyon](city)'
     """
     spans = disjoint(entities)
     annotated = _annotated(text, spans, {})

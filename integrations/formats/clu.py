@@ -161,7 +161,7 @@ def _said(item: _Utterance, where: str, notes: _Notes) -> ParsedIntent:
     entities = tuple(
         _entity(item.text, label, f"{where}.entities[{n}]", notes) for n, label in enumerate(item.entities)
     )
-    example = ParsedExample(item.text, where, entities, item.language)
+    example = ParsedExample(item.text, where, entities, item.language, item.dataset == "Test")
     return ParsedIntent(_ours(item.intent, notes.intents), where, examples=(example,))
 
 

@@ -1,8 +1,8 @@
 """Intents from and to a table: columns `name` (or `intent`), `example` (or `text`), `description`, `entities` (JSON, as
-in our JSON Lines) and `lang`, in any order.
+in our JSON Lines), `lang` and `split`, in any order.
 
 A header names the columns. One row is one example; a row without one only names its intent. What separates the cells,
-comma, semicolon or tab, is told from the header. What is written has also the split and where each row comes from.
+comma, semicolon or tab, is told from the header. What is written says also where each row comes from.
 Cells are what users said: a spreadsheet takes one that begins with `=` for a formula.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from integrations.formats import rows
 from service.errors import BadInput
 from service.exports.schemas import Export, ExportRow, Provenance
-from service.intents.parsing import parse_jsonl
+from service.intents.parsing import TEST, parse_jsonl
 from service.intents.schemas import NONE, ParsedExample, ParsedIntent
 from service.turns.schemas import Entity
 
@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, str] = {
     "description": "description",
     "entities": "entities",
     "lang": "lang",
+    "split": "split",
 }
 PROVENANCE = Provenance.__struct_fields__
 WRITTEN = ("intent", "text", "description", "entities", "lang", "split", *PROVENANCE)
@@ -99,10 +100,9 @@ def _row(columns: list[str], row: list[str], line: int) -> ParsedIntent:
 
 
 def _example(cells: Mapping[str, str], where: str) -> ParsedExample:
-    text, lang = cells["example"], cells.get("lang", "")
-    if not cells.get("entities", "").strip():
-        return ParsedExample(text, where, lang=lang)
-    return ParsedExample(text, where, _entities(text, cells["entities"], where), lang)
+    text, said = cells["example"], cells.get("entities", "")
+    entities = _entities(text, said, where) if said.strip() else ()
+    return ParsedExample(text, where, entities, cells.get("lang", ""), cells.get("split", "").strip() == TEST)
 
 
 def _entities(text: str, cell: str, where: str) -> tuple[Entity, ...]:

@@ -46,7 +46,7 @@ class Names:
 def hashed(name: str, limit: int, salt: str = "") -> str:
     """
     >>> hashed("Where's my order?", 50)
-    'Where_s_my_order_a24f0b78'
+    'Where_s_my_order_62f9eb14'
     """
     digest = hashlib.sha256((name + salt).encode()).hexdigest()[:HASH]
     words = re.sub("[^0-9A-Za-z]+", "_", name)[: limit - HASH - 1].strip("_")

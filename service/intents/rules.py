@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 import sqlalchemy as sa
+from msgspec import structs
 
 from service import jobs
 from service.access import audit
@@ -57,10 +58,11 @@ def import_intents(
         summary = _upsert(connection, bot, parsed, now, who)
         targets, notes = _targets(connection, bot, parsed)
         audit.record(connection, bot, "intents.import", now, who, examples=_count(parsed))
+    parsed, left = _of_use(parsed, "train")
     sent = _examples(context, targets, parsed, now, "train")
     _send(context, bot, "import", sent, now)
     ask(context, Job.TRAIN, bot)
-    notes += _contradictions(parsed)
+    notes += left + _contradictions(parsed)
     return Imported(created=summary[0], updated=summary[1], examples=len(sent), notes=tuple(notes[:NOTES_SHOWN]))
 
 
@@ -78,9 +80,25 @@ def import_gold(
                     f"there is no intent {mention.name!r} to test", mention.where, "`fencepost intents import` first"
                 )
         audit.record(connection, bot, "gold.import", now, who, examples=_count(parsed))
+    parsed, left = _of_use(parsed, "gold")
     sent = _examples(context, targets, parsed, now, "gold")
     _send(context, bot, "gold", sent, now)
-    return Imported(examples=len(sent), notes=tuple(_contradictions(parsed)[:NOTES_SHOWN]))
+    return Imported(examples=len(sent), notes=tuple((left + _contradictions(parsed))[:NOTES_SHOWN]))
+
+
+def _of_use(parsed: Sequence[ParsedIntent], use: Use) -> tuple[list[ParsedIntent], list[str]]:
+    """The examples for this use, where the file tells those that test from those that train; a note on the others."""
+    tests = sum(item.is_test for mention in parsed for item in mention.examples)
+    if not tests:
+        return list(parsed), []
+    is_gold = use == "gold"
+    kept = [
+        structs.replace(mention, examples=tuple(item for item in mention.examples if item.is_test == is_gold))
+        for mention in parsed
+    ]
+    if is_gold:
+        return kept, [f"{_count(parsed) - tests} examples train: `fencepost intents import` takes them"]
+    return kept, [f"{tests} examples test and were left out: `fencepost gold import` takes them"]
 
 
 def _check(context: Context, bot: str, parsed: Sequence[ParsedIntent]) -> None:

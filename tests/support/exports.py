@@ -105,7 +105,9 @@ def entities(draw: st.DrawFn, text: str) -> tuple[Entity, ...]:
 
 @st.composite
 def exports(draw: st.DrawFn) -> tuple[Sequence[ExportIntent], Sequence[ExportRow]]:
-    names = draw(st.lists(NAMES.filter(lambda name: name and name.lower() != "none"), max_size=4, unique=True))
+    names = draw(
+        st.lists(NAMES.filter(lambda name: name and name.lower() != "none"), min_size=1, max_size=4, unique=True)
+    )
     descriptions = st.text(alphabet=SIGNS, max_size=10) | st.just("x" * 250)
     intents = [ExportIntent(name=name, description=draw(descriptions).strip()) for name in sorted(names)]
     rows = []
