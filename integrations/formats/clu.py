@@ -113,13 +113,12 @@ def _utterance(row: ExportRow, intents: Names, entities: Names) -> _Utterance:
 
 
 def _metadata(export: Export, languages: tuple[str, ...], notes: _Notes) -> dict[str, object]:
-    said = f"Exported by Fencepost, {export.at:%Y-%m-%d}. Other than ours, and left out:"
     return {
         "projectKind": "Conversation",
         "projectName": Names(PROJECT_NAME, NAME_LIMIT)[export.bot],
         "multilingual": len(languages) > 1,
         "language": next(iter(languages), LANGUAGE),
-        "description": f"{said}\n{rows.encode(notes).decode()}",
+        "description": f"{rows.about(export)}. Our names, and turns left out:\n{rows.encode(notes).decode()}",
         "settings": {"confidenceThreshold": 0},
     }
 

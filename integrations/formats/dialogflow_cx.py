@@ -151,16 +151,13 @@ def _intent(match: re.Match[str], files: Files, kept: Kept) -> ParsedIntent:
 
 def _examples(folder: str, wrote: Iterable[ParsedExample], files: Files, kept: Kept) -> Iterator[ParsedExample]:
     exact: dict[Parts, list[ParsedExample]] = defaultdict(list)
+    names = kept.theirs()
     for example in wrote:
-        exact[_theirs(_parts(example.text, example.entities), kept)].append(example)
+        parts = _parts(example.text, example.entities)
+        exact[tuple((text, names.get(kind, kind)) for text, kind in parts)].append(example)
     found = [(path, phrase) for path in files if path.startswith(folder) for phrase in _phrases_in(files, path)]
     for parts, path in {phrase: path for path, phrase in found}.items():
         yield from exact.get(parts) or [_example(parts, path, kept)]
-
-
-def _theirs(parts: Parts, kept: Kept) -> Parts:
-    names = kept.theirs()
-    return tuple((text, names.get(kind, kind)) for text, kind in parts)
 
 
 def _phrases_in(files: Files, path: str) -> Iterator[Parts]:

@@ -60,7 +60,7 @@ dataset_info:
       dtype: timestamp[us, tz=UTC]
 ---
 # Labelled turns of the bot {bot}
-Exported by Fencepost, {at:%Y-%m-%d}. {counts}.
+{about}: {counts}.
 
 `entities` is null where nobody said anything of them; offsets count characters. `test` is what never trained: turns
 drawn at random, and the gold set.
@@ -101,6 +101,6 @@ def _card(export: Export, counts: dict[str, int]) -> str:
         files="".join(f"\n  - split: {name}\n    path: data/{name}.jsonl" for name, count in counts.items() if count),
         names="".join(f"\n          '{number}': {quoted(name)}" for number, name in enumerate(names)),
         bot=export.bot,
-        at=export.at,
+        about=rows.about(export),
         counts=", ".join(f"{count} rows {name}" for name, count in counts.items()),
     )

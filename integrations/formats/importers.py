@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from integrations.formats.clu import parse_clu
 from integrations.formats.dialogflow_cx import parse_dialogflow_cx
 from integrations.formats.intents_csv import parse_csv
-from integrations.formats.lex import parse_lex
+from integrations.formats.lex_import import parse_lex
 from integrations.formats.rasa_nlu import parse_rasa
 from service.intents.parsing import parse_jsonl
 from service.intents.schemas import Importer

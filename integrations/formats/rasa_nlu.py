@@ -29,12 +29,12 @@ from service.intents.schemas import NONE, ParsedExample, ParsedIntent
 DEPTH_LIMIT = 50  # examples stand at depth 4
 OTHER_SECTIONS = frozenset({"synonym", "regex", "lookup"})
 OWN = "fencepost"  # our fields in metadata
-# Rasa decodes \\u escapes before it parses a file that is all ASCII: the sign in the comment keeps it from that.
-HEAD = '# Exported by Fencepost · bot {bot}\nversion: "3.1"\nnlu:'
+# Rasa decodes \\u escapes before it parses a file that is all ASCII: the arrow keeps it from that.
+HEAD = '# {about} → Rasa NLU\nversion: "3.1"\nnlu:'
 
 
 def write(export: Export) -> Iterator[bytes]:
-    yield HEAD.format(bot=quoted(export.bot)).encode()
+    yield HEAD.format(about=rows.about(export)).encode()
     is_empty = True
     for intent, examples in rows.by_intent(export):
         is_empty = False

@@ -16,6 +16,12 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 encode = msgspec.json.Encoder().encode
 
 
+def about(export: Export) -> str:
+    """What a file says of itself, in a line."""
+    release = "" if export.release is None else f", release {export.release}"
+    return f"Exported by Fencepost on {export.at:%Y-%m-%d}: bot {export.bot}{release}, the {export.label_set} set"
+
+
 def by_intent(export: Export) -> Iterator[tuple[ExportIntent, Iterator[ExportRow]]]:
     """Each intent with its rows that train, then OUT_OF_SCOPE where it has any. Rows are read when asked for, and those
     of one intent before those of the next."""

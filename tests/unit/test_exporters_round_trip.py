@@ -51,7 +51,7 @@ def comparable(known: Known, format_name: str) -> Known:
 
 
 @pytest.mark.parametrize("format_name", sorted(IMPORTERS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(made=exports())
 @example(made=(INTENTS, list(trapped().rows)))
 def test_what_is_exported_is_imported_again(

@@ -14,7 +14,7 @@ from integrations.formats.dialogflow_cx import parse_dialogflow_cx
 from integrations.formats.exporters import EXPORTERS
 from integrations.formats.importers import IMPORTERS
 from integrations.formats.intents_csv import parse_csv
-from integrations.formats.lex import parse_lex
+from integrations.formats.lex_import import parse_lex
 from integrations.formats.rasa_nlu import parse_rasa
 from service.errors import BadInput
 from service.intents.schemas import ParsedExample, ParsedIntent
