@@ -7,7 +7,7 @@ is here), that overlapping labels are taken (they are written), and nothing was 
 
 Out of scope is the intent `None`, which every project has. Rows have no place for where they come from. The project's
 description ends in a line of JSON: the names that are other than ours, and the turns whose text is longer than a
-project takes, which are left out.
+project takes, which are left out. Quotas on numbers, 50,000 utterances and 500 intents, are not kept.
 """
 
 import re

@@ -8,7 +8,8 @@ Lex takes a zip with the further folder `provenance` (without it nothing is lost
 Spans become slots, `fly to {city}`, with what was said as the slot type's values; a type's second span in a text fills
 a slot of its own, of overlapping spans the longest counts, and text has round brackets for its curly ones. Utterances
 that come out the same are written once. Lex has no utterances for out of scope: those rows are left out, as are those
-that are empty or too long, and those in a language that Lex has no locale for: `provenance/left_out.jsonl`.
+that are empty or too long, and those in a language that Lex has no locale for: `provenance/left_out.jsonl`. Quotas on
+numbers, 1,500 utterances of an intent unless AWS raises it, are not kept: the minimal set is for them.
 """
 
 import hashlib

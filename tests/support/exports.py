@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from hypothesis import strategies as st
 
 from service.exports.schemas import Export, ExportIntent, ExportRow, Provenance, Split
@@ -110,14 +111,10 @@ def exports(draw: st.DrawFn) -> tuple[Sequence[ExportIntent], Sequence[ExportRow
     )
     descriptions = st.text(alphabet=SIGNS, max_size=10) | st.just("x" * 250)
     intents = [ExportIntent(name=name, description=draw(descriptions).strip()) for name in sorted(names)]
-    rows = []
+    rows: list[ExportRow] = []
     for intent in (*[intent.name for intent in intents], None):
         for text in draw(st.lists(TEXTS, max_size=4)):
-            made = row(
-                len(rows), text, intent, split=draw(st.sampled_from(["train", "train", "test"])), lang=draw(LANGS)
-            )
-            marked = draw(st.none() | entities(text))
-            rows.append(
-                ExportRow(**{name: getattr(made, name) for name in made.__struct_fields__} | {"entities": marked})
-            )
+            split: Split = draw(st.sampled_from(["train", "train", "test"]))
+            made = row(len(rows), text, intent, split=split, lang=draw(LANGS))
+            rows.append(msgspec.structs.replace(made, entities=draw(st.none() | entities(text))))
     return intents, rows
