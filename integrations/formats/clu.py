@@ -1,9 +1,10 @@
 """Microsoft's conversational language understanding: the JSON of a project, to import and as exported.
 
 Published at https://learn.microsoft.com/azure/ai-services/language-service/conversational-language-understanding/
-concepts/data-formats, with limits on names and texts in service-limits beside it. Offsets count UTF-16 units. Not
-verified: that a space in a name is refused (none is written), that the length of a text is counted in UTF-16 units (it
-is here), that overlapping labels are taken (they are written), and nothing was imported into Azure.
+concepts/data-formats, with limits on names and texts in service-limits and the languages in language-support. Offsets
+count UTF-16 units. Not verified: that a space in a name is refused (none is written), that the length of a text is
+counted in UTF-16 units (it is here), that overlapping labels are taken (they are written), and nothing was imported
+into Azure.
 
 Out of scope is the intent `None`, which every project has. Rows have no place for where they come from. The project's
 description ends in a line of JSON: the names that are other than ours, and the turns whose text is longer than a
@@ -29,6 +30,7 @@ NAME_LIMIT = 50
 NAME = re.compile(r"[!\"',\-.0-9;<=>@A-Z\[\\\]^_`a-z{|}]+")
 PROJECT_NAME = re.compile(r"[0-9A-Za-z_.-]+")
 LANGUAGE = "en-us"  # of rows that name none
+REGIONAL = {"en": ("en-us", "en-gb"), "pt": ("pt-br", "pt-pt"), "zh": ("zh-hans", "zh-hant")}  # others go without
 HEAD = {"projectFileVersion": "2022-10-01-preview", "stringIndexType": "Utf16CodeUnit"}
 
 
@@ -85,7 +87,7 @@ def write(export: Export) -> Iterator[bytes]:
         if not 0 < _units(row.text) <= TEXT_UNITS:
             left_out.append(row.provenance.turn_id)
             continue
-        languages[rows.language(row.lang, LANGUAGE).lower()] = None
+        languages[_language(row.lang)] = None
         yield separator + rows.encode(_utterance(row, intents, entities))
         separator = b",\n"
     yield b'],"entities":' + rows.encode([{"category": name} for name in entities.values()])
@@ -108,8 +110,19 @@ def _utterance(row: ExportRow, intents: Names, entities: Names) -> _Utterance:
         _Label(entities[span.type], _units(text[: span.start]), _units(text[span.start : span.end]))
         for span in row.entities or ()
     )
-    language = rows.language(row.lang, LANGUAGE).lower()
-    return _Utterance(text, intents[row.intent or NONE], language, row.split.capitalize(), tuple(labels))
+    return _Utterance(text, intents[row.intent or NONE], _language(row.lang), row.split.capitalize(), tuple(labels))
+
+
+def _language(said: str) -> str:
+    """The project's code for a language.
+
+    >>> [_language(said) for said in ("en", "en_GB", "de-AT", "")]
+    ['en-us', 'en-gb', 'de', 'en-us']
+    """
+    code = rows.language(said, LANGUAGE).lower().replace("_", "-")
+    base = code.partition("-")[0]
+    known = REGIONAL.get(base, (base,))
+    return code if code in known else known[0]
 
 
 def _metadata(export: Export, languages: tuple[str, ...], notes: _Notes) -> dict[str, object]:

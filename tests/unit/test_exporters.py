@@ -78,7 +78,7 @@ def test_every_format_has_its_writer() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["brackets", "lex_locales", "names", "spans", "yaml_quoting"])
+@pytest.mark.parametrize("name", ["brackets", "clu", "lex_locales", "names", "spans", "yaml_quoting"])
 def test_examples_in_docstrings_are_true(name: str) -> None:
     tried = doctest.testmod(importlib.import_module(f"integrations.formats.{name}"))
     assert tried.attempted > 0
@@ -281,7 +281,7 @@ def test_clu_counts_in_utf16_and_lists_what_it_has_no_room_for() -> None:
     assert (by_text["hm"]["intent"], by_text["hm"]["dataset"]) == ("None", "Test")
     assert TRAPS[-1] not in by_text
     about = project["metadata"]
-    assert (about["projectName"], about["multilingual"], about["language"]) == ("shop", True, "en")
+    assert (about["projectName"], about["multilingual"], about["language"]) == ("shop", True, "en-us")
     notes = json.loads(about["description"].split("\n")[1])
     assert (notes["left_out"], list(notes["entities"].values())) == ([26], ["the road: (in full) }"])
 
