@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from integrations.formats import chat, clu, dialogflow_cx, hugging_face, intents_csv, jsonl, lex, rasa_nlu
 from service.exports.schemas import Exporter
 
-JSON, JSON_LINES, ZIP = "application/json", "application/x-ndjson", "application/zip"
+JSON, JSON_LINES, ZIP = "application/json", "application/jsonl", "application/zip"
 
 EXPORTERS: Mapping[str, Exporter] = {
     "rasa": Exporter(".yml", "application/yaml", False, rasa_nlu.write),
