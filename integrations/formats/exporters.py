@@ -12,7 +12,7 @@ EXPORTERS: Mapping[str, Exporter] = {
     "dialogflow_cx": Exporter(".zip", ZIP, False, dialogflow_cx.write),
     "lex": Exporter(".zip", ZIP, False, lex.write),
     "clu": Exporter(".json", JSON, True, clu.write),
-    "csv": Exporter(".csv", "text/csv; charset=utf-8", True, intents_csv.write),
+    "csv": Exporter(".csv", "text/csv", True, intents_csv.write),
     "jsonl": Exporter(".jsonl", JSON_LINES, True, jsonl.write),
     "datasets": Exporter(".zip", ZIP, True, hugging_face.write),
     "chat": Exporter(".jsonl", JSON_LINES, False, chat.write),
