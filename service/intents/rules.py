@@ -53,12 +53,12 @@ def import_intents(
 ) -> Imported:
     """Create and describe the intents, send their examples to ingest as labels to train on, and ask for a training."""
     _check(context, bot, parsed)
+    parsed, left = _of_use(parsed, "train")
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         summary = _upsert(connection, bot, parsed, now, who)
         targets, notes = _targets(connection, bot, parsed)
         audit.record(connection, bot, "intents.import", now, who, examples=_count(parsed))
-    parsed, left = _of_use(parsed, "train")
     sent = _examples(context, targets, parsed, now, "train")
     _send(context, bot, "import", sent, now)
     ask(context, Job.TRAIN, bot)
@@ -71,6 +71,7 @@ def import_gold(
 ) -> Imported:
     """Send labels that test and never train; their intents have to exist."""
     _check(context, bot, parsed)
+    parsed, left = _of_use(parsed, "gold")
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         targets, _ = _targets(connection, bot, parsed)
@@ -80,7 +81,6 @@ def import_gold(
                     f"there is no intent {mention.name!r} to test", mention.where, "`fencepost intents import` first"
                 )
         audit.record(connection, bot, "gold.import", now, who, examples=_count(parsed))
-    parsed, left = _of_use(parsed, "gold")
     sent = _examples(context, targets, parsed, now, "gold")
     _send(context, bot, "gold", sent, now)
     return Imported(examples=len(sent), notes=tuple((left + _contradictions(parsed))[:NOTES_SHOWN]))
