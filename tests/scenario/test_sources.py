@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from service.bots.source_commands import OpenedSource
+from service.bots.source_controllers import OpenedSource
 from service.cli import cli
 from service.operations.doctor import examine
 from service.turns.schemas import Reply, Turn
@@ -53,9 +53,18 @@ def test_the_formats_are_listed_with_what_is_not_verified(edge: Edge) -> None:
     listed = json.loads(run(edge, "sources", "list", "--json", "-").stdout)
     assert [one["format"] for one in listed] == PLATFORMS
     found = {one["format"]: one for one in listed}
-    assert (found["intercom"]["scheme"], found["intercom"]["margin"]) == ("intercom", False)
+    assert (found["intercom"]["scheme"], found["intercom"]["margin"]) == ("intercom", "no")
     assert "conversation_rating" in found["intercom"]["unverified"]
-    assert found["native"] == {"format": "native", "scheme": "standard_webhooks", "margin": True, "unverified": []}
+    assert found["native"] == {
+        "format": "native",
+        "scheme": "standard_webhooks",
+        "margin": "sometimes",
+        "unverified": [],
+    }
+    assert {one["margin"] for one in listed} == {"yes", "sometimes", "no"}
+    assert found["bot_framework"]["margin"] == "sometimes"  # where the bot sets includeAllIntents
+    (line,) = [line for line in run(edge, "sources", "list").stdout.splitlines() if line.startswith("bot_framework")]
+    assert line.split()[2] == "sometimes"
     assert run(edge, "sources", "list").stdout.split()[:4] == ["format", "scheme", "margin", "not"]
 
 
@@ -124,7 +133,7 @@ def test_an_archived_source_is_not_there_until_it_is_brought_back(edge: Edge) ->
         (("add", BOT, "telex"), "'telex' is not one of 'native'"),
         (("add", "nobody", "rasa"), "there is no bot 'nobody'"),
         (("add", BOT, "rasa", "--tolerance", "0"), "0 is not in the range"),
-        (("set", BOT, "native", "--secret-file", "{file}"), "goes with --scheme"),
+        (("set", BOT, "native", "--secret-file", "{file}"), "a secret goes with a scheme"),
         (("set", BOT, "slackbot", "--tolerance", "60"), "has no source 'slackbot'"),
         (("test", "telex", "--sample", "{file}"), "one of native, rasa"),
         (("test", "native", "--sample", "{file}"), "skipped  map.json: type: type is missing (missing)"),
