@@ -16,7 +16,8 @@ from service.context import Context
 from service.errors import Unavailable
 from service.streams import Streams
 from service.turns.files import Piece, is_json
-from service.turns.intake import keyed_ids, names
+from service.turns.intake import names
+from service.turns.keying import keyed_ids
 from service.turns.parsing import Adapter, Parsed
 from service.turns.replay import Remark
 from service.turns.schemas import Fact, Note, Receipt, Rejected

@@ -13,7 +13,7 @@ from service import database, tables
 from service.bots.store import add_secret, create_source
 from service.context import Context
 from service.reports.store import reports_on_turns
-from service.turns.intake import keyed_ids
+from service.turns.keying import keyed_ids
 from service.turns.schemas import Reply, Report, Turn
 from tests.support.edge import build, encode
 from tests.support.ingest import AT, Desk, open_desk
