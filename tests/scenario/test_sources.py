@@ -166,3 +166,14 @@ def test_a_sample_shows_what_it_would_become_and_nothing_is_stored(edge: Edge, t
     assert [fact["type"] for fact in tried["facts"]] == ["turn", "reply"]
     assert [note["type"] for note in tried["notes"]] == ["no-match"]
     assert edge.facts() == []
+
+
+def test_a_csv_is_tried_out_as_import_reads_it(edge: Edge, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Utterance,intent,score\nwhere is it,track,0.4\n,,\n")
+    shown = run(edge, "sources", "test", "rasa", "--sample", str(sample), "--column", "text=Utterance")
+    first, second = shown.stdout.splitlines()
+    assert first.endswith(": 'where is it' track 0.4")
+    assert second == "skipped  sample.csv, row 2: Utterance: text is missing (missing)"
+    unnamed = run(edge, "sources", "test", "native", "--bot", BOT, "--sample", str(sample))
+    assert (unnamed.exit_code, "no column is called text" in unnamed.output) == (1, True)
