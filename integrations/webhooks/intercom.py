@@ -49,6 +49,9 @@ def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapp
 def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item]:
     event = Fields(body, "", 0, notes)
     item = event.fields("data").fields("item")
+    if item.get("type") == "ping":
+        event.note("topic", "ping", "skipped: Intercom looks whether somebody listens")
+        return
     source, parts, rating = item.fields(FIRST), item.fields(PARTS), item.fields(RATING)
     if item.get("type") != "conversation" or not (item.has(FIRST) or parts.has(PARTS) or rating.has("rating")):
         raise Fault("no-message", "topic", f"{event.string('topic')[:60]!a} carries no message of a conversation")

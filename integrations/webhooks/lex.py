@@ -18,6 +18,7 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from integrations.webhooks.collecting import LANG, WORD, Item, best, collect, kept, listed, spoken, unpacked, unsaid
@@ -26,7 +27,7 @@ from integrations.webhooks.loading import load
 from service.errors import TooLarge
 from service.turns.intake import gunzip
 from service.turns.parsing import Fault, Margin, Parsed, Place
-from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, IntentScore, Note, Reply, Turn
+from service.turns.schemas import ID_LIMIT, Fact, IntentScore, Note, Reply, Turn
 
 MARGIN: Margin = "yes"
 UNVERIFIED = ("awslogs.data of a subscription", "inputMode DTMF", "a slot's answer in a record that comes alone")
@@ -147,9 +148,14 @@ def _reads_as_answer(record: Fields) -> bool:
     intent = record.fields("sessionState").fields("intent")
     if intent.get("confirmationState") in ("Confirmed", "Denied"):
         return True
-    values = [_value(slot) for _, slot in intent.fields("slots").items() if isinstance(slot, dict)]
-    return record.get("inputTranscript") in values
+    values = (_values(slot) for _, slot in intent.fields("slots").items() if isinstance(slot, dict))
+    return record.get("inputTranscript") in chain.from_iterable(values)
 
 
-def _value(slot: dict[str, Any]) -> str:
-    return Fields(slot, "", 0, []).fields("value").words("originalValue", TEXT_LIMIT)
+def _values(slot: dict[str, Any]) -> Iterator[str]:
+    """What was said for it; a slot of the shape List has several values."""
+    several = slot.get("values")
+    for one in (slot, *(several if isinstance(several, list) else ())):
+        match one:
+            case {"value": {"originalValue": str(said)}}:
+                yield said

@@ -44,7 +44,7 @@ class Intake:
 
     def signed(self, bot: str, source: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         """A webhook delivery: lenient, item by item."""
-        sender = self._sender(bot, source)
+        sender = self.find(bot, source)
         check = partial(
             self._schemes[sender.source.scheme],
             secrets=sender.secrets,
@@ -67,13 +67,14 @@ class Intake:
             raise Refused(faults)
         return self.append(bot, NATIVE, delivery_id, parsed, received_at)
 
-    def _sender(self, bot: str, name: str) -> Sender:
-        check_names(bot, name)
+    def find(self, bot: str, source: str) -> Sender:
+        """BotNotFound or SourceNotFound where there is none."""
+        check_names(bot, source)
         with reading(self._context.engine) as connection:
             is_archived = get_bot(connection, bot).archived_at is not None
-            source = get_source(connection, bot, name)
-            secrets = active_secrets(connection, self._context.keyring, bot, name)
-        return Sender(source, secrets, is_archived)
+            found = get_source(connection, bot, source)
+            secrets = active_secrets(connection, self._context.keyring, bot, source)
+        return Sender(found, secrets, is_archived)
 
     def append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
         """Put what was parsed into the bot's stream; see Streams.append."""

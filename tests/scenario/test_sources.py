@@ -97,6 +97,12 @@ def test_a_sender_s_secret_may_come_later(edge: Edge) -> None:
     assert len(ids) == len(set(ids)) > 0
 
 
+def test_a_platform_that_asks_whether_the_webhook_is_there_is_told(edge: Edge) -> None:
+    added(edge, "intercom")  # still without a secret: Intercom asks when its owner types the address
+    paths = (f"/webhooks/{BOT}/intercom", f"/webhooks/{BOT}/nowhere", "/webhooks/nobody/intercom", "/webhooks/%00/a")
+    assert [edge.client.head(path).status_code for path in paths] == [200, 404, 404, 404]
+
+
 def test_unsigned_is_a_choice_that_doctor_names(edge: Edge) -> None:
     assert post(edge, "native", encode(turn()), {}).status_code == 401
     made = added(edge, "chatwoot", "--scheme", "unsigned")

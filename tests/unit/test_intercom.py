@@ -140,6 +140,11 @@ def test_a_part_that_says_nothing_is_skipped_with_a_note(fields: dict[str, Any],
     assert notes(found) == [(f"{PARTS}[0].{note[0]}", note[1])]
 
 
+def test_a_ping_is_skipped() -> None:
+    found = parsed(parse, PING)
+    assert (found.facts, notes(found), found.rejected) == ([], [("topic", "ping")], [])
+
+
 def test_other_notifications_are_rejected_with_their_topic() -> None:
-    for body in (PING, conversation(), conversation(part(), type="ticket")):
+    for body in (conversation(), conversation(part(), type="ticket")):
         assert rejections(parsed(parse, body)) == [("topic", "no-message")]
