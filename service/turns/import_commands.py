@@ -133,9 +133,9 @@ def _print(done: Imported, *, is_dry: bool) -> None:
     said = f"{done.turns:,} turns, {done.replies:,} replies and {done.reports:,} reports"
     click.echo(f"{said} would be imported" if is_dry else f"{said} are on their way through ingest")
     if done.known:
-        click.echo(f"{done.known:,} more were known already")
+        click.echo(f"known {done.known:,} × from before")
     if done.repeated:
-        click.echo(f"{done.repeated:,} stand again in the files, and count once")
+        click.echo(f"repeated {done.repeated:,} × within the files")
     if done.intents:
         click.echo(f"intents that are kept by name, not imported: {', '.join(sorted(done.intents))}")
     for title, remarks in (("noted", done.notes), ("skipped", done.rejected)):

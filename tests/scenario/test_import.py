@@ -117,7 +117,7 @@ def test_an_import_that_breaks_off_says_what_happened_and_how_to_go_on(edge: Edg
     again = run(edge, whole, str(broken))
     assert again.stdout.splitlines()[:2] == [
         "1 turns, 0 replies and 0 reports are on their way through ingest",
-        "1 more were known already",
+        "known 1 × from before",
     ]
 
 
