@@ -156,9 +156,11 @@ class _Lines:
         self.row.append(next(self._text))
         return self.row[-1]
 
-    def rest_of_row(self) -> str:
+    def whole_row(self, delimiter: str) -> str:
         """The row's text, to the end of a quoted cell that goes on."""
-        quotes, length = sum(line.count('"') for line in self.row), sum(map(len, self.row))
+        row = "".join(self.row)
+        begun = (found.start(2) for found in _cell(delimiter).finditer(row) if (found[2] or "").startswith('"'))
+        quotes, length = row.count('"', next(begun, len(row))), len(row)
         while quotes % 2:
             line = next(self, None)
             if line is None or length > ROW_LIMIT:
@@ -177,7 +179,7 @@ def _cells(text: IO[str], delimiter: str) -> Iterator[list[str]]:
         try:
             cells = next(rows, None)
         except csv.Error:
-            cells = _split(lines.rest_of_row(), delimiter)
+            cells = _split(lines.whole_row(delimiter), delimiter)
         if cells is None:
             return
         if cells:
@@ -189,11 +191,15 @@ def _split(row: str, delimiter: str) -> list[str]:
     >>> _split('a,"b ""c"", d",,e\\r\\n', ",")
     ['a', 'b "c", d', '', 'e']
     """
-    cell = re.compile(rf'(?:\A|{delimiter})(?:"((?:[^"]|"")*+)"|([^{delimiter}]*))')
     return [
         quoted.replace('""', '"') if quoted is not None else bare
-        for quoted, bare in (found.groups() for found in cell.finditer(row.rstrip("\r\n")))
+        for quoted, bare in (found.groups() for found in _cell(delimiter).finditer(row.rstrip("\r\n")))
     ]
+
+
+def _cell(delimiter: str) -> re.Pattern[str]:
+    """Group 1 is what quotes enclose, group 2 a bare cell; one that begins with a quote does not end in its row."""
+    return re.compile(rf'(?:\A|{delimiter})(?:"((?:[^"]|"")*+)"|([^{delimiter}]*))')
 
 
 @contextmanager

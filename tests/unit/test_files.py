@@ -109,8 +109,8 @@ LONG = "x" * 200_000
 
 @pytest.mark.parametrize(
     "cell",
-    [LONG, f'"{LONG}"', f'"{LONG}, he said ""no""\nand went"', f'"a\nb{LONG}\n\n"'],
-    ids=["bare", "quoted", "quotes", "lines"],
+    [LONG, LONG + '"', f'"{LONG}"', f'"{LONG}, he said ""no""\nand went"', f'"a\nb{LONG}\n\n"'],
+    ids=["bare", "inch", "quoted", "quotes", "lines"],
 )
 def test_a_cell_however_long_costs_no_other_row(tmp_path: Path, cell: str) -> None:
     limit = csv.field_size_limit()
