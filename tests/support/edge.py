@@ -31,8 +31,7 @@ TURNS = f"/v1/bots/{BOT}/turns"
 
 
 def build(settings: Settings) -> Litestar:
-    sources = {name: platform.parse for name, platform in PLATFORMS.items()}
-    return create_app(settings, sources=sources, schemes=signatures.SCHEMES)
+    return create_app(settings, sources=PLATFORMS, schemes=signatures.SCHEMES)
 
 
 class Edge(NamedTuple):
