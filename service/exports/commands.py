@@ -70,7 +70,8 @@ def export_command(exporters: Mapping[str, Exporter]) -> click.Command:
 def _written(target: str) -> Iterator[BinaryIO]:
     """The file stands there once it is whole."""
     if target == STDOUT:
-        yield click.get_binary_stream("stdout")
+        with click.open_file(STDOUT, "wb") as file:
+            yield cast(BinaryIO, file)
         return
     path, part = Path(target), Path(f"{target}.part")
     try:

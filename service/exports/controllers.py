@@ -10,7 +10,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from litestar.response import Stream
 
 from service.access.guard import requires
@@ -30,7 +30,7 @@ AT_ONCE = 4  # files a process writes: each keeps one of its fifteen connections
 SEATS = BoundedSemaphore(AT_ONCE)
 
 FormatName = Annotated[str, Parameter(description="as `GET …/exports` names it")]
-Set = Annotated[LabelSet, Parameter(query="set", description="every label, or those that move a model most")]
+Set = Annotated[LabelSet, QueryParameter(name="set", description="every label, or those that move a model most")]
 OfRelease = Annotated[int | None, Parameter(ge=1, description="the version; none: what is labelled now")]
 Size = Annotated[int | None, Parameter(ge=1, description="labels of the minimal set; none: as few as do")]
 Version = Annotated[int, Parameter(description="the release's version")]
