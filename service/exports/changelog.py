@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.exports.changes import OUT_OF_SCOPE
 from service.exports.schemas import Change, Changes, Release
 
 WORDS = {"renamed": "is called", "merged": "is merged into"}
@@ -13,7 +14,7 @@ def changelog(bot: str, release: Release) -> str:
 
 def _head(release: Release) -> Iterator[str]:
     rows = sum(intent.rows for intent in release.changes.rows)
-    intents = sum(intent.rows > 0 for intent in release.changes.rows)
+    intents = sum(intent.rows > 0 and intent.intent != OUT_OF_SCOPE for intent in release.changes.rows)
     yield f"{release.created_at:%Y-%m-%d %H:%M} UTC, by {release.who}: {rows:,} rows of {intents:,} intents."
     if release.accuracy is not None:
         estimate, low, high = (100 * share for share in release.accuracy)

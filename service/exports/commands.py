@@ -23,11 +23,17 @@ from service.printing import as_json, table
 from service.settings import Settings
 
 STDOUT = "-"
+HELP = """Write a bot's labelled turns, redacted, as training data. What tests classifiers is marked so, or left out
+where the format has no place for it.
+
+FORMAT is one of {}."""
 
 
 def export_command(exporters: Mapping[str, Exporter]) -> click.Command:
-    @click.command("export")
-    @click.argument("name", type=click.Choice(sorted(exporters)))
+    """`exporters` by the name of their format."""
+
+    @click.command("export", help=HELP.format(", ".join(sorted(exporters))))
+    @click.argument("name", metavar="FORMAT", type=click.Choice(sorted(exporters)))
     @click.option("--bot", required=True, help="The bot's name.")
     @click.option(
         "--set",
@@ -50,7 +56,6 @@ def export_command(exporters: Mapping[str, Exporter]) -> click.Command:
         release: int | None,
         out: str | None,
     ) -> None:
-        """Write a bot's labelled turns, redacted, as training data."""
         exporter, wanted, at = exporters[name], Wanted(cast(LabelSet, label_set), release, size), now()
         target = out or file_name(name, exporter, bot, wanted)
         with (
@@ -103,7 +108,7 @@ def _counted(rows: Any, bar: Progress, task: Any) -> Iterator[ExportRow]:
 
 def _tell(target: str, bot: str, opened: Opened) -> None:
     where = "standard output" if target == STDOUT else target
-    click.echo(f"{where}: {opened.train:,} rows to learn from, {opened.test:,} to test on.", err=True)
+    click.echo(f"{where}: rows to learn from: {opened.train:,}; to test on: {opened.test:,}.", err=True)
     if opened.forgotten:
         click.echo(
             f"{opened.forgotten:,} rows of the release are missing: their people were forgotten since.", err=True

@@ -30,7 +30,8 @@ class UnknownFormat(NotFound):
 
 
 class Wanted(NamedTuple):
-    """What of a bot's labels is asked for. `release` None: what is labelled now; `size`: of a minimal set."""
+    """What of a bot's labels is asked for. `release` None: what is labelled now; `size`: of a minimal set, which is
+    chosen by the classifier in force today, also from a release."""
 
     label_set: LabelSet = "full"
     release: int | None = None

@@ -72,6 +72,7 @@ def create(engine: sa.Engine, bot: str, note: str, now: datetime, *, who: str) -
         connection.execute(ROWS.insert(), {"bot": bot, "n": row["n"], "data": new.data})
         audit.record(connection, bot, "release.create", now, who, n=row["n"])
         # Outgoing webhooks hear of it here, in the same transaction: record(connection, bot, "release.created", …).
+    with database.reading(engine) as connection:
         return release(connection, bot, row["n"])
 
 

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.bots.store import archive_bot
+from service.classifiers.schemas import Manifest
+from service.classifiers.store import promote, save
 from service.errors import BadInput, BotArchived, BotNotFound
 from service.exports import minimal, releases
 from service.exports.changelog import changelog
@@ -17,6 +19,7 @@ from service.exports.opening import Opened, Wanted, opened_export
 from service.exports.releases import NothingNew, ReleasedMeanwhile, ReleaseNotFound
 from service.exports.schemas import Change, Exporter, ExportRow, IntentRows, Release
 from service.intents.store import archive_intent, by_name, create_intents, merge_intents, rename_intent, restore_intent
+from service.learning.head import Head
 from service.turns.schemas import Entity
 from tests.support.shop import AT, BOT, add_turn, open_shop
 
@@ -226,6 +229,37 @@ def test_the_minimal_set_takes_one_of_each_kind_first_and_all_that_tests(engine:
     assert len(said(engine, Wanted("minimal", size=1_000))) == 7
 
 
+def test_a_classifier_says_which_labels_change_more(engine: sa.Engine) -> None:
+    head = Head(
+        intent_ids=np.array([1, 3]),
+        weights=np.array([[9.0, -9.0], [-9.0, 9.0]], np.float32),
+        bias=np.zeros(2, np.float32),
+        temperature=1.0,
+        center=np.zeros(2, np.float32),
+        prototypes=np.eye(2, dtype=np.float32),
+        gate_weights=np.array([3.0, 0.0], np.float32),
+        gate_familiarity=0.0,
+        gate_bias=-3.0,
+        threshold=0.5,
+    )
+    for text, intent, vector in (
+        ("money back", "refund", (1, 0)),
+        ("money back now", "refund", (1, 0.1)),
+        ("where is my money", "refund", (1, 1)),
+        ("where is it", "track_order", (0, 1)),
+        ("tall", None, (0, 1)),
+        ("tall moon", None, (0, 1)),
+        ("money on the moon", None, (1, 0)),
+    ):
+        see(engine, say(engine, text, intent), *vector)
+    assert ("refund", "where is my money") not in said(engine, Wanted("minimal", size=3))
+    with database.writing(engine) as connection:
+        n = save(connection, BOT, head, Manifest(encoder="fake@1", dimensions=2), "challenger", AT)
+        promote(connection, BOT, n, None)
+    found = said(engine, Wanted("minimal", size=3))
+    assert found == [("refund", "where is my money"), ("track_order", "where is it"), (None, "money on the moon")]
+
+
 def test_without_a_vector_there_is_no_minimal_set(engine: sa.Engine) -> None:
     say(engine, "money back", "refund")
     with pytest.raises(minimal.NoVectors):
@@ -307,7 +341,7 @@ def test_a_release_says_what_changed_since_the_one_before(engine: sa.Engine) -> 
     assert changelog(BOT, made).splitlines() == [
         "# shop, release 2",
         "",
-        "2026-03-03 09:15 UTC, by Ana: 7 rows of 4 intents.",
+        "2026-03-03 09:15 UTC, by Ana: 7 rows of 3 intents.",
         "",
         "## Since release 1",
         "",

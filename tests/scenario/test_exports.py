@@ -194,7 +194,7 @@ def test_the_command_writes_a_file_and_says_what_is_in_it(desk: Desk, tmp_path: 
     done = desk.command("export", "jsonl", "--bot", BOT, "--out", str(target))
     assert done.exit_code == 0, done.output
     assert [row["text"] for row in rows(target.read_bytes())] == ["money back"]
-    assert f"{target}: 1 rows to learn from, 0 to test on." in done.stderr
+    assert f"{target}: rows to learn from: 1; to test on: 0." in done.stderr
     assert "fencepost releases create shop" in done.stderr
     ((who, told),) = desk.audit("export")
     assert (who.endswith("(terminal)"), told["rows"]) == (True, 1)
@@ -217,7 +217,7 @@ def test_without_a_file_it_is_named_after_the_bot(desk: Desk, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("lisp",), "'lisp' is not"),
+        (("lisp",), "Invalid value for 'FORMAT': 'lisp' is not"),
         (("jsonl", "--release", "9"), "has no release 9\nHint: `fencepost releases list` names them"),
         (("jsonl", "--set", "minimal"), "has a vector yet"),
         (("jsonl", "--size", "3"), "size: a size is of the minimal set\nHint: "),
