@@ -76,4 +76,6 @@ def _rows(after: Held, counted: Mapping[str, Counter[int]]) -> tuple[IntentRows,
     names = {intent.id: intent.name for intent in after.intents} | {NONE: OUT_OF_SCOPE}
     there = Counter(after.labelled.intent_ids.tolist())
     ids = [one for one in (*(intent.id for intent in after.intents), NONE) if there[one] or counted["removed"][one]]
-    return tuple(IntentRows(names[one], there[one], *(found[one] for found in counted.values())) for one in ids)
+    return tuple(
+        IntentRows(names[one], there[one], **{kind: found[one] for kind, found in counted.items()}) for one in ids
+    )

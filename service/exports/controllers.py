@@ -10,7 +10,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter, QueryParameter
+from litestar.params import Parameter
 from litestar.response import Stream
 
 from service.access.guard import requires
@@ -27,12 +27,13 @@ from service.exports.schemas import Exporter, Format, LabelSet, NewRelease, Rele
 from service.page import Page
 
 AT_ONCE = 4  # files a process writes: each keeps one of its fifteen connections for as long as the client takes
+MOST = 2**31 - 1  # of an Integer in SQL
 SEATS = BoundedSemaphore(AT_ONCE)
 
 FormatName = Annotated[str, Parameter(description="as `GET …/exports` names it")]
-Set = Annotated[LabelSet, QueryParameter(name="set", description="every label, or those that move a model most")]
-OfRelease = Annotated[int | None, Parameter(ge=1, description="the version; none: what is labelled now")]
-Size = Annotated[int | None, Parameter(ge=1, description="labels of the minimal set; none: as few as do")]
+Set = Annotated[LabelSet, Parameter(description="every label, or those that move a model most")]
+OfRelease = Annotated[int | None, Parameter(ge=1, le=MOST, description="the version; none: what is labelled now")]
+Size = Annotated[int | None, Parameter(ge=1, le=MOST, description="labels of the minimal set; none: as few as do")]
 Version = Annotated[int, Parameter(description="the release's version")]
 
 
@@ -60,13 +61,13 @@ class ExportsController(Controller):
         state: State,
         bot: BotName,
         name: FormatName,
-        label_set: Set = "full",
+        set: Set = "full",  # named as it is asked for: an error names it too
         release: OfRelease = None,
         size: Size = None,
     ) -> Stream:
         """The labelled turns as a file. `Fencepost-Rows` says how many it holds, `Fencepost-Forgotten` how many rows of
         the release are missing, for their people were forgotten since."""
-        exporter, wanted, at = exporter_of(state.exporters, name), Wanted(label_set, release, size), now()
+        exporter, wanted, at = exporter_of(state.exporters, name), Wanted(set, release, size), now()
         with ExitStack() as stack:
             stack.enter_context(_seat())
             opened = stack.enter_context(opened_export(context.engine, bot, exporter, wanted, at))
