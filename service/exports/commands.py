@@ -1,13 +1,13 @@
 """`fencepost export` and `fencepost releases …`. Formats are handed in: they are integrations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from service.access.audit import at_terminal
 from service.access.commands import JSON
@@ -18,7 +18,7 @@ from service.errors import BadInput
 from service.exports import releases
 from service.exports.changelog import changed, changelog
 from service.exports.opening import Opened, Wanted, file_name, note_export, opened_export
-from service.exports.schemas import Exporter, ExportRow, LabelSet, Release
+from service.exports.schemas import Export, Exporter, ExportRow, LabelSet, Release
 from service.printing import as_json, table
 from service.settings import Settings
 
@@ -92,7 +92,7 @@ def _written(target: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _watched(opened: Opened) -> Iterator[Any]:
+def _watched(opened: Opened) -> Iterator[Export]:
     """The export; a bar on standard error shows how many rows were read."""
     shown = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*shown, console=Console(stderr=True, highlight=False), transient=True) as bar:
@@ -100,7 +100,7 @@ def _watched(opened: Opened) -> Iterator[Any]:
         yield opened.export._replace(rows=_counted(opened.export.rows, bar, task))
 
 
-def _counted(rows: Any, bar: Progress, task: Any) -> Iterator[ExportRow]:
+def _counted(rows: Iterable[ExportRow], bar: Progress, task: TaskID) -> Iterator[ExportRow]:
     for row in rows:
         bar.advance(task)
         yield row

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from service import tables
 from service.errors import Conflict
+from service.intents.schemas import Intent
 from service.intents.store import list_intents
 from service.learning.head import NONE
 from service.learning.types import Bools1d, Ints1d, Ints2d
@@ -83,11 +84,11 @@ def held_now(connection: sa.Connection, bot: str) -> Held:
     is_test = np.repeat([False, True], [len(part) for part in found])
     intent_ids = _counted_for(labels.counts_for(connection, bot), rows[:, 2])
     labelled = Labelled(rows[:, 0], rows[:, 1], intent_ids, is_test).take(intent_ids >= NONE)
-    held = Held(intents, labelled.take(last_of_each(labelled.turn_ids)))
-    return held._replace(labelled=held.labelled.take(_order(held)))
+    labelled = labelled.take(last_of_each(labelled.turn_ids))
+    return Held(intents, labelled.take(_order(intents, labelled)))
 
 
-def _known(intent: Any) -> KnownIntent:
+def _known(intent: Intent) -> KnownIntent:
     return KnownIntent(
         id=intent.id,
         name=intent.name,
@@ -127,11 +128,11 @@ def last_of_each(keys: Ints1d) -> Ints1d:
     return np.sort(len(keys) - 1 - from_end)
 
 
-def _order(held: Held) -> Ints1d:
-    """Positions by the intent's name, `none` last, then by turn."""
-    places = {NONE: len(held.intents)} | {intent.id: place for place, intent in enumerate(held.intents)}
-    of_row = np.array([places[one] for one in held.labelled.intent_ids.tolist()], np.int64)
-    return np.lexsort((held.labelled.turn_ids, of_row))
+def _order(intents: Sequence[KnownIntent], labelled: Labelled) -> Ints1d:
+    """Positions by intent, as these are ordered, `none` last, then by turn."""
+    places = {NONE: len(intents)} | {intent.id: place for place, intent in enumerate(intents)}
+    of_row = np.array([places[one] for one in labelled.intent_ids.tolist()], np.int64)
+    return np.lexsort((labelled.turn_ids, of_row))
 
 
 def with_text(connection: sa.Connection, labelled: Labelled) -> Labelled:

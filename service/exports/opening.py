@@ -14,8 +14,9 @@ from service.bots.store import get_bot
 from service.database import snapshot, writing
 from service.errors import BadInput, NotFound
 from service.exports import releases
-from service.exports.held import Held, NothingLabelled, held_now, with_text
+from service.exports.held import Labelled, NothingLabelled, held_now, with_text
 from service.exports.minimal import minimal
+from service.exports.releases import Kept
 from service.exports.rows import read_rows
 from service.exports.schemas import Export, Exporter, ExportIntent, LabelSet
 
@@ -66,26 +67,25 @@ def opened_export(engine: sa.Engine, bot: str, exporter: Exporter, wanted: Wante
 
 
 def _open(connection: sa.Connection, bot: str, exporter: Exporter, wanted: Wanted, now: datetime) -> Opened:
-    held, at, until, forgotten = held_now(connection, bot), now, None, 0
-    if wanted.release is not None:
+    if wanted.release is None:
+        kept, until = Kept(held_now(connection, bot), now), None
+        there = kept.held.labelled
+    else:
         kept = releases.kept(connection, bot, wanted.release)
-        held, at, until = kept.held._replace(labelled=with_text(connection, kept.held.labelled)), kept.at, kept.at
-        forgotten = kept.held.labelled.size - held.labelled.size
-    held = _chosen(connection, bot, held, exporter, wanted)
+        there, until = with_text(connection, kept.held.labelled), kept.at
+    held = kept.held._replace(labelled=_chosen(connection, bot, there, exporter, wanted))
     intents = [ExportIntent(name=intent.name, description=intent.description) for intent in held.live]
     rows = read_rows(connection, held, until)
     test = int(held.labelled.is_test.sum())
-    export = Export(bot, at, wanted.label_set, wanted.release, intents, rows)
-    return Opened(export, held.labelled.size - test, test, forgotten)
+    export = Export(bot, kept.at, wanted.label_set, wanted.release, intents, rows)
+    return Opened(export, held.labelled.size - test, test, kept.held.labelled.size - there.size)
 
 
-def _chosen(connection: sa.Connection, bot: str, held: Held, exporter: Exporter, wanted: Wanted) -> Held:
-    labelled = held.labelled if exporter.has_test else held.labelled.take(~held.labelled.is_test)
-    if not labelled.size:
+def _chosen(connection: sa.Connection, bot: str, labelled: Labelled, exporter: Exporter, wanted: Wanted) -> Labelled:
+    usable = labelled if exporter.has_test else labelled.take(~labelled.is_test)
+    if not usable.size:
         raise NothingLabelled(bot)
-    if wanted.label_set == "minimal":
-        labelled = minimal(connection, bot, labelled, wanted.size)
-    return held._replace(labelled=labelled)
+    return minimal(connection, bot, usable, wanted.size) if wanted.label_set == "minimal" else usable
 
 
 def note_export(engine: sa.Engine, name: str, opened: Opened, now: datetime, who: str) -> None:
