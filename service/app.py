@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from litestar import Litestar
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
@@ -24,6 +23,8 @@ from service.bots.sources import Formats
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
+from service.exports import controllers as exports
+from service.exports.schemas import Exporter
 from service.intents import controllers as intents
 from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
@@ -35,7 +36,20 @@ from service.weak import controllers as weak
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, sources_of_bots, intents, turns, reviews, classifiers, proposals, weak, pages)
+FEATURES = (
+    health,
+    access,
+    bots,
+    sources_of_bots,
+    intents,
+    turns,
+    reviews,
+    classifiers,
+    proposals,
+    weak,
+    exports,
+    pages,
+)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
@@ -68,7 +82,7 @@ def create_app(
     *,
     sources: Mapping[str, Platform],
     schemes: Mapping[str, Verifier],
-    exporters: Mapping[str, Any] | None = None,
+    exporters: Mapping[str, Exporter] | None = None,
     mounts: Sequence[ControllerRouterHandler] = (),
 ) -> Litestar:
     """The HTTP edge: platforms by format, signature schemes and exporters by name, integrations' own handlers."""
