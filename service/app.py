@@ -22,6 +22,7 @@ from service.bots import controllers as bots
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
+from service.events import controllers as events
 from service.intents import controllers as intents
 from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
@@ -33,7 +34,7 @@ from service.weak import controllers as weak
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, events, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
