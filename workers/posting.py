@@ -56,8 +56,17 @@ def post(url: str, body: bytes, headers: Mapping[str, str], route: Route, now: d
         status, asked = _exchange(url, body, headers, route, start + TOTAL_S)
     except (Refused, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
         return Answer(None, _words(error), _ms(start))
-    error = "" if 200 <= status < 300 else "a redirect is not followed" if 300 <= status < 400 else f"answered {status}"
-    return Answer(status, error, _ms(start), retry_after_s(asked, now))
+    return Answer(status, _verdict(status), _ms(start), retry_after_s(asked, now))
+
+
+def _verdict(status: int) -> str:
+    """
+    >>> [_verdict(status) for status in (204, 308, 500)]
+    ['', 'a redirect is not followed', 'answered 500']
+    """
+    if 200 <= status < 300:
+        return ""
+    return "a redirect is not followed" if 300 <= status < 400 else f"answered {status}"
 
 
 def _ms(start: float) -> int:
@@ -79,11 +88,12 @@ def _exchange(url: str, body: bytes, headers: Mapping[str, str], route: Route, d
     """Status and `Retry-After`."""
     scheme = url.partition(":")[0].lower()
     network = _Guarded(scheme, route, deadline)
-    headers = {**headers, "Host": urlsplit(url).netloc}  # httpcore leaves the brackets of an IPv6 address out
+    # Of an IPv6 address httpcore leaves the brackets out.
+    named: list[tuple[bytes | str, bytes | str]] = [("Host", urlsplit(url).netloc), *headers.items()]
     timeout = {"connect": CONNECT_S, "read": TOTAL_S, "write": TOTAL_S, "pool": TOTAL_S}
     with (
         httpcore.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=network) as pool,
-        pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": timeout}) as response,
+        pool.stream("POST", url, headers=named, content=body, extensions={"timeout": timeout}) as response,
     ):
         _read_some(response.iter_stream())
         asked = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")

@@ -230,7 +230,7 @@ def show_event(settings: Settings, bot: str, event: str) -> None:
 @click.option("--endpoint", type=int, help="Only to this one.")
 @click.option("--since", type=click.DateTime(), help="UTC: what happened since then and did not reach ENDPOINT.")
 @click.pass_obj
-def replay_events(settings: Settings, **given: Any) -> None:
+def replay_events(settings: Settings, /, **given: Any) -> None:
     """Send EVENT again, or what an endpoint missed; within seconds where the workers run."""
     with opened(settings) as context:
         told = _replay(context, **given)

@@ -48,7 +48,7 @@ def add(
     return event_id
 
 
-def _wanting(connection: sa.Connection, bot: str, type: EventType) -> list[sa.Row[Any]]:
+def _wanting(connection: sa.Connection, bot: str, type: EventType) -> list[sa.Row[Any, Any, Any]]:
     query = sa.select(ENDPOINT.c.id, ENDPOINT.c.events, ENDPOINT.c.disabled_at).where(ENDPOINT.c.bot == bot)
     return [row for row in connection.execute(query) if not row.events or type in row.events]
 
