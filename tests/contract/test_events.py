@@ -369,9 +369,7 @@ def secrets(engine: sa.Engine, endpoint_id: int, at: datetime) -> list[str]:
 def test_a_rotation_keeps_the_earlier_secret_for_a_while(engine: sa.Engine) -> None:
     made = add(engine)
     with writing(engine) as connection:
-        new = endpoints.rotate(
-            connection, KEYRING, "shop", made.endpoint.id, NOW, grace=timedelta(hours=1), who="Ana"
-        )
+        new = endpoints.rotate(connection, KEYRING, "shop", made.endpoint.id, NOW, grace=timedelta(hours=1), who="Ana")
     assert secrets(engine, made.endpoint.id, NOW) == [new, made.secret]
     assert secrets(engine, made.endpoint.id, NOW + timedelta(hours=1)) == [new]
 

@@ -19,7 +19,7 @@ INSIDE = parse_networks("10.1.0.0/16,fd00:1::/32")
 PUBLIC = ["93.184.215.14", "8.8.8.8", "100.63.255.255", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"]
 PUBLIC += ["64:ff9b::808:808", "2002:808:808::1"]
 HIDDEN = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104
     "0.1.2.3",
     "10.0.0.1",
     "100.64.0.1",
@@ -97,7 +97,12 @@ def test_networks_that_are_none_stop_the_start(text: str) -> None:
         Settings.from_env({"FENCEPOST_ENDPOINT_NETWORKS": text, "HOME": "/nowhere"})
 
 
-GOOD = ["https://hooks.example/a?b=c", "https://hooks.example:8443/", "https://xn--bcher-kva.example", "https://8.8.8.8"]
+GOOD = [
+    "https://hooks.example/a?b=c",
+    "https://hooks.example:8443/",
+    "https://xn--bcher-kva.example",
+    "https://8.8.8.8",
+]
 
 
 @pytest.mark.parametrize("url", GOOD)
