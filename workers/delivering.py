@@ -49,6 +49,11 @@ class _Round(NamedTuple):
     lock: threading.Lock
 
 
+def run(context: Context, bot: str) -> None:
+    if made := deliver(context, bot):
+        log.info("events.sent", bot=bot, attempts=made)  # what was answered is listed: `fencepost events show`
+
+
 def deliver(context: Context, bot: str, route: Route | None = None, now: Now = clock.now) -> int:
     """Make the attempts that are due, and drop events that are too old; how many attempts were made."""
     with writing(context.engine) as connection:
@@ -91,11 +96,7 @@ def _free(shared: _Round, endpoint_id: int, *, is_delivered: bool) -> None:
 def _attempt(shared: _Round, claimed: Claimed) -> Answer:
     answer = _answer(shared, claimed)
     with writing(shared.context.engine) as connection:
-        is_ours = sendings.settle(connection, claimed, answer, shared.now(), random.Random())
-    log.info(
-        "event.attempted", bot=shared.bot, endpoint=claimed.endpoint_id, webhook_id=claimed.event_id,
-        status_code=answer.status_code, error=answer.error, ms=answer.ms, noted=is_ours,
-    )  # fmt: skip
+        sendings.settle(connection, claimed, answer, shared.now(), random.Random())
     return answer
 
 

@@ -103,7 +103,7 @@ def deliver(bot: str) -> None:
     """Tell endpoints what happened."""
     from workers import delivering
 
-    _run(Job.DELIVER, bot, lambda context, _encoder, bot: delivering.deliver(context, bot))
+    _run(Job.DELIVER, bot, lambda context, _encoder, bot: delivering.run(context, bot))
 
 
 class JobsWorker(Worker):

@@ -2,8 +2,8 @@
 
 The name is resolved once, every address it has is looked at, and the connection goes to one of those very addresses:
 a name that means something else a moment later changes nothing. TLS asks for the name's certificate all the same. No
-redirect is followed, no proxy of the environment used, and the answer's body is thrown away, so that nobody can read
-by way of us what only we can reach. httpcore is used as it is, below httpx, for there the network is an argument."""
+redirect is followed, no proxy of the environment used, and the answer's body is not read, so that nobody can read by
+way of us what only we can reach. httpcore is used as it is, below httpx, for there the network is an argument."""
 
 import socket
 import ssl
@@ -22,7 +22,6 @@ from service.events.rules import Answer, retry_after_s
 
 CONNECT_S = 5.0
 TOTAL_S = 20.0
-MOST_READ = 1 << 16  # bytes of an answer that are read, for the sake of who sends them, and thrown away
 
 Resolve = Callable[[str, int], Sequence[Address]]
 
@@ -90,22 +89,12 @@ def _exchange(url: str, body: bytes, headers: Mapping[str, str], route: Route, d
     network = _Guarded(scheme, route, deadline)
     # Of an IPv6 address httpcore leaves the brackets out.
     named: list[tuple[bytes | str, bytes | str]] = [("Host", urlsplit(url).netloc), *headers.items()]
-    timeout = {"connect": CONNECT_S, "read": TOTAL_S, "write": TOTAL_S, "pool": TOTAL_S}
     with (
         httpcore.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=network) as pool,
-        pool.stream("POST", url, headers=named, content=body, extensions={"timeout": timeout}) as response,
+        pool.stream("POST", url, headers=named, content=body) as response,
     ):
-        _read_some(response.iter_stream())
         asked = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
         return response.status, asked.decode("latin-1")
-
-
-def _read_some(parts: Iterable[bytes]) -> None:
-    size = 0
-    for part in parts:
-        size += len(part)
-        if size > MOST_READ:
-            return
 
 
 class _Guarded(NetworkBackend):

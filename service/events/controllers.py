@@ -27,10 +27,10 @@ from service.events.schemas import (
     Replay,
     Replayed,
 )
-from service.jobs import Job, enqueue
+from service.intents.rules import ask
+from service.jobs import Job
 from service.page import Page
 from service.reviews.controllers import Cursor, Limit
-from service.streams import redis_errors
 
 EndpointId = Annotated[int, Parameter(description="the endpoint's id")]
 EventId = Annotated[str, Parameter(description="the event's id: its `webhook-id`")]
@@ -86,7 +86,7 @@ class EndpointsController(Controller):
         """An event `fencepost.ping`, on its way to this endpoint."""
         with writing(context.engine) as connection:
             found = listing.show(connection, bot, endpoints.ping(connection, bot, endpoint, now()))
-        _ask(context, bot)
+        ask(context, Job.DELIVER, bot)  # the schedule would, too
         return found
 
     @post("/{endpoint:int}/replay", status_code=200, sync_to_thread=True)
@@ -96,7 +96,7 @@ class EndpointsController(Controller):
         """Send what happened since then and did not reach the endpoint."""
         since, who = data.since, principal.name
         found = listing.replay_missed(context.engine, bot, endpoint, since, now(), who=who)
-        _ask(context, bot)
+        ask(context, Job.DELIVER, bot)  # the schedule would, too
         return Replayed(found)
 
 
@@ -123,14 +123,8 @@ class EventsController(Controller):
         """Send it again, delivered or not, under the same `webhook-id`."""
         with writing(context.engine) as connection:
             told = listing.replay(connection, bot, event, data.endpoint, now(), who=principal.name)
-        _ask(context, bot)
+        ask(context, Job.DELIVER, bot)  # the schedule would, too
         return Replayed(told)
-
-
-def _ask(context: Context, bot: str) -> None:
-    """At once; the schedule would ask, too."""
-    with redis_errors():
-        enqueue(context.queue, Job.DELIVER, bot)
 
 
 CONTROLLERS = (EndpointsController, EventsController)

@@ -93,7 +93,7 @@ def change(
     found = get(connection, bot, endpoint_id)
     values: dict[str, Any] = {}
     if wanted.url is not msgspec.UNSET:
-        values["url"] = wanted.url
+        values |= {"url": wanted.url, "failing_since": None}
     if wanted.events is not msgspec.UNSET:
         values["events"] = sorted(set(wanted.events))
     if values:

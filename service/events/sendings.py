@@ -16,7 +16,7 @@ from service.events.rules import Answer
 
 ENDPOINT, EVENT, SENDING, ATTEMPT = tables.endpoint, tables.event, tables.sending, tables.attempt
 LEASE = timedelta(seconds=90)  # an attempt takes 20 s, and what the system needs to resolve a name
-SWEPT = 500  # events a transaction
+SWEPT = 100  # events a transaction
 
 
 class Claimed(NamedTuple):

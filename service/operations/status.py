@@ -23,8 +23,7 @@ class BotStatus(msgspec.Struct, frozen=True):
     cards: int
     labels: int
     champion: int | None
-    endpoints: int
-    disabled: int  # of the endpoints
+    disabled_endpoints: int
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -51,8 +50,7 @@ def _bot_status(connection: sa.Connection, streams: Streams, name: str) -> BotSt
         cards=count(card, card.c.status == "open"),
         labels=count(label, label.c.use == "train"),
         champion=connection.scalar(sa.select(bots.c.champion).where(bots.c.name == name)),
-        endpoints=count(endpoint),
-        disabled=count(endpoint, endpoint.c.disabled_at.is_not(None)),
+        disabled_endpoints=count(endpoint, endpoint.c.disabled_at.is_not(None)),
     )
 
 
