@@ -206,7 +206,7 @@ def _store(
             n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)
             audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
-            outbox.record(connection, bot, "classifier.promoted", promoted(n, compared, "first"), now)
+            outbox.record(connection, bot, "classifier.promoted", promoted(n, compared, "untried"), now)
             return "champion"
         gate, flips = trying
         status: Status = "challenger" if gate.status == "open" else "held"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service import tables
 from service.classifiers.schemas import Version
 
-How = Literal["first", "gate", "owner", "rollback"]
+How = Literal["untried", "gate", "owner", "rollback"]  # untried: there was nothing to compare it with
 LOG = tables.audit_log
 BY_HAND = "classifier.promote"  # in the audit log
 

@@ -592,7 +592,7 @@ def test_what_becomes_of_classifiers_is_told_to_endpoints(shop: Shop, told: Told
     roll_back(shop.context, BOT, 1, clock.now(), who="olga")
     counts = {"wins": 0, "losses": lost.losses, "neither": 0}
     assert told() == [
-        ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": None, "how": "first"}),
+        ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": None, "how": "untried"}),
         ("classifier.held", {"bot": BOT, "classifier": n, "champion": 1, "reason": lost.reason, **counts}),
         ("classifier.promoted", {"bot": BOT, "classifier": n, "replaced": 1, "how": "owner"}),
         ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": n, "how": "rollback"}),

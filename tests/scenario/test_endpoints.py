@@ -442,7 +442,7 @@ def test_events_are_listed_shown_and_replayed(desk: Desk, shop: Context, hook: H
     assert sorted(hook.ids) == sorted(ids)
 
 
-BAD = [
+BAD: list[tuple[str, str, dict[str, Any] | None, int, str]] = [
     ("POST", "/endpoints", {"url": "https://10.0.0.1/"}, 400, "url"),
     ("POST", "/endpoints", {"url": "http://user:x@127.0.0.1"}, 400, "url"),
     ("POST", "/endpoints", {"url": ""}, 400, "url"),
@@ -464,13 +464,10 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "status", "field"), BAD)
-def test_bad_input_names_the_field(
-    desk: Desk, method: str, path: str, body: dict[str, Any] | None, status: int, field: str
-) -> None:
-    answer = desk.ask(method, path, json=body)
-    assert answer.status_code == status, answer.text
-    assert field in answer.text
+def test_bad_input_names_the_field(desk: Desk) -> None:
+    for method, path, body, status, field in BAD:
+        answer = desk.ask(method, path, json=body)
+        assert (answer.status_code, field in answer.text) == (status, True), (path, body, answer.text)
     assert desk.ask("GET", "/endpoints").json()["items"] == []
 
 
