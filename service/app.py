@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from importlib.metadata import version
 from typing import Any
 
@@ -23,6 +23,8 @@ from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
 from service.intents import controllers as intents
+from service.predict import controllers as predict
+from service.predict.rules import Predictors
 from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
 from service.settings import Settings
@@ -33,7 +35,7 @@ from service.weak import controllers as weak
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, predict, proposals, weak, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
@@ -77,6 +79,7 @@ def create_app(
         dependencies={
             "context": Provide(provide_context, sync_to_thread=False),
             "intake": Provide(provide_intake, sync_to_thread=False),
+            "predictors": Provide(provide_predictors, sync_to_thread=False),
             "principal": Provide(provide_principal, sync_to_thread=False),
         },
         state=State({"exporters": dict(exporters or {})}),
@@ -94,9 +97,10 @@ def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mappin
 
     @asynccontextmanager
     async def alive(app: Litestar) -> AsyncIterator[None]:
-        with opened(settings) as context:
+        with opened(settings) as context, closing(Predictors(context)) as predictors:
             app.state.context = context
             app.state.intake = Intake(context, sources, schemes)
+            app.state.predictors = predictors
             yield
 
     return alive
@@ -110,6 +114,11 @@ def provide_context(state: State) -> Context:
 def provide_intake(state: State) -> Intake:
     intake: Intake = state.intake
     return intake
+
+
+def provide_predictors(state: State) -> Predictors:
+    predictors: Predictors = state.predictors
+    return predictors
 
 
 async def add_security_headers(message: Message, _scope: Scope) -> None:

@@ -27,29 +27,30 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Requires:
-    """Lets in whoever reaches `role` for the bot in the path; `connection.state.principal` says who that was.
+    """Lets in whoever reaches one of the roles for the bot in the path; `connection.state.principal` says who that was.
 
     Synchronous on purpose: Litestar then runs it in the thread pool, where SQL belongs.
     """
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
+    def __init__(self, *roles: Role) -> None:
+        self.roles = roles
 
     def __call__(self, connection: Connection, _handler: BaseRouteHandler) -> None:
         context: Context = connection.app.state.context
         principal = authenticate(connection, context, datetime.now(UTC))
         bot = connection.path_params.get("bot")
-        if not allows(principal, self.role, bot):
+        if not any(allows(principal, role, bot) for role in self.roles):
             raise Forbidden(
-                f"{_words(principal)} may not do this", hint=f"it takes {self.role}{f' of {bot}' if bot else ''}"
+                f"{_words(principal)} may not do this",
+                hint=f"it takes {' or '.join(self.roles)}{f' of {bot}' if bot else ''}",
             )
         if bot is not None:
             _check_bot(connection, context, bot)
         connection.state.principal = principal
 
 
-def requires(role: Role) -> Requires:
-    return Requires(role)
+def requires(*roles: Role) -> Requires:
+    return Requires(*roles)
 
 
 def _words(principal: Principal) -> str:
