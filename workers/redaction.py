@@ -6,6 +6,7 @@ moved where lets entities keep their place: `text[start:end] == value` holds in 
 """
 
 import logging
+import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,9 @@ logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL + 1)
 LANGUAGE = "en"
 THRESHOLD = 0.4  # a phone number without context scores just that
 CERTAIN = 1.0
+# Without a digit, an @, or a full stop or colon inside a word no recognizer finds anything: of a shop's turns seven in
+# eight, which are spared a third of a millisecond each.
+SUSPECT = re.compile(r"[\d@]|[.:]\S")
 KINDS = {
     "EMAIL_ADDRESS": "EMAIL",
     "PHONE_NUMBER": "PHONE",
@@ -80,7 +84,7 @@ class Redactor:
         return replace(text, merge([*self._find(text), *_find_own(text, own)]))
 
     def _find(self, text: str) -> list[Find]:
-        if not text.strip():
+        if not SUSPECT.search(text):
             return []
         with self._lock, self._engine.forgetting():
             results = self._analyzer.analyze(text, LANGUAGE, score_threshold=THRESHOLD)

@@ -9,8 +9,6 @@ from service.predict import rules
 from service.predict.rules import Predictors
 from service.predict.schemas import Answer, Question
 
-BODY_LIMIT = 4 << 20  # bytes: every text of the longest, most of it escaped
-
 
 # A bot's platform holds an `ingest` key, which reads nothing: what the champion makes of the caller's own text is no
 # reading of the log.
@@ -20,7 +18,6 @@ BODY_LIMIT = 4 << 20  # bytes: every text of the longest, most of it escaped
     guards=[requires("ingest", "reader")],
     tags=["predict"],
     status_code=200,
-    request_max_body_size=BODY_LIMIT,
 )
 async def predict(bot: BotName, data: Question, predictors: NamedDependency[Predictors]) -> Answer:
     """What the champion makes of texts, redacted first and not kept: intents, whether any is meant, entities."""

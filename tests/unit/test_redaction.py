@@ -1,6 +1,7 @@
 """What redaction finds, covers and moves."""
 
 import logging
+import re
 import socket
 
 import pytest
@@ -11,7 +12,7 @@ from service.bots.patterns import PatternTooSlow
 from service.bots.schemas import Pattern
 from service.turns.schemas import TEXT_LIMIT, Entity
 from workers import redaction
-from workers.redaction import Find, Redacted, Redactor, merge, move, move_entities, origin, replace
+from workers.redaction import SUSPECT, Find, Redacted, Redactor, merge, move, move_entities, origin, replace
 
 PERSONAL = {
     "EMAIL": ["anna.berg+shop@example.org", "ANNA@mail.internal", "o'neil@sub.example.co.uk"],
@@ -222,6 +223,16 @@ def test_entities_that_fall_onto_one_placeholder_are_told_once():
     entities = [Entity("name", "anna", 0, 4), Entity("name", "example", 5, 12), Entity("mail", "org", 13, 16)]
     expected = (Entity("name", "<EMAIL_1>", 0, 9), Entity("mail", "<EMAIL_1>", 0, 9))
     assert move_entities(redacted, entities, 16) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(texts, st.text("aAzw/_- .:,?#[]()+'\"<>\n", max_size=40)).filter(lambda text: not SUSPECT.search(text))
+)
+def test_what_is_not_suspect_holds_nothing(redactor, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.redaction.SUSPECT", re.compile(""))
+        assert redactor.redact(text) == Redacted(text)
 
 
 def test_kinds_name_every_recognizer():
