@@ -14,6 +14,7 @@ from service.bots import commands as bots
 from service.bots import source_commands as sources
 from service.classifiers import commands as classifiers
 from service.errors import FencepostError
+from service.exports import commands as exports
 from service.intents import commands as intents
 from service.operations import commands as operations
 from service.proposals import commands as proposals
@@ -108,15 +109,17 @@ def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
 
 def _features() -> Iterator[click.Command]:
     """Every feature's commands; those that read other people's formats are given what reads them."""
+    from integrations.formats.exporters import EXPORTERS
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
     from integrations.webhooks import PLATFORMS, signatures
     from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak, exports):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
+    yield exports.export_command(EXPORTERS)
     yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
     yield importing.import_command(PLATFORMS)
     yield from SLACK

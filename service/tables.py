@@ -652,6 +652,30 @@ proposal_turn = Table(
     Index("proposal_by_turn", "turn_id"),
 )
 
+# releases
+
+release = Table(
+    "release",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),  # its version: 1, 2, … within the bot
+    Column("created_at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False, default=""),  # the owner's
+    Column("champion", Integer),  # n of the classifier in force then
+    Column("accuracy", JSON(none_as_null=True)),  # of that one; NULL: too little was known
+    Column("intents", JSON, nullable=False),  # as they were then, archived ones too
+    Column("changes", JSON, nullable=False),  # since the release before
+)
+
+release_rows = Table(  # which labels it holds, as packed by exports/held.py
+    "release_rows",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # people in Slack
 
 slack_role = Table(

@@ -1,15 +1,23 @@
-"""Intents from a table: columns `name` (or `intent`), `example` (or `text`) and `description`, in any order.
+"""Intents from and to a table: columns `name` (or `intent`), `example` (or `text`), `description`, `entities` (JSON, as
+in our JSON Lines), `lang` and `split`, in any order.
 
 A header names the columns. One row is one example; a row without one only names its intent. What separates the cells,
-comma, semicolon or tab, is told from the header.
+comma, semicolon or tab, is told from the header. What is written says also where each row comes from.
+Cells are what users said: a spreadsheet takes one that begins with `=` for a formula.
 """
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
+from integrations.formats import rows
 from service.errors import BadInput
-from service.intents.schemas import ParsedExample, ParsedIntent
+from service.exports.schemas import Export, ExportRow, Provenance
+from service.intents.parsing import TEST, parse_jsonl
+from service.intents.schemas import NONE, ParsedExample, ParsedIntent
+from service.turns.schemas import Entity
 
 COLUMNS: Mapping[str, str] = {
     "name": "name",
@@ -17,7 +25,33 @@ COLUMNS: Mapping[str, str] = {
     "example": "example",
     "text": "example",
     "description": "description",
+    "entities": "entities",
+    "lang": "lang",
+    "split": "split",
 }
+PROVENANCE = Provenance.__struct_fields__
+WRITTEN = ("intent", "text", "description", "entities", "lang", "split", *PROVENANCE)
+
+
+def write(export: Export) -> Iterator[bytes]:
+    yield _line(WRITTEN)
+    for intent in export.intents:
+        yield _line((intent.name, "", intent.description))
+    for row in export.rows:
+        yield _line(_cells(row))
+
+
+def _cells(row: ExportRow) -> list[object]:
+    fields = rows.fields(row)
+    entities = rows.encode(fields["entities"]).decode() if "entities" in fields else ""
+    provenance = msgspec.to_builtins(row.provenance)
+    return [row.intent or NONE, row.text, "", entities, row.lang, row.split, *(provenance[name] for name in PROVENANCE)]
+
+
+def _line(cells: Sequence[object]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow([*cells, *[""] * (len(WRITTEN) - len(cells))])
+    return line.getvalue().encode()
 
 
 def parse_csv(data: bytes) -> list[ParsedIntent]:
@@ -61,6 +95,21 @@ def _row(columns: list[str], row: list[str], line: int) -> ParsedIntent:
             f"{len(row)} cells under {len(columns)} columns", path=where, hint="put a cell that has a comma in quotes"
         )
     cells = dict(zip(columns, row, strict=False))
-    text = cells.get("example", "")
-    examples = (ParsedExample(text, where),) if text.strip() else ()
+    examples = (_example(cells, where),) if cells.get("example", "").strip() else ()
     return ParsedIntent(cells.get("name", "").strip(), where, cells.get("description", "").strip(), examples)
+
+
+def _example(cells: Mapping[str, str], where: str) -> ParsedExample:
+    text, said = cells["example"], cells.get("entities", "")
+    entities = _entities(text, said, where) if said.strip() else ()
+    return ParsedExample(text, where, entities, cells.get("lang", ""), cells.get("split", "").strip() == TEST)
+
+
+def _entities(text: str, cell: str, where: str) -> tuple[Entity, ...]:
+    try:
+        line = rows.encode({"text": text, "intent": NONE, "entities": msgspec.json.decode(cell)})
+        return parse_jsonl(line)[0].examples[0].entities
+    except (BadInput, msgspec.DecodeError) as error:
+        found = error if isinstance(error, BadInput) else BadInput("this is not JSON")
+        path = f"{where}, {found.path.partition(', ')[2] or 'entities'}"
+        raise BadInput(found.detail, path=path, hint='write [{"type": "city", "start": 3, "end": 7}]') from error

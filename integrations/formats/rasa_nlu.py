@@ -1,25 +1,75 @@
 """Rasa NLU training data, the YAML of Rasa 2 and 3: intents with their examples and the entities annotated in them.
 
-`[text](type)`, `[text](type:synonym)` and `[text]{"entity": "type", "role": …, "value": …}` become spans of the plain
-text; a span's value is what the text says, so synonyms, roles and groups are dropped. Sections of synonyms, regexes and
+Published at https://legacy-docs-oss.rasa.com/docs/rasa/training-data-format and, for out of scope,
+https://legacy-docs-oss.rasa.com/docs/rasa/fallback-handoff; how Rasa reads it is in its repository, RasaHQ/rasa,
+rasa/shared/nlu/training_data. Not verified with a Rasa: it is not installed here.
+
+In: a span's value is what the text says, so synonyms, roles and groups are dropped. Sections of synonyms, regexes and
 lookup tables, and everything beside `nlu:`, are passed over. YAML is read as nodes: they know their lines, and leave
 `yes` a word.
+
+Out: out of scope is the intent `out_of_scope`, Rasa's convention. Examples are a list, the form with metadata: where a
+row comes from, under `fencepost`, and as `exact` the row itself where brackets cannot say it (overlapping spans, square
+brackets, spaces at the ends). Coming back, `exact` counts as long as the text beside it was not edited.
 """
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
+import msgspec
 import yaml
 
+from integrations.formats import brackets, rows
+from integrations.formats.yaml_quoting import quoted
 from service.errors import BadInput
-from service.intents.schemas import ParsedExample, ParsedIntent
-from service.turns.schemas import Entity
+from service.exports.schemas import Export, ExportIntent, ExportRow
+from service.intents.parsing import parse_jsonl
+from service.intents.schemas import NONE, ParsedExample, ParsedIntent
 
-ANNOTATION = re.compile(r"\[(?P<text>[^\]]+)\](?:\((?P<type>[^:)]+)(?::[^)]*)?\)|(?P<fields>\{[^}]+\}))")
 DEPTH_LIMIT = 50  # examples stand at depth 4
 OTHER_SECTIONS = frozenset({"synonym", "regex", "lookup"})
+OWN = "fencepost"  # our fields in metadata
+# Rasa decodes \\u escapes before it parses a file that is all ASCII: the arrow keeps it from that.
+HEAD = '# {about} → Rasa NLU\nversion: "3.1"\nnlu:'
+
+
+def write(export: Export) -> Iterator[bytes]:
+    yield HEAD.format(about=rows.about(export)).encode()
+    is_empty = True
+    for intent, examples in rows.by_intent(export):
+        is_empty = False
+        yield _head(intent, _name(intent, export)).encode()
+        for number, row in enumerate(examples):
+            yield (("" if number else "\n  examples:") + _written(row)).encode()
+    yield b" []\n" if is_empty else b"\n"
+
+
+def _name(intent: ExportIntent, export: Export) -> str:
+    name, taken = intent.name, {other.name for other in export.intents}
+    if intent is rows.OUT_OF_SCOPE:
+        name = "out_of_scope"
+        while name in taken:
+            name += "_none"
+    return name
+
+
+def _head(intent: ExportIntent, name: str) -> str:
+    own = {"none": "yes"} if intent is rows.OUT_OF_SCOPE else {"description": intent.description}
+    return f"\n- intent: {quoted(name)}\n  metadata:\n    {OWN}: {_flow(own)}"
+
+
+def _written(row: ExportRow) -> str:
+    entities = row.entities or ()
+    text = brackets.write(row.text, entities)
+    own = {**msgspec.to_builtins(row.provenance), "lang": row.lang}
+    if not brackets.says(text, row.text, entities):
+        own["exact"] = rows.line(row).decode().strip()
+    return f"\n  - text: {quoted(text)}\n    metadata:\n      {OWN}: {_flow(own)}"
+
+
+def _flow(fields: Mapping[str, str | int | float]) -> str:
+    pairs = (f"{name}: {quoted(value) if isinstance(value, str) else value}" for name, value in fields.items())
+    return "{" + ", ".join(pairs) + "}"
 
 
 def parse_rasa(data: bytes) -> list[ParsedIntent]:
@@ -79,20 +129,50 @@ def _intent(node: yaml.Node) -> ParsedIntent | None:
     if not isinstance(name, yaml.ScalarNode) or not name.value.strip():
         _refuse("this item names no intent", _line(node), "write `- intent: name`")
     examples = tuple(_examples(fields["examples"])) if "examples" in fields else ()
-    return ParsedIntent(name.value.strip(), f"line {_line(name)}", examples=examples)
+    own = _own(node)
+    where = f"line {_line(name)}"
+    return ParsedIntent(NONE if "none" in own else name.value.strip(), where, own.get("description", ""), examples)
+
+
+def _own(node: yaml.MappingNode) -> dict[str, str]:
+    """What we wrote in an intent's or an example's metadata."""
+    for name in ("metadata", OWN):
+        found = _fields(node).get(name)
+        if not isinstance(found, yaml.MappingNode):
+            return {}
+        node = found
+    return {name: str(field.value) for name, field in _fields(node).items() if isinstance(field, yaml.ScalarNode)}
 
 
 def _examples(node: yaml.Node) -> Iterator[ParsedExample]:
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield _example(_text(item), _line(item))
+            yield _item(item)
     elif isinstance(node, yaml.ScalarNode):
         # A block's first line comes after its `|`; Rasa wants a dash before every example in it.
         for number, line in enumerate(node.value.splitlines(), _line(node) + (node.style in ("|", ">"))):
             if line.strip():
-                yield _example(_after_dash(line, number), number)
+                yield brackets.read(_after_dash(line, number), f"line {number}")
     else:
         _refuse("`examples:` is neither a block of text nor a list", _line(node), "write `examples: |`")
+
+
+def _item(item: yaml.Node) -> ParsedExample:
+    text, where = _text(item), f"line {_line(item)}"
+    own = _own(item) if isinstance(item, yaml.MappingNode) else {}
+    if "exact" in own and (exact := _exact(own["exact"], text, where)) is not None:
+        return exact
+    return msgspec.structs.replace(brackets.read(text, where), lang=own.get("lang", ""))
+
+
+def _exact(line: str, text: str, where: str) -> ParsedExample | None:
+    """The row that was written as `text`; None when somebody has edited one of the two since."""
+    try:
+        (example,) = parse_jsonl(line.encode())[0].examples
+    except (BadInput, ValueError, IndexError):
+        return None
+    is_same = brackets.write(example.text, example.entities).strip() == text
+    return msgspec.structs.replace(example, where=where) if is_same else None
 
 
 def _text(item: yaml.Node) -> str:
@@ -108,25 +188,3 @@ def _after_dash(line: str, number: int) -> str:
     if not line.lstrip().startswith("-"):
         _refuse("an example does not begin with a dash", number, "write `- ` before it")
     return line.lstrip()[1:].strip()
-
-
-def _example(annotated: str, line: int) -> ParsedExample:
-    """Take the annotations out of the text; the spans are counted in what is left."""
-    text, entities, end = "", [], 0
-    for found in ANNOTATION.finditer(annotated):
-        text += annotated[end : found.start()]
-        value = found["text"]
-        kind = (found["type"] or _type_in(found["fields"], line)).strip()
-        entities.append(Entity(type=kind, value=value, start=len(text), end=len(text) + len(value)))
-        text, end = text + value, found.end()
-    return ParsedExample(text + annotated[end:], f"line {line}", tuple(entities))
-
-
-def _type_in(fields: str, line: int) -> str:
-    try:
-        kind = json.loads(fields).get("entity")
-    except ValueError:
-        kind = None
-    if not isinstance(kind, str) or not kind.strip():
-        _refuse(f"{fields} names no entity", line, 'write {"entity": "city"}')
-    return kind

@@ -25,6 +25,7 @@ SUFFIXES: Mapping[str, str] = {
     ".tsv": "csv",
     ".yml": "rasa",
     ".yaml": "rasa",
+    ".json": "clu",
 }
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 BOT = click.option("--bot", required=True, help="The bot's name.")
@@ -47,8 +48,10 @@ INTENTS_HELP = """Create the intents in FILE and learn from their examples. Impo
 jsonl  {"name": "refund", "description": "…", "examples": ["…"]}, or {"text": "…", "intent": "refund"}
 csv    name,description,example
 rasa   Rasa NLU YAML, with [annotated](entity) examples
+clu    a project exported from Microsoft's CLU
+lex, dialogflow_cx  the zip of a bot exported from Lex V2, of an agent's JSON package: say --format
 
-An example of the intent `none` is out of scope."""
+An example of the intent `none` is out of scope; one of the split `test` is for `fencepost gold import`."""
 
 GOLD_HELP = """Test classifiers on the labelled texts in FILE: {"text": "…", "intent": "…"} as jsonl, or csv, or rasa.
 

@@ -1,7 +1,7 @@
 """Intents as JSON Lines, the project's own format.
 
-A line is an intent, `{"name", "description"?, "examples"?}`, or an example, `{"text", "intent", "entities"?, "lang"?}`.
-The intent null or "none" is out of scope. Unknown fields are ignored.
+A line is an intent, `{"name", "description"?, "examples"?}`, or an example, `{"text", "intent", "entities"?, "lang"?,
+"split"?}`. The intent null or "none" is out of scope, the split "test" does not train. Unknown fields are ignored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from service.errors import BadInput
 from service.intents.schemas import NONE, ParsedExample, ParsedIntent
 from service.turns.schemas import TEXT_LIMIT, Entity
 
+TEST = "test"  # the split that never trains
 Offset = Annotated[int, Meta(ge=0)]
 
 
@@ -28,6 +29,7 @@ class _Example(msgspec.Struct):
     text: str
     entities: tuple[_Span, ...] = ()
     lang: Annotated[str, Meta(max_length=35)] = ""
+    split: object = ""
 
 
 class _IntentLine(msgspec.Struct):
@@ -85,7 +87,7 @@ def _labelled(line: _ExampleLine, where: str) -> ParsedIntent:
 
 
 def _example(item: _Example, where: str) -> ParsedExample:
-    return ParsedExample(item.text, where, tuple(_entities(item, where)), item.lang)
+    return ParsedExample(item.text, where, tuple(_entities(item, where)), item.lang, item.split == TEST)
 
 
 def _entities(item: _Example, where: str) -> Iterator[Entity]:

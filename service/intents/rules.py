@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 import sqlalchemy as sa
+from msgspec import structs
 
 from service import jobs
 from service.access import audit
@@ -52,6 +53,7 @@ def import_intents(
 ) -> Imported:
     """Create and describe the intents, send their examples to ingest as labels to train on, and ask for a training."""
     _check(context, bot, parsed)
+    parsed, left = _of_use(parsed, "train")
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         summary = _upsert(connection, bot, parsed, now, who)
@@ -60,7 +62,7 @@ def import_intents(
     sent = _examples(context, targets, parsed, now, "train")
     _send(context, bot, "import", sent, now)
     ask(context, Job.TRAIN, bot)
-    notes += _contradictions(parsed)
+    notes += left + _contradictions(parsed)
     return Imported(created=summary[0], updated=summary[1], examples=len(sent), notes=tuple(notes[:NOTES_SHOWN]))
 
 
@@ -69,6 +71,7 @@ def import_gold(
 ) -> Imported:
     """Send labels that test and never train; their intents have to exist."""
     _check(context, bot, parsed)
+    parsed, left = _of_use(parsed, "gold")
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         targets, _ = _targets(connection, bot, parsed)
@@ -80,7 +83,22 @@ def import_gold(
         audit.record(connection, bot, "gold.import", now, who, examples=_count(parsed))
     sent = _examples(context, targets, parsed, now, "gold")
     _send(context, bot, "gold", sent, now)
-    return Imported(examples=len(sent), notes=tuple(_contradictions(parsed)[:NOTES_SHOWN]))
+    return Imported(examples=len(sent), notes=tuple((left + _contradictions(parsed))[:NOTES_SHOWN]))
+
+
+def _of_use(parsed: Sequence[ParsedIntent], use: Use) -> tuple[list[ParsedIntent], list[str]]:
+    """The examples for this use, where the file tells those that test from those that train; a note on the others."""
+    tests = sum(item.is_test for mention in parsed for item in mention.examples)
+    if not tests:
+        return list(parsed), []
+    is_gold = use == "gold"
+    kept = [
+        structs.replace(mention, examples=tuple(item for item in mention.examples if item.is_test == is_gold))
+        for mention in parsed
+    ]
+    if is_gold:
+        return kept, [f"{_count(parsed) - tests} examples train: `fencepost intents import` takes them"]
+    return kept, [f"{tests} examples test and were left out: `fencepost gold import` takes them"]
 
 
 def _check(context: Context, bot: str, parsed: Sequence[ParsedIntent]) -> None:

@@ -64,6 +64,7 @@ class ParsedExample(msgspec.Struct, frozen=True):
     where: str
     entities: tuple[Entity, ...] = ()
     lang: str = ""
+    is_test: bool = False  # the file says that it tests: it must not train
 
 
 class ParsedIntent(msgspec.Struct, frozen=True):

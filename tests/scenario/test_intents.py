@@ -150,6 +150,20 @@ def test_gold_labels_test_and_do_not_train(edge: Edge, owner: dict[str, str]) ->
     assert not edge.context.redis.exists(PENDING.of("shop", job=Job.TRAIN.name.lower()))
 
 
+def test_what_tests_in_a_file_never_trains(edge: Edge, owner: dict[str, str]) -> None:
+    """An export holds both: imported as intents and as gold labels, each example goes where it was."""
+    both = lines(
+        {"name": "refund"},
+        {"text": "money!", "intent": "refund", "split": "train"},
+        {"text": "cash!", "intent": "refund", "split": "test"},
+    )
+    trains = edge.client.post(IMPORT, content=both, headers=owner).json()
+    tests = edge.client.post(GOLD, content=both, headers=owner).json()
+    assert [(example.text, example.use) for example in examples(edge)] == [("money!", "train"), ("cash!", "gold")]
+    assert trains["notes"] == ["1 examples test and were left out: `fencepost gold import` takes them"]
+    assert tests["notes"] == ["1 examples train: `fencepost intents import` takes them"]
+
+
 def test_gold_of_an_unknown_intent_is_refused_by_line(edge: Edge, owner: dict[str, str]) -> None:
     gold = lines({"text": "hm", "intent": None}, {"text": "money!", "intent": "refund"})
     response = edge.client.post(GOLD, content=gold, headers=owner)
@@ -228,7 +242,10 @@ def test_a_bad_file_is_named_with_line_and_mend(edge: Edge, tmp_path: Path) -> N
 
 def test_an_unknown_ending_asks_for_the_format(edge: Edge, rasa: Path) -> None:
     other = rasa.rename(rasa.with_suffix(".txt"))
-    assert "say --format csv|jsonl|rasa" in run(edge, "intents", "import", other, "--bot", "shop").output
+    assert (
+        "say --format clu|csv|dialogflow_cx|jsonl|lex|rasa"
+        in run(edge, "intents", "import", other, "--bot", "shop").output
+    )
     assert run(edge, "intents", "import", other, "--bot", "shop", "--format", "rasa").exit_code == 0
 
 

@@ -145,7 +145,9 @@ def test_lines_are_intents_or_examples() -> None:
             (ParsedExample("my money", "line 1, examples[0]"), ParsedExample("30 euros back", "line 1, examples[1]")),
         ),
         ParsedIntent(
-            "book", "line 3", examples=(ParsedExample("go to Lyon", "line 3", (Entity("city", "Lyon", 6, 10),)),)
+            "book",
+            "line 3",
+            examples=(ParsedExample("go to Lyon", "line 3", (Entity("city", "Lyon", 6, 10),), is_test=True),),
         ),
         ParsedIntent("none", "line 4", examples=(ParsedExample("hm", "line 4"),)),
     ]
@@ -189,7 +191,7 @@ def test_texts_that_cannot_be_stored_are_refused(text: str, says: str) -> None:
 
 
 def test_every_format_has_its_importer() -> None:
-    assert sorted(IMPORTERS) == ["csv", "jsonl", "rasa"]
+    assert sorted(IMPORTERS) == ["clu", "csv", "dialogflow_cx", "jsonl", "lex", "rasa"]
 
 
 def _refused(parse: Callable[[bytes], list[ParsedIntent]], data: bytes, place: str, says: str) -> None:
