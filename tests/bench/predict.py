@@ -11,9 +11,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -132,13 +132,9 @@ def _texts_per_s(where: Installation, clients: int, texts: list[str]) -> float:
         for text in own:
             client.predict(text)
 
-    threads = [threading.Thread(target=ask, args=(texts[i::clients],)) for i in range(clients)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return round(len(texts) / (time.perf_counter() - started), 1)
+    with ThreadPoolExecutor(clients) as pool:
+        ms = _ms(lambda: list(pool.map(ask, (texts[i::clients] for i in range(clients)))))
+    return round(1000 * len(texts) / ms, 1)
 
 
 def _take(fresh: Iterator[str], count: int) -> list[str]:
