@@ -23,6 +23,7 @@ from service.bots.sources import Formats
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
+from service.events import controllers as events
 from service.exports import controllers as exports
 from service.exports.schemas import Exporter
 from service.intents import controllers as intents
@@ -51,6 +52,7 @@ FEATURES = (
     proposals,
     weak,
     exports,
+    events,
     pages,
 )
 

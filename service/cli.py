@@ -13,7 +13,9 @@ from service.access import commands as access
 from service.bots import commands as bots
 from service.bots import source_commands as sources
 from service.classifiers import commands as classifiers
+from service.context import Context
 from service.errors import FencepostError
+from service.events import commands as events
 from service.exports import commands as exports
 from service.intents import commands as intents
 from service.operations import commands as operations
@@ -88,6 +90,12 @@ def _foreign_share(connection: sa.Connection, bot: str) -> float:
     return foreign_share(connection, bot, click.get_current_context().obj.encoder)
 
 
+def _deliver(context: Context, bot: str) -> None:
+    from workers.delivering import deliver
+
+    deliver(context, bot)
+
+
 @cli.command
 @click.option(
     "--data",
@@ -122,6 +130,7 @@ def _features() -> Iterator[click.Command]:
     yield exports.export_command(EXPORTERS)
     yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
     yield importing.import_command(PLATFORMS)
+    yield from events.commands(_deliver)
     yield from SLACK
     yield from WEBHOOKS
     yield bench

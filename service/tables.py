@@ -701,3 +701,69 @@ slack_app = Table(  # a chatbot that lives in Slack
     _bot(),
     Column("source", String(40), nullable=False),
 )
+
+# events: what other systems are told
+
+endpoint = Table(  # a URL that is told what happens
+    "endpoint",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False, default=list),  # types it is told; empty: all
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("disabled_because", String(10), nullable=False, default=""),  # owner, gone, failing
+    Column("failing_since", Instant),  # when its first attempt failed after the last that did not
+    Index("endpoint_by_bot", "bot"),
+    sqlite_autoincrement=True,  # what is noted of a removed one stays, and is never another's
+)
+
+endpoint_secret = Table(
+    "endpoint_secret",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # AES-GCM under the installation's key
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Index("endpoint_secret_by_endpoint", "endpoint_id"),
+)
+
+event = Table(  # the outbox: written in the transaction of what happened
+    "event",
+    metadata,
+    Column("id", String(40), primary_key=True),  # grows with time
+    _bot(),
+    Column("type", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("data", JSON, nullable=False),  # ids, numbers and names, no text of users
+    Index("event_by_bot", "bot", "id"),
+    Index("event_by_time", "at"),
+)
+
+sending = Table(  # how far an event is on its way to an endpoint
+    "sending",
+    metadata,
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    Column("event_id", String(40), primary_key=True),
+    _bot(),
+    Column("status", String(10), nullable=False, default="pending"),  # pending, delivered, failed
+    Column("attempts", Integer, nullable=False, default=0),  # made since it was last put on its way
+    Column("next_at", Instant),  # of the next attempt, and the fence: who makes it moves this; NULL: none follows
+    Index("sending_by_event", "event_id"),
+    Index("sending_by_time", "next_at", "bot"),
+)
+
+attempt = Table(  # one request; what was answered is not kept
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    Column("event_id", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("ms", Integer, nullable=False),
+    Column("status_code", Integer),  # NULL: no answer
+    Column("error", String(200), nullable=False, default=""),
+    Index("attempt_by_event", "event_id"),
+)

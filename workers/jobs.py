@@ -99,6 +99,13 @@ def propose(bot: str) -> None:
     _run(Job.PROPOSE, bot, proposing.propose)
 
 
+def deliver(bot: str) -> None:
+    """Tell endpoints what happened."""
+    from workers import delivering
+
+    _run(Job.DELIVER, bot, lambda context, _encoder, bot: delivering.run(context, bot))
+
+
 class JobsWorker(Worker):
     """RQ's worker, quick to notice the dead and sure to take its child along."""
 

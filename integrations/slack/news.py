@@ -5,11 +5,12 @@ to be seen in SQL, by whichever process looks next."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from integrations.slack import digest, notices, people
-from integrations.slack.blocks.notices import Held, Promoted, Stop, Trial, Undecided
+from integrations.slack.blocks.notices import Disabled, Held, Promoted, Stop, Trial, Undecided
 from integrations.slack.notices import Due
 from service import database
 from service.bots.hours import MORNING, at_time, is_quiet, local_date
@@ -20,6 +21,7 @@ from service.classifiers.advice import ENOUGH, advise, audited_of
 from service.classifiers.history import in_force
 from service.classifiers.rules import difference
 from service.classifiers.schemas import Gate
+from service.events.endpoints import TROUBLES, list_endpoints
 from service.reviews import store
 
 RECENT = timedelta(days=7)  # what happened before is no news
@@ -114,4 +116,13 @@ def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[D
         yield Due(key, Undecided(cards, people.has_adjudicator(connection, bot.name)))
 
 
-SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, digest.due)
+def _disabled(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """A kind for each endpoint: of two that nobody has seen yet, both are news."""
+    for one in list_endpoints(connection, bot.name):
+        if one.disabled_at is None or one.disabled_because not in TROUBLES or now - one.disabled_at > RECENT:
+            continue
+        if not notices.is_known(connection, bot.name, key := f"endpoint {one.id}:{one.disabled_at:%Y-%m-%dT%H:%M:%S}"):
+            yield Due(key, Disabled(one.id, urlsplit(one.url).hostname or "", TROUBLES[one.disabled_because]))
+
+
+SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, _disabled, digest.due)

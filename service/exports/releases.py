@@ -3,6 +3,7 @@
 A release holds ids, so forgetting a person needs no look at it: their rows are missing from then on. It is written
 whole in one short transaction, for a hundred thousand labels pack to a few hundred kB."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.classifiers.advice import audited_of
 from service.errors import BadInput, Conflict, NotFound
+from service.events import outbox
 from service.exports.changes import changes
 from service.exports.held import Held, KnownIntent, Labelled, NothingLabelled, held_now, pack, unpack
 from service.exports.schemas import NOTE_LIMIT, Changes, Release
@@ -71,9 +73,15 @@ def create(engine: sa.Engine, bot: str, note: str, now: datetime, *, who: str) -
             raise ReleasedMeanwhile(bot, row["n"])
         connection.execute(ROWS.insert(), {"bot": bot, "n": row["n"], "data": new.data})
         audit.record(connection, bot, "release.create", now, who, n=row["n"])
-        # Outgoing webhooks hear of it here, in the same transaction: record(connection, bot, "release.created", …).
+        outbox.record(connection, bot, "release.created", _told(new.row), now)
     with database.reading(engine) as connection:
         return release(connection, bot, row["n"])
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner's note stays here: it may name somebody."""
+    rows = {name: row["changes"][name] for name in ("added", "removed", "relabelled", "confirmed")}
+    return {"release": row["n"], "classifier": row["champion"], **rows}
 
 
 def _checked_note(note: str) -> str:

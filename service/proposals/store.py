@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from service import tables
 from service.errors import BadInput, ProposalNotFound
+from service.events import outbox
 from service.intents.store import list_intents
 from service.page import Page
 from service.proposals.recurring import Known
@@ -54,7 +55,11 @@ def replace_open(
     added. The new ones' ids."""
     is_gone = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again))
     connection.execute(sa.update(PROPOSAL).where(*is_gone).values(status="lapsed", decided_at=now))
-    return [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
+    made = [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
+    for proposal_id, one in zip(made, new, strict=True):  # without its phrases: they may be forgotten
+        told = {"proposal": proposal_id, "classifier": n, "turns": one.turns, "tightness": one.tightness}
+        outbox.record(connection, bot, "intent.proposed", told, now)
+    return made
 
 
 def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object]) -> int:

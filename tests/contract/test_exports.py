@@ -12,6 +12,7 @@ from service.bots.store import archive_bot
 from service.classifiers.schemas import Manifest
 from service.classifiers.store import promote, save
 from service.errors import BadInput, BotArchived, BotNotFound
+from service.events import endpoints
 from service.exports import minimal, releases
 from service.exports.changelog import changelog
 from service.exports.held import NothingLabelled
@@ -19,6 +20,7 @@ from service.exports.opening import Opened, Wanted, opened_export
 from service.exports.releases import NothingNew, ReleasedMeanwhile, ReleaseNotFound
 from service.exports.schemas import Change, Exporter, ExportRow, IntentRows, Release
 from service.intents.store import archive_intent, by_name, create_intents, merge_intents, rename_intent, restore_intent
+from service.keyring import Keyring
 from service.learning.head import Head
 from service.turns.schemas import Entity
 from tests.support.shop import AT, BOT, add_turn, open_shop
@@ -386,6 +388,19 @@ def test_nothing_new_makes_no_release(engine: sa.Engine) -> None:
         told = sa.select(tables.audit_log.c.who, tables.audit_log.c.details)
         made = connection.execute(told.where(tables.audit_log.c.action == "release.create")).all()
     assert [tuple(row) for row in made] == [("Ana", {"n": 1})]
+
+
+def test_endpoints_are_told_of_a_release_and_nothing_of_its_note(engine: sa.Engine) -> None:
+    with database.writing(engine) as connection:
+        endpoints.add(connection, Keyring(b"k" * 32), BOT, "https://hooks.example", ["release.created"], AT, who="Ana")
+    say(engine, "money back", "refund")
+    release(engine, "ask Bob Stone")
+    with pytest.raises(NothingNew):
+        release(engine)
+    with database.reading(engine) as connection:
+        told = connection.execute(sa.select(tables.event.c.type, tables.event.c.data)).all()
+    rows = {"added": 1, "removed": 0, "relabelled": 0, "confirmed": 0}
+    assert [tuple(row) for row in told] == [("release.created", {"bot": BOT, "release": 1, "classifier": None, **rows})]
 
 
 def test_of_two_who_make_the_same_version_one_does(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,16 @@ class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
     has_adjudicator: bool
 
 
-News = Promoted | Held | Stop | Undecided | Digest
+class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
+    """An endpoint is told nothing any more, for what it answered; its URL may be a secret, and only its host is
+    said."""
+
+    endpoint: int
+    host: str
+    reason: str
+
+
+News = Promoted | Held | Stop | Undecided | Disabled | Digest
 
 
 class Quoted(NamedTuple):
@@ -158,6 +167,16 @@ def _undecided(place: NoticePlace, news: Undecided, _quoted: Sequence[Quoted], _
     return _Parts(f"{waits} for an adjudicator", [f"Reviewers answered differently. {decide}"])
 
 
+def _disabled(place: NoticePlace, news: Disabled, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
+    where = f"{place.bot} {news.endpoint}"
+    lines = [
+        f"Its webhooks went to {news.host}; {news.reason}.",
+        f"An owner brings it back: fencepost endpoints enable {where}, and what it missed: "
+        f"fencepost events replay {place.bot} --since DATE --endpoint {news.endpoint}.",
+    ]
+    return _Parts(f"endpoint {news.endpoint} was disabled", lines)
+
+
 def _digest(_place: NoticePlace, news: Digest, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
     return _Parts(*digest(news))
 
@@ -167,6 +186,7 @@ _SAID: Mapping[type[News], Callable[[NoticePlace, Any, Sequence[Quoted], Decisio
     Held: _held,
     Stop: _stop,
     Undecided: _undecided,
+    Disabled: _disabled,
     Digest: _digest,
 }
 

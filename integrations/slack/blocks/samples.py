@@ -16,6 +16,7 @@ from integrations.slack.blocks.metadata import Asked, Sitting
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import (
     Decision,
+    Disabled,
     Held,
     News,
     Promoted,
@@ -95,6 +96,7 @@ NEWS: Mapping[str, News] = {
     ),
     "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
     "undecided": Undecided(3, True),
+    "disabled": Disabled(2, "hooks.bank.example", "every attempt failed for five days"),
     "digest": Digest(
         first_day=date(2026, 3, 2),
         last_day=date(2026, 3, 8),
