@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from importlib.metadata import version
 
 from litestar import Litestar
@@ -27,6 +27,8 @@ from service.events import controllers as events
 from service.exports import controllers as exports
 from service.exports.schemas import Exporter
 from service.intents import controllers as intents
+from service.predict import controllers as predict
+from service.predict.rules import Predictors
 from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
 from service.settings import Settings
@@ -46,6 +48,7 @@ FEATURES = (
     turns,
     reviews,
     classifiers,
+    predict,
     proposals,
     weak,
     exports,
@@ -96,6 +99,7 @@ def create_app(
             "context": Provide(provide_context, sync_to_thread=False),
             "formats": Provide(provide_formats, sync_to_thread=False),
             "intake": Provide(provide_intake, sync_to_thread=False),
+            "predictors": Provide(provide_predictors, sync_to_thread=False),
             "principal": Provide(provide_principal, sync_to_thread=False),
         },
         state=State({"exporters": dict(exporters or {}), "formats": Formats(sources, tuple(schemes))}),
@@ -113,9 +117,10 @@ def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mappin
 
     @asynccontextmanager
     async def alive(app: Litestar) -> AsyncIterator[None]:
-        with opened(settings) as context:
+        with opened(settings) as context, closing(Predictors(context)) as predictors:
             app.state.context = context
             app.state.intake = Intake(context, sources, schemes)
+            app.state.predictors = predictors
             yield
 
     return alive
@@ -134,6 +139,11 @@ def provide_formats(state: State) -> Formats:
 def provide_intake(state: State) -> Intake:
     intake: Intake = state.intake
     return intake
+
+
+def provide_predictors(state: State) -> Predictors:
+    predictors: Predictors = state.predictors
+    return predictors
 
 
 async def add_security_headers(message: Message, _scope: Scope) -> None:

@@ -156,6 +156,12 @@ class ClassifierNotFound(NotFound):
         super().__init__(f"bot {bot!r} has no classifier {n}")
 
 
+class NoClassifier(Conflict):
+    """None was trained yet."""
+
+    type = "no-classifier"
+
+
 class ProposalNotFound(NotFound):
     type = "proposal-not-found"
 
