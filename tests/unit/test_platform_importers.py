@@ -211,6 +211,25 @@ def test_what_somebody_edits_in_an_export_counts() -> None:
     ]
 
 
+def test_an_utterance_added_in_lex_is_not_taken_for_one_of_ours_with_other_slots() -> None:
+    rows = [row(1, "fly to Lyon", "yes", ("Lyon", "city")), row(2, "fly to Rome", "yes", ("Rome", "city"))]
+    files = unzipped(b"".join(EXPORTERS["lex"].write(export(INTENTS[-1:], rows))))
+    folder = "shop/BotLocales/en_US"
+    intent = json.loads(files[f"{folder}/Intents/yes/Intent.json"])
+    intent["sampleUtterances"].append({"utterance": "fly to {land}"})
+    files |= {
+        f"{folder}/Intents/yes/Intent.json": intent,
+        f"{folder}/Intents/yes/Slots/land/Slot.json": {"name": "land", "slotTypeName": "country"},
+        f"{folder}/SlotTypes/country/SlotType.json": {"slotTypeValues": [{"sampleValue": {"value": "France"}}]},
+    }
+    (found,) = parse_lex(zipped(files))
+    assert [(example.text, example.entities) for example in found.examples] == [
+        ("fly to Lyon", (Entity("city", "Lyon", 7, 11),)),
+        ("fly to Rome", (Entity("city", "Rome", 7, 11),)),
+        ("fly to France", (Entity("country", "France", 7, 13),)),
+    ]
+
+
 def test_a_table_brings_entities_language_and_split() -> None:
     cell = '"[{""type"": ""city"", ""start"": 3, ""end"": 7}]"'
     data = f"intent,text,entities,lang,split\nbook,to Lyon,{cell},fr,test\n".encode()
