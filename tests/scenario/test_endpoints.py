@@ -298,7 +298,7 @@ def test_tls_wants_the_certificate_of_the_name(shop: Context, tmp_path: Path, mo
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
-    route = LOOPBACK._replace(resolve=lambda *_: [ip_address("127.0.0.1")])
+    route = LOOPBACK._replace(resolve=lambda *_: [ip_address("127.0.0.1")], tls=ssl.create_default_context())
     with listening(server) as hook:
         port = hook.url.rpartition(":")[2]
         listen(shop, f"https://hooks.example:{port}/")
