@@ -4,6 +4,7 @@ Several attempts are made at once, few of them to the same endpoint, and one tha
 job: so a dead endpoint holds up neither the others nor, for long, other jobs."""
 
 import random
+import ssl
 import threading
 import time
 from collections import Counter
@@ -58,7 +59,8 @@ def deliver(context: Context, bot: str, route: Route | None = None, now: Now = c
     """Make the attempts that are due, and drop events that are too old; how many attempts were made."""
     with writing(context.engine) as connection:
         sendings.sweep(connection, bot, now())
-    route = route or Route(resolve, parse_networks(context.settings.endpoint_networks))
+    networks = parse_networks(context.settings.endpoint_networks)
+    route = route or Route(resolve, networks, ssl.create_default_context())
     shared = _Round(context, bot, route, now, time.monotonic() + BUDGET_S, Counter(), set(), threading.Lock())
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="attempt") as pool:
         return sum(pool.map(_work, [shared] * AT_ONCE))

@@ -211,3 +211,12 @@ def characters(text: str, units: int) -> int:
         return len(encoded[: 2 * units].decode("utf-16-le"))
     except UnicodeDecodeError:
         return -1
+
+
+def utf16_length(text: str) -> int:
+    """In UTF-16 units.
+
+    >>> utf16_length("🙈 card")
+    7
+    """
+    return len(text.encode("utf-16-le")) // 2

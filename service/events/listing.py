@@ -117,7 +117,10 @@ def replay_missed(engine: sa.Engine, bot: str, endpoint_id: int, since: datetime
     how many events. In transactions of CHUNK."""
     with database.writing(engine) as connection:
         live_bot(connection, bot)
+        endpoints.get_enabled(connection, bot, endpoint_id)
         audit.record(connection, bot, "event.replay", now, who, endpoint=endpoint_id, since=since.isoformat())
+    if since > now:
+        return 0  # and no database could compare with every such date
     since, total = max(since, now - KEPT), 0
     while True:
         with database.writing(engine) as connection:

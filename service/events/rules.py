@@ -50,7 +50,7 @@ def retry_after_s(header: str, now: datetime) -> float:
         return min(float(header), LONGEST_WAIT_S)
     try:
         then = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     seconds = (then.replace(tzinfo=then.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), LONGEST_WAIT_S)

@@ -173,7 +173,7 @@ def _endpoints(context: Context, bot: Bot) -> Iterator[Check]:
         name, mend = f"{bot.name}: endpoint {one.id}", f"`fencepost endpoints enable {bot.name} {one.id}`"
         if one.disabled_because in TROUBLES:
             yield Check(name, "warning", f"disabled: {TROUBLES[one.disabled_because]}", mend)
-        elif one.failing_since is not None:
+        elif one.disabled_at is None and one.failing_since is not None:
             look = f"`fencepost endpoints test {bot.name} {one.id}`"
             yield Check(name, "warning", f"nothing reached it since {one.failing_since:%Y-%m-%d %H:%M}", look)
 

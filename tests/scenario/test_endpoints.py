@@ -298,7 +298,7 @@ def test_tls_wants_the_certificate_of_the_name(shop: Context, tmp_path: Path, mo
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
-    route = LOOPBACK._replace(resolve=lambda *_: [ip_address("127.0.0.1")])
+    route = LOOPBACK._replace(resolve=lambda *_: [ip_address("127.0.0.1")], tls=ssl.create_default_context())
     with listening(server) as hook:
         port = hook.url.rpartition(":")[2]
         listen(shop, f"https://hooks.example:{port}/")
@@ -440,6 +440,8 @@ def test_events_are_listed_shown_and_replayed(desk: Desk, shop: Context, hook: H
     assert desk.ask("POST", f"/endpoints/{n}/replay", json={"since": since}).json() == {"sendings": 2}
     deliver(shop, BOT)
     assert sorted(hook.ids) == sorted(ids)
+    late = {"since": "9999-12-31T23:59:59-10:00"}  # no UTC has it
+    assert desk.ask("POST", f"/endpoints/{n}/replay", json=late).json() == {"sendings": 0}
 
 
 BAD: list[tuple[str, str, dict[str, Any] | None, int, str]] = [
@@ -464,11 +466,14 @@ BAD: list[tuple[str, str, dict[str, Any] | None, int, str]] = [
 ]
 
 
-def test_bad_input_names_the_field(desk: Desk) -> None:
+def test_bad_input_names_the_field_and_leaves_no_trace(desk: Desk, shop: Context) -> None:
     for method, path, body, status, field in BAD:
         answer = desk.ask(method, path, json=body)
         assert (answer.status_code, field in answer.text) == (status, True), (path, body, answer.text)
     assert desk.ask("GET", "/endpoints").json()["items"] == []
+    with reading(shop.engine) as connection:
+        actions = connection.scalars(sa.select(tables.audit_log.c.action)).all()
+    assert {action for action in actions if action.startswith(("endpoint", "event"))} == set()
 
 
 def test_only_owners_see_endpoints_and_events(desk: Desk) -> None:
@@ -526,3 +531,6 @@ def test_doctor_and_status_name_what_is_told_no_more(shop: Context, hook: Hook) 
     assert "nothing reached it since" in checks[f"{BOT}: endpoint {failing}"].saw
     [line] = read_status(shop).bots
     assert line.disabled_endpoints == 1
+    assert command(shop, "endpoints", "disable", BOT, str(failing)).exit_code == 0
+    checks = {check.name: check for check in doctor._endpoints(shop, Bot(name=BOT, created_at=now()))}
+    assert list(checks) == [f"{BOT}: endpoint {gone}"]

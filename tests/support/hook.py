@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from workers.posting import Route, resolve
 
-LOOPBACK = Route(resolve, [ip_network("127.0.0.0/8")])
+LOOPBACK = Route(resolve, [ip_network("127.0.0.0/8")], ssl.create_default_context())
 
 
 class Request(NamedTuple):

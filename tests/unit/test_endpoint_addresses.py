@@ -12,7 +12,7 @@ from service.events.addresses import Networks, check_url, is_public, may_post, p
 from service.settings import Settings
 from tests.support.hook import LOOPBACK, listening
 from workers import posting
-from workers.posting import Route, post, resolve
+from workers.posting import post
 
 NONE: Networks = []
 INSIDE = parse_networks("10.1.0.0/16,fd00:1::/32")
@@ -158,7 +158,7 @@ def test_http_waits_for_its_address_where_the_operator_allows_networks() -> None
 def test_other_ways_to_write_loopback_lead_nowhere(host: str) -> None:
     with listening() as hook:
         port = hook.url.rpartition(":")[2]
-        answer = post(f"http://{host}:{port}/", b"{}", {}, Route(resolve, NONE), now())
+        answer = post(f"http://{host}:{port}/", b"{}", {}, LOOPBACK._replace(networks=NONE), now())
         assert (answer.status_code, answer.error) == (None, "its address is not one that may be posted to")
         assert hook.requests == []
 
@@ -191,5 +191,5 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "nowhere.invalid", "a..b"])
 def test_a_name_that_is_none_is_no_answer(host: str) -> None:
-    answer = post(f"https://{host}/", b"{}", {}, Route(resolve, NONE), now())
+    answer = post(f"https://{host}/", b"{}", {}, LOOPBACK._replace(networks=NONE), now())
     assert (answer.status_code, answer.error) == (None, "it cannot be connected to")

@@ -53,6 +53,8 @@ def test_who_is_asked_to_slow_down_does(code: int, seconds: float) -> None:
         ("Mon, 02 Mar 2026 09:16:30 -0000", 90.0),
         ("Mon, 02 Mar 2099 09:16:30 GMT", 86_400.0),
         ("Mon, 99 Mar 2026 09:16:30 GMT", 0.0),
+        ("Mon, 02 Mar 99999999999999999999 09:16:30 GMT", 0.0),
+        ("Mon, 02 Mar 2026 09:16:30 +99999999999999999999", 0.0),
     ],
 )
 def test_retry_after_is_read_leniently_and_bounded(header: str, seconds: float) -> None:
