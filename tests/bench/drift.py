@@ -4,12 +4,14 @@ A world is a domain that the bot lacks: a head fitted to LABELS turns of the oth
 SCOPELESS share of out-of-scope ones, and the other texts dealt to two pools, one for references, one for windows.
 *Quiet* windows hold what the reference holds; each is drawn without repeats beside a reference of its own, also drawn
 anew. In a *run* the held-back domain becomes a share of the traffic at once: every STEP turns the newest SPAN turns are
-a window, until one is an alarm or LIMIT turns went by. Nothing was chosen on these figures; constants come from draws
+a window, until one is an alarm or LIMIT turns went by. *Clusters* are those that grew when the domain made RELEASED of
+the newest REFERENCE turns. Nothing was chosen on these figures; constants come from draws
 of the train rows alone (service/learning/domain.py).
 """
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -17,13 +19,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from service.encoding import unit
-from service.learning.head import NONE, Head
+from service.learning.head import NONE, Head, probabilities
 from service.learning.types import Bools1d, Floats2d, Ints1d
 from service.windows.statistics import Findings, Sample, decided, measure
-from workers import encoder, prototypes, trainer
+from workers import emerging, encoder, prototypes, trainer
 from workers.bench.data import Row, read
+from workers.clusters import Known
 from workers.progress import Progress
 
 LABELS = 1_000
@@ -32,10 +36,12 @@ REFERENCE = 5_000
 QUIET = (500, 1_000)  # turns of a quiet window
 SHARES = (0.05, 0.1, 0.2)
 STEP, SPAN, LIMIT = 250, 1_000, 3_000
+RELEASED, FOUND = 0.1, 0.3
 
 
 class World(NamedTuple):
     head: Head
+    labelled: Ints1d  # rows the head was fitted to
     reference: Ints1d  # rows with an intent the bot knows
     window: Ints1d
     scopeless: tuple[Ints1d, Ints1d]  # out-of-scope rows of the two
@@ -58,6 +64,19 @@ class Counted(NamedTuple):
     domain: str
     quiet: dict[int, int]
     delays: dict[float, list[float]]
+    clusters: "Clusters"
+
+
+class Clusters(NamedTuple):
+    """What grew after a release: `turns` in clusters, `alike` of them meaning what most of their cluster mean, `new`
+    of the held-back domain; `found` of its intents, where one cluster has at least three tenths of an intent's texts
+    and means it by half."""
+
+    turns: int
+    alike: int
+    new: int
+    found: int
+    intents: int
 
 
 def measured(folder: Path, windows: int, runs: int) -> dict[str, Any]:
@@ -92,6 +111,9 @@ def _summary(found: Sequence[Counted], windows: int, runs: int) -> dict[str, Any
         "found_within_1000": {
             f"{share:.2f}": float(np.mean(np.array(values) <= 1_000)) for share, values in delays.items()
         },
+        "cluster_purity": round(_total(found, "alike") / max(_total(found, "turns"), 1), 3),
+        "cluster_recall": round(_total(found, "found") / _total(found, "intents"), 3),
+        "cluster_new": round(_total(found, "new") / max(_total(found, "turns"), 1), 3),
         "found_within_1000_by_domain": {
             one.domain: float(np.mean(np.array(one.delays[0.1]) <= 1_000))
             for one in sorted(found, key=lambda one: one.domain)
@@ -101,6 +123,10 @@ def _summary(found: Sequence[Counted], windows: int, runs: int) -> dict[str, Any
 
 def _per_100(found: Sequence[Counted], size: int, windows: int) -> float:
     return round(100 * sum(one.quiet[size] for one in found) / (windows * len(found)), 3)
+
+
+def _total(found: Sequence[Counted], what: str) -> int:
+    return sum(int(getattr(one.clusters, what)) for one in found)
 
 
 def _p95(delays: Sequence[float]) -> float | None:
@@ -138,9 +164,10 @@ def _count(path: Path, seed: int, domain: str, windows: int, runs: int) -> Count
         texts = Texts(**{name: arrays[name] for name in Texts._fields})
     rng = np.random.default_rng(seed)
     world = _world(texts, domain, rng)
-    quiet = {size: sum(_alarms(_quiet(texts, world, size, rng)) for _ in range(windows)) for size in QUIET}
-    delays = {share: [_delay(texts, world, share, rng) for _ in range(runs)] for share in SHARES}
-    return Counted(domain, quiet, delays)
+    with threadpool_limits(1):  # a process a core
+        quiet = {size: sum(_alarms(_quiet(texts, world, size, rng)) for _ in range(windows)) for size in QUIET}
+        delays = {share: [_delay(texts, world, share, rng) for _ in range(runs)] for share in SHARES}
+        return Counted(domain, quiet, delays, _clusters(texts, world, rng))
 
 
 def _world(texts: Texts, domain: str, rng: np.random.Generator) -> World:
@@ -157,7 +184,7 @@ def _world(texts: Texts, domain: str, rng: np.random.Generator) -> World:
     head = trainer.fit(ids, texts.names[ids - 1], labels, log, seed=0).head
     middle, outside = len(rest) // 2, len(scopeless) // 2
     new = np.flatnonzero(domains == domain)
-    return World(head, rest[:middle], rest[middle:], (scopeless[:outside], scopeless[outside:]), new)
+    return World(head, labelled, rest[:middle], rest[middle:], (scopeless[:outside], scopeless[outside:]), new)
 
 
 def _quiet(texts: Texts, world: World, size: int, rng: np.random.Generator) -> Findings:
@@ -184,6 +211,35 @@ def _delay(texts: Texts, world: World, share: float, rng: np.random.Generator) -
         if _alarms(measure(reference, _sample(texts, world, stream[end - SPAN : end]), rng)):
             return float(end - SPAN)
     return float("inf")
+
+
+def _clusters(texts: Texts, world: World, rng: np.random.Generator) -> Clusters:
+    """The held-back domain makes RELEASED of the newest turns; the reference came before."""
+    before = _mixed(world.reference, world.scopeless[0], REFERENCE, rng)
+    recent = _mixed(world.window, world.scopeless[1], REFERENCE, rng)
+    count = round(RELEASED * REFERENCE)
+    recent[:count] = rng.choice(world.new, count, replace=False)
+    log, is_recent = np.concatenate([before, recent]), np.arange(2 * REFERENCE) >= REFERENCE
+    taught = world.labelled[texts.y[world.labelled] != NONE]
+    doubt = 1 - probabilities(world.head, texts.x[log]).max(axis=1)
+    known = Known(texts.x[taught], texts.y[taught])
+    found = emerging.find(texts.x[log], is_recent, doubt, known, world.head.center)
+    return _judged([texts.y[log[one.rows]] for one in found], Counter(texts.y[recent[:count]].tolist()))
+
+
+def _judged(clusters: Sequence[Ints1d], new: Counter[int]) -> Clusters:
+    """
+    >>> _judged([np.array([7, 7, 7, 8]), np.array([1, 1, 7])], Counter({7: 8, 8: 9}))
+    Clusters(turns=7, alike=5, new=5, found=1, intents=2)
+    """
+    themes = [Counter(one.tolist()).most_common(1)[0] for one in clusters]
+    found = {
+        theme
+        for (theme, texts), one in zip(themes, clusters, strict=True)
+        if texts >= FOUND * new.get(theme, np.inf) and texts >= len(one) / 2
+    }
+    inside = sum(int(np.isin(one, list(new)).sum()) for one in clusters)
+    return Clusters(sum(map(len, clusters)), sum(texts for _, texts in themes), inside, len(found), len(new))
 
 
 def _alarms(findings: Findings) -> bool:
