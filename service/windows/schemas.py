@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from service.learning.drift import Divergence, Move
+from service.learning.drift import Move, Statistic
 
 LEVEL = 0.001  # p, after Holm's correction, below which a move counts as one
 
@@ -33,8 +33,8 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     before: Window
     after: Window
-    psi: Divergence
-    jensen_shannon: Divergence
+    psi: Statistic
+    jensen_shannon: Statistic
     moves: tuple[IntentMove, ...]  # the surest first, of these the farthest
 
     @property
