@@ -36,6 +36,7 @@ from service.turns import controllers as turns
 from service.turns.intake import BODY_LIMIT, Intake
 from service.turns.parsing import Adapter, Platform, Verifier
 from service.weak import controllers as weak
+from service.windows import controllers as windows
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
@@ -51,6 +52,7 @@ FEATURES = (
     predict,
     proposals,
     weak,
+    windows,
     exports,
     events,
     pages,

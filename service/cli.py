@@ -25,6 +25,7 @@ from service.settings import Settings
 from service.turns import commands as turns
 from service.turns import import_commands as importing
 from service.weak import commands as weak
+from service.windows import commands as windows
 
 
 class Failure(click.ClickException):
@@ -124,7 +125,7 @@ def _features() -> Iterator[click.Command]:
     from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak, exports):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak, windows, exports):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
     yield exports.export_command(EXPORTERS)

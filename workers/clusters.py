@@ -55,7 +55,7 @@ class Cluster(NamedTuple):
     tightness: float  # mean cosine with the middle, as the map sees it
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """Unit vectors through the map."""
 
     log: Floats2d  # (m, k)
@@ -69,8 +69,8 @@ def find(log: Floats2d, doubt: Floats1d, known: Known, center: Floats1d) -> list
     rows, repeats = distinct(log)
     if not len(known.x) or len(rows) * FAR < 2 * SMALLEST:
         return []
-    seen = _seen(log[rows] - center, known._replace(x=known.x - center))
-    inside = _grown(seen, _cores(seen, _far(seen, doubt[rows])))
+    seen = seen_from(log[rows] - center, known._replace(x=known.x - center))
+    inside = _grown(seen, _cores(seen, farthest(seen, doubt[rows])))
     found = [
         _cluster(seen, members, rows, repeats)
         for members in inside
@@ -79,13 +79,13 @@ def find(log: Floats2d, doubt: Floats1d, known: Known, center: Floats1d) -> list
     return sorted(found, key=lambda one: (-one.turns * one.tightness, one.rows[0]))[:MOST]
 
 
-def _seen(log: Floats2d, known: Known) -> _Seen:
+def seen_from(log: Floats2d, known: Known) -> Seen:
     _, of_row = np.unique(known.y, return_inverse=True)
     whitening = _whitening(unit(known.x), of_row)
     log, taught = (unit(unit(x) @ whitening) for x in (log, known.x))
     directions = _directions(log)
     log, taught = (unit(x @ directions) for x in (log, taught))
-    return _Seen(log, taught, unit(_sums(taught, of_row)))
+    return Seen(log, taught, unit(_sums(taught, of_row)))
 
 
 def _whitening(x: Floats2d, of_row: Ints1d) -> Floats2d:
@@ -114,7 +114,7 @@ def _directions(log: Floats2d) -> Floats2d:
     return axes[:, ::-1][:, :DIMENSIONS]
 
 
-def _far(seen: _Seen, doubt: Floats1d) -> Ints1d:
+def farthest(seen: Seen, doubt: Floats1d) -> Ints1d:
     """Rows, ascending."""
     order = np.argsort(rankdata(_likeness(seen.log, seen.known)) - rankdata(doubt), kind="stable")
     return np.sort(order[: int(len(order) * FAR)])
@@ -126,30 +126,30 @@ def _likeness(x: Floats2d, others: Floats2d) -> Floats1d:
     return np.concatenate([(x[start : start + CHUNK] @ others.T).max(axis=1) for start in parts])
 
 
-def _cores(seen: _Seen, far: Ints1d) -> Floats2d:
+def _cores(seen: Seen, far: Ints1d) -> Floats2d:
     """(c, k) their middles."""
     clusterer = HDBSCAN(min_cluster_size=SMALLEST, min_samples=DENSE, cluster_selection_method="leaf", copy=True)
     of_row = clusterer.fit_predict(seen.log[far])
     cores = (far[of_row == one] for one in range(of_row.max() + 1))
-    middles = [_middle(seen, members) for members in cores if _known_share(seen, members) <= CORE_KNOWN]
+    middles = [middle_of(seen, members) for members in cores if _known_share(seen, members) <= CORE_KNOWN]
     return np.array(middles).reshape(-1, seen.log.shape[1])
 
 
-def _middle(seen: _Seen, members: Ints1d) -> Floats1d:
+def middle_of(seen: Seen, members: Ints1d) -> Floats1d:
     middle: Floats1d = unit(seen.log[members].mean(axis=0)[None, :])[0]
     return middle
 
 
-def _known_share(seen: _Seen, members: Ints1d) -> float:
+def _known_share(seen: Seen, members: Ints1d) -> float:
     """Labels and prototypes per text in the cluster's inner half, where the log as a whole has 1. Half a label is
     added: that few texts hold none of few labels tells nothing."""
-    middle = _middle(seen, members)
+    middle = middle_of(seen, members)
     likeness = seen.log[members] @ middle
     known = np.count_nonzero(seen.known @ middle >= np.median(likeness))
     return (known + 0.5) / (len(members) / 2) * len(seen.log) / len(seen.known)
 
 
-def _grown(seen: _Seen, cores: Floats2d) -> list[Ints1d]:
+def _grown(seen: Seen, cores: Floats2d) -> list[Ints1d]:
     """Rows of the log that go to each core."""
     if not len(cores):
         return []
@@ -163,14 +163,14 @@ def _grown(seen: _Seen, cores: Floats2d) -> list[Ints1d]:
     return [np.flatnonzero(is_won & (of_core == core)) for core in range(len(cores))]
 
 
-def _nearest(seen: _Seen, cores: Floats2d, bar: Floats1d) -> tuple[Ints1d, Bools1d]:
+def _nearest(seen: Seen, cores: Floats2d, bar: Floats1d) -> tuple[Ints1d, Bools1d]:
     """(m,) the nearest core of each text, and whether it is nearer than every known intent."""
     likeness = seen.log @ cores.T
     return likeness.argmax(axis=1), likeness.max(axis=1) > bar
 
 
-def _cluster(seen: _Seen, members: Ints1d, rows: Ints1d, repeats: Ints1d) -> Cluster:
+def _cluster(seen: Seen, members: Ints1d, rows: Ints1d, repeats: Ints1d) -> Cluster:
     """`rows` and `repeats` of the log by the rows of `seen`."""
-    likeness = seen.log[members] @ _middle(seen, members)
+    likeness = seen.log[members] @ middle_of(seen, members)
     order = members[np.argsort(-likeness, kind="stable")]
     return Cluster(rows[order], int(repeats[members].sum()), float(likeness.mean()))

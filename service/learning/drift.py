@@ -1,5 +1,6 @@
-"""How a mix of classes moved between two windows of turns that one classifier decided. Counts (k,) are of whole turns,
-a place for each class; both windows hold at least one turn, and classes seen in neither are left out."""
+"""How two windows of turns that one classifier decided differ, each statistic beside what chance alone makes of it.
+Counts (k,) are of whole turns, a place for each class; both windows hold at least one turn, and classes seen in neither
+are left out. What the vectors say stands in service/learning/domain.py."""
 
 import math
 from collections.abc import Callable
@@ -14,13 +15,17 @@ from service.learning.types import Floats1d, Floats2d, Ints1d, Ints2d
 SPLITS = 200
 
 
-class Divergence(NamedTuple):
-    """How far apart two mixes are; `by_chance`, what that is on average where nothing drifted: of SPLITS splits of the
-    turns of both windows, at random, into two of these sizes. The formula (k − 1)(1/n + 1/m) is that of equal shares:
-    with 150 classes of shares 1/rank and 1,000 turns each it says .29 of PSI, and truly it is .26."""
+class Statistic(NamedTuple):
+    """How far apart two windows are; `by_chance`, what that is on average where nothing drifted, and `p`, that it is as
+    much or more where nothing did."""
 
     value: float
     by_chance: float
+    p: float
+
+    @property
+    def effect(self) -> float:
+        return self.value - self.by_chance
 
 
 class Move(NamedTuple):
@@ -32,7 +37,7 @@ class Move(NamedTuple):
     p: float
 
 
-def psi(before: Ints1d, after: Ints1d) -> Divergence:
+def psi(before: Ints1d, after: Ints1d) -> Statistic:
     """Population stability index Σ (q − p) ln (q / p) of the shares p and q: 0 = alike, without an upper end (Yurdakul
     and Naranjo 2020, "Statistical properties of the population stability index"). Half a turn is added to each count,
     so that every share has a logarithm.
@@ -43,7 +48,7 @@ def psi(before: Ints1d, after: Ints1d) -> Divergence:
     return _measured(_psi, before, after)
 
 
-def jensen_shannon(before: Ints1d, after: Ints1d) -> Divergence:
+def jensen_shannon(before: Ints1d, after: Ints1d) -> Statistic:
     """Mean divergence of the two mixes from their mean, in bits: 0 = alike, 1 = nothing in common (Lin 1991,
     "Divergence measures based on the Shannon entropy").
 
@@ -53,11 +58,29 @@ def jensen_shannon(before: Ints1d, after: Ints1d) -> Divergence:
     return _measured(_jensen_shannon, before, after)
 
 
-def _measured(measure: Callable[[Ints2d, Ints2d], Floats1d], before: Ints1d, after: Ints1d) -> Divergence:
+def _measured(measure: Callable[[Ints2d, Ints2d], Floats1d], before: Ints1d, after: Ints1d) -> Statistic:
+    """Chance is SPLITS splits of the turns of both windows, at random, into two of these sizes. The formula
+    (k − 1)(1/n + 1/m) is that of equal shares: with 150 classes of shares 1/rank and 1,000 turns each it says .29 of
+    PSI, and truly it is .26."""
     both, rng = before + after, np.random.default_rng(0)  # one answer to one question
     drawn = rng.multivariate_hypergeometric(both, int(after.sum()), SPLITS, method="marginals")
-    value = float(measure(before[None], after[None])[0])
-    return Divergence(value, float(measure(both - drawn, drawn).mean()))
+    return against(float(measure(before[None], after[None])[0]), measure(both - drawn, drawn))
+
+
+def against(value: float, null: Floats1d) -> Statistic:
+    """The statistic, given its values (r,) where nothing drifted: a gamma law of their mean and variance says how
+    rarely chance makes as much, also where none of them comes near.
+
+    >>> found = against(30.0, np.arange(20.0))
+    >>> found.by_chance, round(found.p, 4)
+    (9.5, 0.0068)
+    """
+    from scipy.stats import gamma
+
+    mean, variance = float(null.mean()), float(null.var(ddof=1))
+    if variance <= 0:
+        return Statistic(value, mean, float(value <= mean))
+    return Statistic(value, mean, float(gamma.sf(value, mean**2 / variance, scale=variance / mean)))
 
 
 def _psi(before: Ints2d, after: Ints2d) -> Floats1d:
@@ -88,21 +111,51 @@ def moves(before: Ints1d, after: Ints1d) -> list[Move]:
     [0.1, 0.15, 0.05, 0.021, 0.079, 0.002]
     """
     n, m = int(before.sum()), int(after.sum())
-    chances = holm(_chances(before, after))
+    chances_of_all = holm(chances(before, after))
     return [
         Move(a / n, b / m, difference(a, n, b, m), p)
-        for a, b, p in zip(before.tolist(), after.tolist(), chances.tolist(), strict=True)
+        for a, b, p in zip(before.tolist(), after.tolist(), chances_of_all.tolist(), strict=True)
     ]
 
 
-def _chances(before: Ints1d, after: Ints1d) -> Floats1d:
-    """(k,) that a class's share is the same in both windows: the χ² test of its two proportions in its exact form,
+def chances(before: Ints1d, after: Ints1d) -> Floats1d:
+    """(k,) p that a class's share is the same in both windows: the χ² test of its two proportions in its exact form,
     twice the smaller tail of the hypergeometric law (Fisher 1935). χ² itself calls far too much significant where one
     window is short and the class rare: three turns of one that ten thousand lacked are 10⁻¹⁴ to it, and truly 10⁻⁴."""
+    return _exact(before, before.sum(), after, after.sum())
+
+
+def _exact(before: Ints1d, n: int, after: Ints1d, m: int) -> Floats1d:
+    """Of counts among n and among m turns."""
     from scipy.stats import hypergeom  # a second and 20 MB, for those who measure drift only
 
-    law = hypergeom(before.sum() + after.sum(), before + after, after.sum())
+    law = hypergeom(n + m, before + after, m)
     return np.asarray(np.minimum(1, 2 * np.minimum(law.cdf(after), law.sf(after - 1))))
+
+
+def rate(before: int, n: int, after: int, m: int) -> Statistic:
+    """A share of the turns, after/m, where before/n is what it was; the test is that of `chances`.
+
+    >>> found = rate(50, 1000, 45, 500)
+    >>> round(found.value, 3), round(found.by_chance, 3), round(found.p, 4)
+    (0.09, 0.05, 0.0047)
+    """
+    return Statistic(after / m, before / n, float(_exact(np.array([before]), n, np.array([after]), m)[0]))
+
+
+def kolmogorov_smirnov(before: Floats1d, after: Floats1d) -> Statistic:
+    """The largest gap between the distribution functions of n and m numbers, in [0, 1]. Its law is the asymptotic one
+    (Smirnov 1939), under which its mean is √(π/2) ln 2 · √(1/n + 1/m).
+
+    >>> found = kolmogorov_smirnov(np.arange(100) / 100, np.arange(50, 150) / 100)
+    >>> found.value, round(found.by_chance, 3), found.p < 1e-10
+    (0.5, 0.123, True)
+    """
+    from scipy.stats import ks_2samp
+
+    found = ks_2samp(before, after, method="asymp")
+    mean = math.sqrt(math.pi / 2 * (1 / len(before) + 1 / len(after))) * math.log(2)
+    return Statistic(float(found.statistic), mean, float(found.pvalue))
 
 
 def holm(chances: Floats1d) -> Floats1d:

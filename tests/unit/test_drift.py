@@ -31,7 +31,7 @@ def test_a_class_that_is_new_or_gone_is_finite() -> None:
 
 def test_one_class_alone_cannot_move() -> None:
     before, after = np.array([100]), np.array([250])
-    assert (psi(before, after), jensen_shannon(before, after)) == ((0.0, 0.0), (0.0, 0.0))
+    assert (psi(before, after), jensen_shannon(before, after)) == ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
     assert [move.p for move in moves(before, after)] == [1.0]
 
 

@@ -30,6 +30,7 @@ class Row(msgspec.Struct, frozen=True):
     text: str
     intent: str
     split: str = ""
+    domain: str = ""  # of the intent, where a file groups them
     entities: tuple[Span, ...] = ()
     place: int = 0  # in the file
 
