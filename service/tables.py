@@ -677,6 +677,8 @@ release_rows = Table(  # which labels it holds, as packed by exports/held.py
     Column("bot", String(40), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
+)
+
 # drift
 
 drift_window = Table(  # what was measured of the turns up to the end of a day

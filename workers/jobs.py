@@ -104,6 +104,8 @@ def deliver(bot: str) -> None:
     from workers import delivering
 
     _run(Job.DELIVER, bot, lambda context, _encoder, bot: delivering.run(context, bot))
+
+
 def drift(bot: str) -> None:
     """How far the newest turns are from what they were."""
     from workers import drifting
