@@ -3,6 +3,7 @@
 from service.console.bots import BotsController
 from service.console.charts import ChartsController
 from service.console.frame import STATIC, files
+from service.console.overview import OverviewController
 from service.console.review import ReviewController
 
-CONTROLLERS = (BotsController, ReviewController, ChartsController, files(STATIC))
+CONTROLLERS = (BotsController, OverviewController, ReviewController, ChartsController, files(STATIC))
