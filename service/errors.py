@@ -170,6 +170,13 @@ class ProposalClosed(Conflict):
         super().__init__(f"proposal {proposal_id} is {status} already")
 
 
+class AlertNotFound(NotFound):
+    type = "alert-not-found"
+
+    def __init__(self, bot: str, alert_id: int) -> None:
+        super().__init__(f"bot {bot!r} has no alert {alert_id}")
+
+
 class StreamFull(Unavailable):
     type = "stream-full"
 
