@@ -38,16 +38,11 @@ def lines(bot: str, found: DriftWindow | None) -> list[str]:
     if found.reason:
         return [f"Drift of {bot} on {days} is not known: {found.reason}."]
     before = f"{found.reference_turns} of {found.reference_since} to {found.since - timedelta(days=1)}"
-    head = (
-        f"What people said to {bot}, {found.turns} turns of {days} against {before}, as classifier {found.n} sees it:"
-    )
+    compared = f"{found.turns} turns of {days} against {before}, as classifier {found.n} sees them"
     alarms = sorted(found.alarms, key=lambda one: (one.corrected, one.p))
+    moved = [line(one) for one in alarms[:MOST]] or ["Nothing moved for certain."]
     more = [f"And {len(alarms) - MOST} more."] if len(alarms) > MOST else []
-    return [
-        f"What people said to {bot}, {compared}:",
-        *(map(line, alarms[:MOST]) if alarms else ["Nothing moved for certain."]),
-        *more,
-    ]
+    return [f"What people said to {bot}, {compared}:", *moved, *more]
 
 
 def line(found: Finding) -> str:
