@@ -30,10 +30,11 @@ from service.turns import controllers as turns
 from service.turns.intake import BODY_LIMIT, Intake
 from service.turns.parsing import Adapter, Verifier
 from service.weak import controllers as weak
+from service.windows import controllers as windows
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, windows, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {

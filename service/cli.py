@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.turns import commands as turns
 from service.turns import import_commands as importing
 from service.weak import commands as weak
+from service.windows import commands as windows
 
 
 class Failure(click.ClickException):
@@ -114,7 +115,7 @@ def _features() -> Iterator[click.Command]:
     from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak, windows):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
     yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))

@@ -181,6 +181,13 @@ class ChartNotFound(NotFound):
         super().__init__(detail, hint=f"there are {', '.join(known)}" if known else "", path="file")
 
 
+class AlertNotFound(NotFound):
+    type = "alert-not-found"
+
+    def __init__(self, bot: str, alert_id: int) -> None:
+        super().__init__(f"bot {bot!r} has no alert {alert_id}")
+
+
 class StreamFull(Unavailable):
     type = "stream-full"
 

@@ -651,7 +651,9 @@ proposal = Table(  # turns far from every label that mean one thing: an intent t
     Column("intent_id", Integer),  # what it was accepted as
     Column("decided_at", Instant),
     Column("encoder", String(80), nullable=False, default=""),  # whose vectors `middle` is of
-    Column("middle", LargeBinary),  # float16, of at least 15 texts; NULL: found before middles were kept
+    Column("middle", LargeBinary),  # float16, of at least 8 texts; NULL: found before middles were kept
+    Column("before", Float),  # its share of the turns before the newest window where it grew; NULL: it does not grow
+    Column("now", Float),  # and in that window
     Index("proposal_by_status", "bot", "status", "id"),
 )
 
@@ -662,6 +664,46 @@ proposal_turn = Table(
     Column("turn_id", Id, primary_key=True, autoincrement=False),
     Column("position", Integer, nullable=False),  # 0: the medoid, then by distance from it
     Index("proposal_by_turn", "turn_id"),
+)
+
+# drift
+
+drift_window = Table(  # what was measured of the turns up to the end of a day
+    "drift_window",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # its last one, of UTC
+    Column("n", Integer, nullable=False),  # the classifier that decided both samples
+    Column("since", Date, nullable=False),  # its first day
+    Column("reference_since", Date, nullable=False),  # of the days before `since`
+    Column("turns", Integer, nullable=False),  # drawn
+    Column("reference_turns", Integer, nullable=False),
+    Column("reason", Text, nullable=False, default=""),  # why it is not measured; "": it is
+    Column("is_alarm", Boolean, nullable=False, default=False),
+    Column(
+        "findings", JSON, nullable=False, default=list
+    ),  # [[name, subject, value, by_chance, p, Holm's p, is_alarm]]
+    Column("likeliest", JSON, nullable=False, default=list),  # ids of turns that differ most, the farthest first
+    Column("versions", JSON, nullable=False, default=dict),  # `bot_version`s that the reference lacks → their first day
+)
+
+alert = Table(  # a bot's turns are not what they were
+    "alert",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("since", Date, nullable=False),  # first day with an alarm
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("moved", JSON, nullable=False),  # [[name, subject]] of what was ever an alarm in it
+    Index("alert_by_bot", "bot", "id"),
+    Index(  # the fence: one at a time
+        "alert_open",
+        "bot",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 # people in Slack

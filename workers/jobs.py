@@ -99,6 +99,13 @@ def propose(bot: str) -> None:
     _run(Job.PROPOSE, bot, proposing.propose)
 
 
+def drift(bot: str) -> None:
+    """How far the newest turns are from what they were."""
+    from workers import drifting
+
+    _run(Job.DRIFT, bot, drifting.drift)
+
+
 class JobsWorker(Worker):
     """RQ's worker, quick to notice the dead and sure to take its child along."""
 

@@ -34,6 +34,7 @@ INTERVAL_S: Mapping[Job, int] = {
     Job.REPORTS: 300,
     Job.REEMBED: 300,  # does nothing unless the encoder changed
     Job.PICTURES: 3600,  # does nothing for a bot without a channel
+    Job.DRIFT: 3600,
     Job.TRAIN: 6 * 3600,  # does nothing without new labels
     Job.PROPOSE: 7 * 24 * 3600,  # and after each promotion
 }

@@ -37,7 +37,7 @@ DAYS = 56  # shown of what came in
 WEEKS = 12  # shown of the labels
 SPANS = 4 * WEEK  # of what was marked
 
-REASONS = {**MARKS, "audit": "drawn at random for the audit slice"}
+REASONS = {**MARKS, "audit": "drawn at random"}
 
 
 class OverviewController(Controller):

@@ -92,6 +92,49 @@ def reports_on_turns(connection: sa.Connection, bot: str, turn_ids: Iterable[int
     return [TurnReport(**row._mapping) for row in connection.execute(query)]
 
 
+def reported_among(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> set[int]:
+    """Those of the turns that `reports_on_turns` has a report of, by indexes alone: of a bot's every report it would
+    look for the turn."""
+    found: set[int] = set()
+    for start in range(0, len(turn_ids), MANY):
+        here = TURN.c.id.in_(turn_ids[start : start + MANY])
+        for query in (_reported(), _reported_by_named_reply(), _reported_by_following_reply()):
+            found.update(connection.scalars(query.where(TURN.c.bot == bot, here)))
+    return found
+
+
+def _reported() -> sa.Select[Any]:
+    r = REPORT.c
+    about = (r.bot == TURN.c.bot, r.source == TURN.c.source, r.turn_external_id == TURN.c.external_id)
+    return sa.select(TURN.c.id).join(REPORT, sa.and_(*about, r.turn_external_id != ""))
+
+
+def _reported_by_named_reply() -> sa.Select[Any]:
+    names_it = (REPLY.c.turn_external_id == TURN.c.external_id, REPLY.c.turn_external_id != "")
+    return _reported_by_reply(*names_it)
+
+
+def _reported_by_following_reply() -> sa.Select[Any]:
+    later = TURN.alias()
+    between = sa.exists().where(
+        later.c.bot == TURN.c.bot,
+        later.c.source == TURN.c.source,
+        later.c.conversation_id == TURN.c.conversation_id,
+        later.c.at <= REPLY.c.at,
+        sa.tuple_(later.c.at, later.c.id) > sa.tuple_(TURN.c.at, TURN.c.id),
+    )
+    follows = (REPLY.c.conversation_id == TURN.c.conversation_id, REPLY.c.conversation_id != "")
+    return _reported_by_reply(REPLY.c.turn_external_id == "", *follows, REPLY.c.at >= TURN.c.at, ~between)
+
+
+def _reported_by_reply(*answers: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    r = REPORT.c
+    reply = (REPLY.c.bot == TURN.c.bot, REPLY.c.source == TURN.c.source, *answers)
+    about = (r.bot == REPLY.c.bot, r.source == REPLY.c.source, r.reply_external_id == REPLY.c.external_id)
+    named = (r.turn_external_id == "", r.reply_external_id != "")
+    return sa.select(TURN.c.id).join(REPLY, sa.and_(*reply)).join(REPORT, sa.and_(*about, *named))
+
+
 def _columns(bot_intent: sa.ColumnElement[str]) -> list[sa.ColumnElement[Any]]:
     r = REPORT.c
     turn_columns = [TURN.c.id.label("turn_id"), bot_intent.label("bot_intent"), TURN.c.bot_version]

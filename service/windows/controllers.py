@@ -1,0 +1,59 @@
+"""Drift and alerts over HTTP."""
+
+from datetime import date
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.params import Parameter
+
+from service.access.guard import requires
+from service.access.roles import Principal
+from service.bots.controllers import BotName
+from service.bots.store import get_bot
+from service.clock import now
+from service.context import Context
+from service.database import reading, writing
+from service.page import Page
+from service.proposals.schemas import Queued
+from service.reviews.controllers import Cursor, Limit
+from service.windows import alerts, rules
+from service.windows.alerts import State
+from service.windows.schemas import Alert, Drift
+
+Since = Annotated[date | None, Parameter(query="from", description="the first day, of UTC; 28 days before the last")]
+Until = Annotated[date | None, Parameter(query="to", description="the last day, of UTC; by default today")]
+AlertId = Annotated[int, Parameter(description="the alert's id")]
+
+
+class DriftController(Controller):
+    path, tags = "/v1/bots/{bot:str}/drift", ("drift",)
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def show_drift(self, context: Context, bot: BotName, since: Since = None, until: Until = None) -> Drift:
+        """How far each day's turns are from those of the 28 days before, by every statistic, and what happened to the
+        bot on these days. At most a year at once."""
+        with reading(context.engine) as connection:
+            get_bot(connection, bot)
+            return rules.drift_of(connection, bot, since, until, now().date())
+
+
+class AlertsController(Controller):
+    path, tags = "/v1/bots/{bot:str}/alerts", ("drift",)
+
+    @get("/", guards=[requires("reader")], sync_to_thread=True)
+    def list_alerts(
+        self, context: Context, bot: BotName, state: State | None = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[Alert]:
+        """Newest first: what moved, since when, and the turns that show it."""
+        with reading(context.engine) as connection:
+            get_bot(connection, bot)
+            return alerts.list_alerts(connection, bot, state, cursor, limit)
+
+    @post("/{alert:int}/review", guards=[requires("owner")], status_code=200, sync_to_thread=True)
+    def review_alert(self, context: Context, principal: Principal, bot: BotName, alert: AlertId) -> Queued:
+        """Ask reviewers first about up to ten of the turns that show it."""
+        with writing(context.engine) as connection:
+            return alerts.review(connection, context.keyring, bot, alert, now(), who=principal.name)
+
+
+CONTROLLERS = (DriftController, AlertsController)
