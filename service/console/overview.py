@@ -21,7 +21,8 @@ from service.clock import now
 from service.console import overview_plots as plots
 from service.console.figures import Figure
 from service.console.frame import bot_page, refused
-from service.console.overview_plots import DailyTurns, Line, Marker
+from service.console.overview_plots import DailyTurns, Line
+from service.console.plots import Marker
 from service.console.words import better, change, share
 from service.context import Context
 from service.database import reading
@@ -30,6 +31,8 @@ from service.reviews import budget, store
 from service.reviews.reasons import MARKS
 from service.turns import tally
 from service.turns.tally import MARKED, Day
+from service.windows.alerts import list_alerts
+from service.windows.words import moved
 
 LABEL = tables.label
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -66,13 +69,9 @@ def overview(connection: sa.Connection, bot: Bot, at: datetime) -> dict[str, Any
         "labels": labels_figure(labels_a_week(connection, bot.name, at)),
         "queue": queue(connection, bot, at),
         "saved": saved(connection, bot),
-        "alerts": open_alerts(connection, bot.name),
+        "alerts": [(one.since, moved(one)) for one in list_alerts(connection, bot.name, "open", None, 1).items],
         "share": share,
     }
-
-
-def open_alerts(connection: sa.Connection, bot: str) -> list[Any]:
-    return []
 
 
 class Queue(NamedTuple):
@@ -126,7 +125,7 @@ def right_figure(found: Accuracy, counts: Mapping[Day, int]) -> Figure | None:
     lines = tuple(_lines(found))
     if not lines:
         return None
-    first = min(one.monday for one in lines)
+    first = min(one.day for one in lines)
     markers = tuple(Marker(day, version) for version, day in first_days(counts).items() if day >= first)
     rows = [
         (f"week of {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)

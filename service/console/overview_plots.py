@@ -7,8 +7,9 @@ from typing import NamedTuple
 import altair
 from altair.typing import ChartType
 
-from service.charts import BLUE, FAINT, GREEN, ORANGE, data
+from service.charts import BLUE, GREEN, ORANGE, data
 from service.console.figures import HEIGHT, WIDTH
+from service.console.plots import Marker, days, lines_at
 
 ROW = 30  # pixels of a bar that lies
 
@@ -16,7 +17,7 @@ ROW = 30  # pixels of a bar that lies
 class Line(NamedTuple):
     """A point of a line, with its interval."""
 
-    monday: date
+    day: date  # Monday
     who: str
     estimate: float
     low: float
@@ -28,18 +29,10 @@ class DailyTurns(NamedTuple):
     turns: int
 
 
-class Marker(NamedTuple):
-    """Something that happened on a day."""
-
-    day: date
-    name: str
-
-
 def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
     lines, markers = drawn
-    rows = [{**one._asdict(), "monday": str(one.monday)} for one in lines]
-    found = altair.Chart(data(rows))
-    x = altair.X("monday:T", title=None, scale=altair.Scale(type="utc"), axis=dates())
+    found = altair.Chart(data([{**one._asdict(), "day": str(one.day)} for one in lines]))
+    x = days(min(one.day for one in lines), max([*(one.day for one in lines), *(one.day for one in markers)]))
     names = altair.Scale(domain=["the bot's own", "the champion's"], range=[ORANGE, BLUE])
     who = altair.Color("who:N", scale=names, legend=altair.Legend(title=None, orient="top"))
     whole = altair.Scale(zero=False)
@@ -49,50 +42,32 @@ def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
             x=x, y=altair.Y("low:Q", title=None), y2="high:Q", color=who
         ),
         found.mark_line(point=altair.OverlayMarkDef(size=60)).encode(x=x, y=y, color=who),
-        *lines_at(markers),
+        *lines_at(markers, x),
     ).properties(width=WIDTH, height=HEIGHT)
 
 
 def came_in(drawn: tuple[Sequence[DailyTurns], Sequence[Marker]]) -> ChartType:
-    days, markers = drawn
-    rows = [{"day": str(one.day), "turns": one.turns} for one in days]
-    x = altair.X("day:T", title=None, scale=altair.Scale(type="utc"), axis=dates())
+    turns, markers = drawn
+    rows = [{"day": str(one.day), "turns": one.turns} for one in turns]
+    x = days(turns[0].day, turns[-1].day)
     y = altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s"))
     grown = altair.Chart(data(rows)).mark_area(color=BLUE, fillOpacity=0.2, line={"color": BLUE}).encode(x=x, y=y)
-    return altair.layer(grown, *lines_at(markers)).properties(width=WIDTH, height=HEIGHT)
+    return altair.layer(grown, *lines_at(markers, x)).properties(width=WIDTH, height=HEIGHT)
 
 
 def marked(bars: Sequence[tuple[str, int]]) -> ChartType:
     rows = [{"why": why, "turns": n} for why, n in bars]
-    found: altair.Chart = altair.Chart(data(rows)).encode(
+    found = altair.Chart(data(rows)).encode(
         x=altair.X("turns:Q", title=None, axis=altair.Axis(tickCount=3, format="~s")),
         y=altair.Y("why:N", title=None, sort=None, axis=altair.Axis(labelLimit=220)),
     )
-    return found.mark_bar(color=BLUE).properties(width=WIDTH, height=ROW * len(bars) + 60)
+    return altair.layer(found.mark_bar(color=BLUE)).properties(width=WIDTH, height=ROW * len(bars) + 60)
 
 
 def labels(weeks: Sequence[tuple[date, int]]) -> ChartType:
-    rows = [{"week": str(monday), "turns": n} for monday, n in weeks]
-    found: altair.Chart = altair.Chart(data(rows)).encode(
-        x=altair.X("week:T", title=None, scale=altair.Scale(type="utc"), axis=dates()),
+    rows = [{"week": f"{monday:%-d %b}", "turns": n} for monday, n in weeks]
+    found = altair.Chart(data(rows)).encode(
+        x=altair.X("week:O", title=None, sort=None, axis=altair.Axis(labelAngle=0, labelOverlap=True)),
         y=altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s")),
     )
-    return found.mark_bar(color=GREEN, size=18).properties(width=WIDTH, height=HEIGHT)
-
-
-def dates() -> altair.Axis:
-    return altair.Axis(format="%-d %b", tickCount=4, grid=False, labelOverlap=True)
-
-
-def lines_at(markers: Sequence[Marker]) -> list[altair.Chart]:
-    """Upright ones, with their names."""
-    if not markers:
-        return []
-    rows = [{"day": str(one.day), "name": one.name} for one in markers]
-    at = altair.Chart(data(rows)).encode(x=altair.X("day:T", scale=altair.Scale(type="utc")))
-    return [
-        at.mark_rule(color=FAINT, strokeDash=[4, 4], strokeWidth=1.5),
-        at.mark_text(align="left", dx=4, baseline="top", color=FAINT, limit=90).encode(
-            y=altair.value(2), text="name:N"
-        ),
-    ]
+    return altair.layer(found.mark_bar(color=GREEN)).properties(width=WIDTH, height=HEIGHT)

@@ -2,8 +2,9 @@
 
 from service.console.bots import BotsController
 from service.console.charts import ChartsController
+from service.console.drift import DriftController
 from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 
-CONTROLLERS = (BotsController, OverviewController, ReviewController, ChartsController, files(STATIC))
+CONTROLLERS = (BotsController, OverviewController, ReviewController, DriftController, ChartsController, files(STATIC))
