@@ -59,7 +59,9 @@ def place(turn_id: Number) -> Number:
 def draw(connection: sa.Connection, bot: str, span: Span, most: int) -> Sequence[sa.Row[Any]]:
     """Up to `most` turns of different conversations; a turn without one is a conversation of its own."""
     total = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, span))) or 0
-    share = SPARE * most / max(total, 1)
+    if not total:
+        return []
+    share = SPARE * most / total
     while True:
         drawn = list(_first_of_each(sorted(_rows(connection, bot, span, share), key=lambda row: place(row.id))))
         if len(drawn) >= most or share >= 1:

@@ -19,7 +19,7 @@ from service.proposals import rules as proposal_rules
 from service.proposals import store as proposals
 from service.proposals.schemas import Proposal, Queued
 from service.reports.store import reported_among, reports_on_turns
-from service.windows import alerts, ledger, rules, sampling
+from service.windows import alerts, ledger, measuring, rules, sampling
 from service.windows.sampling import Span, place
 from service.windows.schemas import Alert, Drift, DriftWindow, Found, Marker, Measured, Moved
 from tests.support.scored import BOT, PHRASES, Shop, between, opened_shop
@@ -35,6 +35,7 @@ TEXTS = {**PHRASES, "gift": "can i pay with a gift card"}
 @pytest.fixture
 def shop(engine: sa.Engine, valkey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setattr(clock, "now", lambda: NOON)
+    monkeypatch.setattr(measuring, "ENOUGH", 300)  # a day's turns, few for the tests' sake
     with opened_shop(engine, valkey, tmp_path) as shop:
         yield shop
 
@@ -83,19 +84,19 @@ def say(shop: Shop, day: date, seed: int = 0, **turns: int) -> list[int]:
     return ids
 
 
-def fill(shop: Shop, until: date = TODAY - DAY) -> None:
-    """A quiet month's end: ten days of 120 turns before the last two."""
-    for back in range(11, 1, -1):
-        say(shop, until + DAY - back * DAY, refund=40, cancel_order=40, track_order=40)
+def fill(shop: Shop) -> None:
+    """A quiet month's end: six days of 100 turns before the last two."""
+    for back in range(7, 1, -1):
+        say(shop, TODAY - back * DAY, refund=34, cancel_order=33, track_order=33)
 
 
 def quiet(shop: Shop, day: date) -> list[int]:
-    return say(shop, day, refund=340, cancel_order=340, track_order=340)
+    return say(shop, day, refund=104, cancel_order=103, track_order=103)
 
 
 def released(shop: Shop, day: date) -> list[int]:
-    """The theme's turns of a day with a tenth of them."""
-    return say(shop, day, gift=100, refund=306, cancel_order=306, track_order=306)[:100]
+    """The theme's turns of a day with every eighth of it."""
+    return say(shop, day, gift=40, refund=90, cancel_order=90, track_order=90)[:40]
 
 
 def teach(shop: Shop) -> None:
@@ -154,7 +155,7 @@ def test_a_domain_that_is_released_is_found_and_its_turns_are_named(shop: Shop) 
     assert drift(shop)[-2:] == [TODAY - DAY, TODAY]
     assert (window(shop, TODAY - DAY).is_alarm, window(shop, TODAY - DAY).reason) == (False, "")
     found = window(shop, TODAY)
-    assert (found.n, found.since, found.turns, found.reference_turns) == (n, TODAY, 1018, 2220)
+    assert (found.n, found.since, found.turns, found.reference_turns) == (n, TODAY, 310, 910)
     assert {"novel"} <= {one.name for one in found.alarms}
     assert len(set(found.likeliest) & set(theme)) > 0.9 * len(found.likeliest)
     (alert,) = told(shop, "open")
@@ -166,7 +167,7 @@ def test_a_domain_that_is_released_is_found_and_its_turns_are_named(shop: Shop) 
     assert alert.proposals == (proposal.id,)
     assert proposal.growth is not None
     assert proposal.growth.before == 0
-    assert proposal.growth.now == pytest.approx(100 / 1018, abs=0.02)
+    assert proposal.growth.now == pytest.approx(40 / 310, abs=0.02)
     assert "a gift" in proposal.phrases
     assert {turn.id for turn in proposal.typical} <= set(theme)
 
@@ -218,31 +219,31 @@ def test_late_turns_open_a_window_again_until_a_day_after_its_end(shop: Shop, mo
     shop.train()
     drift(shop)
     assert not window(shop, TODAY).is_alarm
-    late = say(shop, TODAY, seed=1, gift=150)
+    late = say(shop, TODAY, seed=1, gift=40)
     monkeypatch.setattr(clock, "now", lambda: NOON + DAY)
     drift(shop)
     assert window(shop, TODAY).is_alarm
     assert set(window(shop, TODAY).likeliest) <= set(late)
     before = window(shop, TODAY)
-    say(shop, TODAY, seed=2, gift=300)
+    say(shop, TODAY, seed=2, gift=90)
     monkeypatch.setattr(clock, "now", lambda: NOON + 2 * DAY)
     drift(shop)
     assert window(shop, TODAY) == before
 
 
 def test_a_short_window_goes_back_seven_days_and_a_shorter_one_says_why(shop: Shop) -> None:
-    for back in range(16, 0, -1):
-        say(shop, TODAY - back * DAY, refund=30, track_order=45)
+    for back in range(19, 0, -1):
+        say(shop, TODAY - back * DAY, refund=15, track_order=25)
     say(shop, TODAY, refund=1)
     shop.train()
     drift(shop)
     found = window(shop, TODAY)
-    assert (found.since, found.reference_since, found.turns) == (TODAY - 6 * DAY, TODAY - 34 * DAY, 6 * 75 + 1)
-    assert (found.reference_turns, found.reason, found.is_alarm) == (10 * 75, "", False)
+    assert (found.since, found.reference_since, found.turns) == (TODAY - 6 * DAY, TODAY - 34 * DAY, 6 * 40 + 1)
+    assert (found.reference_turns, found.reason, found.is_alarm) == (520, "", False)
     early = window(shop, TODAY - 9 * DAY)
-    assert (early.turns, early.findings) == (525, ())
-    assert early.reason == "the 28 days before hold turns of 75 conversations, of 500 that are needed"
-    assert window(shop, TODAY - 16 * DAY).reason == "the 7 days hold turns of 75 conversations, of 100 that are needed"
+    assert (early.turns, early.findings) == (280, ())
+    assert early.reason == "the 28 days before hold turns of 160 conversations, of 500 that are needed"
+    assert window(shop, TODAY - 19 * DAY).reason == "the 7 days hold turns of 40 conversations, of 100 that are needed"
 
 
 def test_nothing_is_measured_before_a_classifier_or_while_a_vector_lacks(shop: Shop) -> None:
@@ -261,17 +262,17 @@ def test_fallbacks_reports_and_entity_structures_are_drift_too(shop: Shop) -> No
     ids = quiet(shop, TODAY)
     with database.writing(shop.engine) as connection:
         t = tables.turn
-        connection.execute(sa.update(t).where(t.c.id.in_(ids[:90])).values(is_fallback=True))
-        connection.execute(sa.update(t).where(t.c.id.in_(ids[90:180])).values(entity_signature="city>date"))
-    for turn_id in ids[200:260]:
+        connection.execute(sa.update(t).where(t.c.id.in_(ids[:40])).values(is_fallback=True))
+        connection.execute(sa.update(t).where(t.c.id.in_(ids[40:80])).values(entity_signature="city>date"))
+    for turn_id in ids[100:130]:
         shop.report(turn_id)
     shop.train()
     drift(shop)
     alarms = {(one.name, one.subject): (one.by_chance, one.value) for one in window(shop, TODAY).alarms}
     assert alarms == {
-        ("fallback", None): (0, pytest.approx(90 / 1020)),
-        ("structure", "city>date"): (0, pytest.approx(90 / 1020)),
-        ("reports", None): (0, pytest.approx(60 / 1020)),
+        ("fallback", None): (0, pytest.approx(40 / 310)),
+        ("structure", "city>date"): (0, pytest.approx(40 / 310)),
+        ("reports", None): (0, pytest.approx(30 / 310)),
     }
 
 
@@ -440,7 +441,7 @@ def test_a_growing_proposal_goes_to_review_before_it_is_decided(shop: Shop) -> N
 def test_proposing_leaves_what_grows_and_lapses_what_does_not_any_more(shop: Shop) -> None:
     fill(shop)
     quiet(shop, TODAY - DAY)
-    say(shop, TODAY, gift=20, refund=340, cancel_order=340, track_order=340)
+    say(shop, TODAY, gift=20, refund=100, cancel_order=100, track_order=100)
     teach(shop)
     shop.train()
     drift(shop)
