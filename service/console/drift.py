@@ -36,6 +36,7 @@ from service.windows.controllers import AlertId
 from service.windows.rules import SHOWN as SPAN
 from service.windows.rules import drift_of
 from service.windows.schemas import Alert, Drift, DriftWindow, Finding
+from service.windows.schemas import Marker as Happened
 
 SHOWN = 10  # turns
 DAY = timedelta(days=1)
@@ -126,7 +127,6 @@ def shown(connection: sa.Connection, bot: str, at: datetime) -> dict[str, Any]:
         "turns": _turns(connection, newest, open_alerts),
         "growing": sorted(growing, key=_growth),
         "tracks": [(name, track(found, name, at.date())) for name in TRACKS],
-        "markers": found.markers,
         "titles": TRACKS,
     }
 
@@ -170,7 +170,7 @@ def track(found: Drift, name: str, today: date) -> Figure | None:
     points = tuple(_points(found.windows, name, today))
     if not points:
         return None
-    markers = tuple(Marker(one.day, f"{one.kind} {one.name}") for one in found.markers if one.day >= points[0].day)
+    markers = tuple(Marker(one.day, _named(one)) for one in found.markers if one.day >= points[0].day)
     is_rate = name in RATES
     label = f"{TRACKS[name]}, by day, beside what {'it was before' if is_rate else 'chance alone makes of it'}."
     columns = ("day", "value", "before" if is_rate else "by chance", "p (Holm)", "alarm")
@@ -179,6 +179,14 @@ def track(found: Drift, name: str, today: date) -> Figure | None:
         for one in reversed(points)
     ]
     return Figure(plots.track, Track(points, markers, is_rate), label, columns, rows)
+
+
+def _named(marker: Happened) -> str:
+    """
+    >>> _named(Happened(date(2026, 3, 2), "promotion", "3")), _named(Happened(date(2026, 3, 2), "bot_version", "1.4"))
+    ('classifier 3', 'version 1.4')
+    """
+    return {"promotion": "classifier", "bot_version": "version", "import": "import of"}[marker.kind] + f" {marker.name}"
 
 
 def _points(windows: Sequence[DriftWindow], name: str, today: date) -> Iterator[Point]:

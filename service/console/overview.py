@@ -102,8 +102,8 @@ class CameIn(NamedTuple):
     """Of seven days and the seven before."""
 
     what: str
-    now: int
-    before: int
+    now: str
+    before: str
 
 
 def came_in(counts: Mapping[Day, int], until: date | None) -> list[CameIn]:
@@ -112,7 +112,7 @@ def came_in(counts: Mapping[Day, int], until: date | None) -> list[CameIn]:
     named = {"turns": tally.TURNS, "fallbacks": tally.FALLBACKS, "reports by people": tally.REPORTS}
     named["reports by what was said next"] = tally.INFERRED
     return [
-        CameIn(what, _sum(counts, key, until - WEEK, until), _sum(counts, key, until - 2 * WEEK, until - WEEK))
+        CameIn(what, *(f"{_sum(counts, key, end - WEEK, end):,}" for end in (until, until - WEEK)))
         for what, key in named.items()
     ]
 
@@ -126,13 +126,17 @@ def right_figure(found: Accuracy, counts: Mapping[Day, int]) -> Figure | None:
     if not lines:
         return None
     first = min(one.day for one in lines)
-    markers = tuple(Marker(day, version) for version, day in first_days(counts).items() if day >= first)
+    markers = _markers(counts, first)
     rows = [
         (f"week of {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)
     ]
     columns = ("", "turns answered", "the bot's own", "the champion's")
     label = "Share of turns answered right, by week, with 95 % intervals: the bot's own answers and the champion's."
     return Figure(plots.right, (lines, markers), label, columns, rows)
+
+
+def _markers(counts: Mapping[Day, int], since: date) -> tuple[Marker, ...]:
+    return tuple(Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= since)
 
 
 def _lines(found: Accuracy) -> Iterator[Line]:
@@ -152,7 +156,9 @@ def came_in_figure(counts: Mapping[Day, int], today: date) -> Figure | None:
         return None
     last = max(by_day)
     days = tuple(DailyTurns(day, by_day.get(day, 0)) for day in _days(last, min(by_day)))
-    markers = tuple(Marker(day, version) for version, day in first_days(counts).items() if day >= days[0].day)
+    markers = tuple(
+        Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= days[0].day
+    )
     rows = [(str(one.day), f"{one.turns:,}") for one in reversed(days)]
     return Figure(plots.came_in, (days, markers), "Turns a day, in UTC.", ("day", "turns"), rows)
 

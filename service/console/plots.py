@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import altair
@@ -9,6 +10,7 @@ import altair
 from service.charts import FAINT, data
 
 TICKS = 4
+NEAR = timedelta(days=6)
 DAY = timedelta(days=1)
 
 
@@ -34,12 +36,13 @@ def instant(day: date) -> int:
 
 
 def lines_at(markers: Sequence[Marker], x: altair.X) -> list[altair.Chart]:
-    """Upright ones, with their names."""
+    """Upright ones; above each its name, unless a later one is too near."""
     if not markers:
         return []
-    at = altair.Chart(data([{"day": str(one.day), "name": one.name} for one in markers])).encode(x=x)
-    named = at.mark_text(align="left", dx=4, baseline="top", color=FAINT, limit=110)
-    return [
-        at.mark_rule(color=FAINT, strokeDash=[4, 4], strokeWidth=1.5),
-        named.encode(y=altair.value(2), text="name:N"),
-    ]
+    named = [one for one, later in pairwise([*markers, None]) if one and (later is None or later.day - one.day >= NEAR)]
+    lines, names = (
+        altair.Chart(data([{"day": str(one.day), "name": one.name} for one in those])).encode(x=x)
+        for those in (markers, named)
+    )
+    above = names.mark_text(baseline="bottom", color=FAINT, limit=110).encode(y=altair.value(-4), text="name:N")
+    return [lines.mark_rule(color=FAINT, strokeDash=[4, 4], strokeWidth=1.5), above]

@@ -34,13 +34,17 @@ def change(found: Change) -> str:
 
 
 def better(found: Change) -> str:
-    """Whether a share grew.
+    """Whether the share of right answers grew.
 
-    >>> better(Change(before=None, after=None, difference=None, n_before=0, n_after=0))
-    'Not known yet.'
+    >>> grew = Estimate(0.14, 0.05, 0.23)
+    >>> better(Change(before=None, after=None, difference=grew, n_before=190, n_after=194))
+    'Yes: +14.0 points (+5.0 to +23.0) against the 28 days before'
+    >>> better(Change(before=None, after=None, difference=None, n_before=0, n_after=194))
+    'Not known yet: 194 answers of the last 28 days, 0 of the 28 before'
     """
     if found.difference is None:
-        return "Not known yet."
+        return f"Not known yet: {found.n_after} answers of the last 28 days, {found.n_before} of the 28 before"
+    moved = f"{points(found.difference)} against the 28 days before"
     if found.difference.low > 0:
-        return "Yes, it is."
-    return "No, it got worse." if found.difference.high < 0 else "Not for certain."
+        return f"Yes: {moved}"
+    return f"No, it got worse: {moved}" if found.difference.high < 0 else f"Not for certain: {moved}"
