@@ -44,10 +44,9 @@ def test_a_few_new_turns_move_novel_and_are_named() -> None:
     window = turns(300, 1)
     window.x[:20, 0] += 6.0
     found = compare(turns(900, 0), window)
-    assert found.novel.p < 1e-6
-    assert found.novel.p < found.auc.p
-    assert found.novel.value > 0.75
-    assert set(found.likeliest[:15].tolist()) <= set(range(20))
+    assert found.novel.p < 0.001 < found.auc.p
+    assert found.novel.value > found.novel.by_chance + 0.3
+    assert set(found.likeliest[:12].tolist()) <= set(range(20))
 
 
 def test_scores_alone_tell_too() -> None:

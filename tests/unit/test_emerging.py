@@ -52,9 +52,11 @@ def test_what_did_not_grow_or_is_small_is_none(known: Known, before: int, now: i
     assert find(x, is_recent, even(x), known, NOWHERE) == []
 
 
-def test_a_theme_with_labels_is_none_however_it_grows(known: Known) -> None:
+def test_a_theme_with_labels_may_grow_where_others_are_farther(known: Known) -> None:
     more = Known(np.vstack([known.x, theme(LACKING, 8, 3)]), np.append(known.y, np.full(8, LACKING + 1)))
     x, is_recent = log(before=0, now=30)
+    x = np.vstack([theme(THEMES, 130), x, theme(THEMES, 130, 1)])
+    is_recent = np.concatenate([np.zeros(130, np.bool_), is_recent, np.ones(130, np.bool_)])
     assert find(x, is_recent, even(x), more, NOWHERE) == []
 
 

@@ -64,9 +64,9 @@ def test_every_statistic_is_there_once_with_the_share_it_measures() -> None:
         key=str,
     )  # fmt: skip
     shares = {key: (finding.statistic.by_chance, finding.statistic.value) for key, finding in one.items()}
-    assert shares["intent", 1] == (0.4, 0.5)
-    assert shares["intent", 2] == (0.4, 0.2)
-    assert shares["out_of_scope", None] == (0.0, 0.1)
+    assert shares["intent", 1] == pytest.approx((0.4, 0.5), abs=0.01)
+    assert shares["intent", 2] == pytest.approx((0.4, 0.2), abs=0.01)
+    assert shares["out_of_scope", None] == (0.004, 0.1)  # two turns have so much of the gate's direction by chance
     assert shares["fallback", None] == shares["reports", None] == (0.05, 0.2)
     assert shares["structure", "city>date"] == (0.0, 0.15)
     alarms = {key for key, finding in one.items() if finding.is_alarm}
@@ -99,8 +99,16 @@ def test_a_shift_of_every_turn_is_an_alarm_of_the_vectors_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "effect", "is_alarm"),
-    [("psi", 0.051, True), ("psi", 0.049, False), ("jensen_shannon", 0.021, True), ("jensen_shannon", 0.019, False)]
-    + [("embeddings", 0.021, True), ("embeddings", 0.019, False), ("novel", 0.001, True), ("intent", -0.2, True)],
+    [
+        ("psi", 0.051, True),
+        ("psi", 0.049, False),
+        ("jensen_shannon", 0.021, True),
+        ("jensen_shannon", 0.019, False),
+        ("embeddings", 0.021, True),
+        ("embeddings", 0.019, False),
+        ("novel", 0.001, True),
+        ("intent", -0.2, True),
+    ],
 )
 def test_an_alarm_needs_an_effect_where_small_ones_are_no_news(name: str, effect: float, is_alarm: bool) -> None:
     (one,) = judge([(name, None, Statistic(0.3 + effect, 0.3, 1e-9))])
@@ -109,8 +117,9 @@ def test_an_alarm_needs_an_effect_where_small_ones_are_no_news(name: str, effect
 
 def test_an_alarm_is_corrected_for_how_many_were_looked_at() -> None:
     rest = [("intent", place, Statistic(0.1, 0.1, 0.5)) for place in range(9)]
-    assert [one.is_alarm for one in judge([("novel", None, Statistic(0.5, 0.2, 1.1e-4)), *rest])] == [False] * 10
-    assert [one.is_alarm for one in judge([("novel", None, Statistic(0.5, 0.2, 0.9e-4)), *rest])][0]
+    for p, is_alarm in ((1.1e-4, False), (0.9e-4, True)):
+        first, *others = judge([("novel", None, Statistic(0.5, 0.2, p)), *rest])
+        assert (first.is_alarm, any(one.is_alarm for one in others)) == (is_alarm, False)
 
 
 def test_examples() -> None:
