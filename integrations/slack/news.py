@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from integrations.slack import digest, notices, people
+from integrations.slack.blocks.alerts import Calm, Drifted
 from integrations.slack.blocks.notices import Held, Promoted, Stop, Trial, Undecided
 from integrations.slack.notices import Due
 from service import database
@@ -21,9 +22,12 @@ from service.classifiers.history import in_force
 from service.classifiers.rules import difference
 from service.classifiers.schemas import Gate
 from service.reviews import store
+from service.windows import alerts, words
+from service.windows.schemas import Alert
 
 RECENT = timedelta(days=7)  # what happened before is no news
 RESCORED = timedelta(hours=1)  # a new champion that has not decided the audit slice by then is told without
+QUOTED_DRIFTED = 5  # turns
 QUOTED_WON, QUOTED_LOST = 3, 2  # turns; that it lost some belongs to the truth
 
 Source = Callable[[sa.Connection, Bot, datetime], Iterator[Due]]
@@ -114,4 +118,21 @@ def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[D
         yield Due(key, Undecided(cards, people.has_adjudicator(connection, bot.name)))
 
 
-SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, digest.due)
+def _alert(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """That the newest alert opened, and when that was told, that it closed."""
+    for alert in alerts.list_alerts(connection, bot.name, None, None, 1).items:
+        opened, closed = (notices.is_known(connection, bot.name, f"{kind}:{alert.id}") for kind in ("alert", "calm"))
+        if alert.closed_at is None and not opened and now - alert.opened_at <= RECENT:
+            yield _drifted(connection, alert)
+        if alert.closed_at is not None and opened and not closed and now - alert.closed_at <= RECENT:
+            yield Due(f"calm:{alert.id}", Calm(alert.id, alert.since, alerts.QUIET))
+
+
+def _drifted(connection: sa.Connection, alert: Alert) -> Due:
+    texts = notices.quotable(connection, [turn.id for turn in alert.turns])
+    quoted = [turn.id for turn in alert.turns if turn.id in texts][:QUOTED_DRIFTED]
+    proposal = alert.proposals[0] if alert.proposals else None
+    return Due(f"alert:{alert.id}", Drifted(alert.id, alert.since, words.moved(alert), proposal), quoted)
+
+
+SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, _alert, digest.due)

@@ -25,7 +25,7 @@ ALERT, WINDOW = tables.alert, tables.drift_window
 
 QUIET = 2  # days in a row that close an alert
 SHOWN = 10  # turns of an alert, shown and sent to review at once
-State = Literal["open", "closed"]
+Status = Literal["open", "closed"]
 
 
 def follow(connection: sa.Connection, bot: str, measured: Measured, now: datetime) -> None:
@@ -72,13 +72,13 @@ def _tell(connection: sa.Connection, bot: str, what: Literal["open", "close"], a
 
 
 def list_alerts(
-    connection: sa.Connection, bot: str, state: State | None, cursor: str | None, limit: int
+    connection: sa.Connection, bot: str, status: Status | None, cursor: str | None, limit: int
 ) -> Page[Alert]:
     """Newest first."""
     query = sa.select(ALERT).where(ALERT.c.bot == bot).order_by(ALERT.c.id.desc()).limit(limit + 1)
-    if state is not None:
+    if status is not None:
         is_open = ALERT.c.closed_at.is_(None)
-        query = query.where(is_open if state == "open" else ~is_open)
+        query = query.where(is_open if status == "open" else ~is_open)
     if cursor is not None:
         query = query.where(ALERT.c.id < before(cursor))
     rows = connection.execute(query).all()

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from service.access.guard import requires
 from service.access.roles import Principal
@@ -17,11 +17,11 @@ from service.page import Page
 from service.proposals.schemas import Queued
 from service.reviews.controllers import Cursor, Limit
 from service.windows import alerts, rules
-from service.windows.alerts import State
+from service.windows.alerts import Status
 from service.windows.schemas import Alert, Drift
 
-Since = Annotated[date | None, Parameter(query="from", description="the first day, of UTC; 28 days before the last")]
-Until = Annotated[date | None, Parameter(query="to", description="the last day, of UTC; by default today")]
+Since = Annotated[date | None, QueryParameter(name="from", description="the first, of UTC; 28 before the last")]
+Until = Annotated[date | None, QueryParameter(name="to", description="the last day, of UTC; by default today")]
 AlertId = Annotated[int, Parameter(description="the alert's id")]
 
 
@@ -42,12 +42,12 @@ class AlertsController(Controller):
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def list_alerts(
-        self, context: Context, bot: BotName, state: State | None = None, cursor: Cursor = None, limit: Limit = 50
+        self, context: Context, bot: BotName, status: Status | None = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[Alert]:
         """Newest first: what moved, since when, and the turns that show it."""
         with reading(context.engine) as connection:
             get_bot(connection, bot)
-            return alerts.list_alerts(connection, bot, state, cursor, limit)
+            return alerts.list_alerts(connection, bot, status, cursor, limit)
 
     @post("/{alert:int}/review", guards=[requires("owner")], status_code=200, sync_to_thread=True)
     def review_alert(self, context: Context, principal: Principal, bot: BotName, alert: AlertId) -> Queued:

@@ -123,9 +123,9 @@ def window(shop: Shop, day: date) -> DriftWindow:
     return found
 
 
-def told(shop: Shop, state: alerts.State | None = None) -> list[Alert]:
+def told(shop: Shop, status: alerts.Status | None = None) -> list[Alert]:
     with database.reading(shop.engine) as connection:
-        return alerts.list_alerts(connection, BOT, state, None, 50).items
+        return alerts.list_alerts(connection, BOT, status, None, 50).items
 
 
 def growing(shop: Shop) -> list[Proposal]:
