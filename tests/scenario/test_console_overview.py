@@ -4,7 +4,6 @@ import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -77,11 +76,6 @@ def improved(context: Context) -> None:
     report(context, NEW, 4, "new")
 
 
-def values(layer: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = layer.get("data", {}).get("values", [])
-    return found
-
-
 def words(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
@@ -138,7 +132,7 @@ def test_marks_queue_and_labels_are_shown(context: Context, rea: Browser) -> Non
         connection.execute(tables.label.insert(), label)
     deal(context.engine, "where is it")
     page = words(rea.open(PAGE))
-    assert "What was marked, and why The values why turns between two intents 5" in page
+    assert "The values why turns between two intents 5" in page
     assert "cards open 1" in page and "votes this week 0 of 500" in page
     assert re.search(r"week of \d{4}-\d\d-\d\d 1 ", page)
     assert "Not measured for shop: nobody labelled its turns at random." in page
@@ -175,12 +169,7 @@ def test_a_chart_is_a_picture_and_a_specification(context: Context, rea: Browser
     svg = rea.client.get(f"{CHARTS}/turns.svg", headers=headers)
     assert svg.headers["content-type"].startswith("image/svg+xml") and svg.text.startswith("<svg")
     spec = rea.client.get(f"{CHARTS}/accuracy.json", headers=headers).json()
-    points = {
-        (row["day"], row["who"]): row["estimate"]
-        for rows in spec.get("datasets", {}).values()
-        for row in rows
-        if "who" in row
-    }
+    points = {(row["day"], row["who"]): row["estimate"] for row in spec["layer"][1]["data"]["values"]}
     assert points == {
         ("2026-02-16", "the bot's own"): 0.5,
         ("2026-02-16", "the champion's"): 0.75,
