@@ -83,8 +83,7 @@ Who = Literal["bot", "champion"]
 def accuracy(connection: sa.Connection, bot: str) -> Accuracy:
     """BotNotFound."""
     get_bot(connection, bot)
-    counts = tally.read(connection, bot)
-    until = max((one.day for one in counts if one.what == tally.TURNS), default=None)
+    counts, until = tally.read(connection, bot), tally.newest(connection, bot)
     if until is None:
         nothing = Change(before=None, after=None, difference=None, n_before=0, n_after=0)
         return Accuracy(until=None, bot=nothing, champion=nothing, weeks=(), versions=())

@@ -120,6 +120,13 @@ def read(connection: sa.Connection, bot: str, since: date | None = None) -> dict
     return {Day(row.day, row.bot_version, row.what): row.n for row in connection.execute(query)}
 
 
+def newest(connection: sa.Connection, bot: str) -> date | None:
+    """The newest day with a turn."""
+    c = TALLY.c
+    found: date | None = connection.scalar(sa.select(sa.func.max(c.day)).where(c.bot == bot, c.what == TURNS, c.n > 0))
+    return found
+
+
 def total(connection: sa.Connection, bot: str, what: str) -> int:
     """Over all days."""
     return connection.scalar(sa.select(sa.func.sum(TALLY.c.n)).where(TALLY.c.bot == bot, TALLY.c.what == what)) or 0

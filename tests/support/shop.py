@@ -43,7 +43,8 @@ def add_turn(
         row |= {"received_at": at, "text_key": text.casefold().encode(), "bot_intent": "track_order"}
         stored = connection.execute(tables.turn.insert().returning(tables.turn), row).one()
         turn_id: int = stored.id
-        tally.count_turns(connection, bot, [stored])
+        if source not in tables.NOT_SAID:
+            tally.count_turns(connection, bot, [stored])
         content = {"turn_id": turn_id, "text": text, "entities": list(entities), "person": "someone"}
         connection.execute(tables.turn_content.insert(), content)
     return turn_id
