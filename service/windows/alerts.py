@@ -118,11 +118,10 @@ def _turns(connection: sa.Connection, bot: str, row: sa.Row[Any]) -> list[Propos
 
 def _likeliest(connection: sa.Connection, bot: str, row: sa.Row[Any]) -> Sequence[int]:
     """Of its newest window with an alarm."""
-    of_it = (WINDOW.c.bot == bot, WINDOW.c.is_alarm, WINDOW.c.day >= row.since)
+    query = sa.select(WINDOW.c.likeliest).where(WINDOW.c.bot == bot, WINDOW.c.is_alarm, WINDOW.c.day >= row.since)
     if row.closed_at is not None:
-        of_it = (*of_it, WINDOW.c.day <= row.closed_at.date())
-    query = sa.select(WINDOW.c.likeliest).where(*of_it).order_by(WINDOW.c.day.desc()).limit(1)
-    return connection.scalar(query) or ()
+        query = query.where(WINDOW.c.day <= row.closed_at.date())
+    return connection.scalar(query.order_by(WINDOW.c.day.desc()).limit(1)) or ()
 
 
 def review(connection: sa.Connection, keyring: Keyring, bot: str, alert_id: int, now: datetime, *, who: str) -> Queued:

@@ -73,7 +73,8 @@ def on_proposed(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     try:
         _accept(desk, asked, _wanted(body["view"]), body["user"]["id"])
     except REFUSALS as error:
-        return ack(response_action="errors", errors={NAME: reason(error)})
+        ack(response_action="errors", errors={NAME: reason(error)})
+        return
     ack()
     _redraw(desk, asked.place, asked.ts)
 
