@@ -387,6 +387,16 @@ ranking_item = Table(
     Column("factors", JSON, nullable=False),
 )
 
+tally = Table(  # what a day of event time brought, kept so that no page counts the log: service/turns/tally.py
+    "tally",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC's
+    Column("bot_version", String(100), primary_key=True),  # "" of reports
+    Column("what", String(30), primary_key=True),
+    Column("n", Integer, nullable=False),
+)
+
 # cards, votes, labels
 
 card = Table(
@@ -542,6 +552,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_card", "card_id"),
+    Index("label_by_time", "bot", "at"),
 )
 
 contradiction = Table(  # two turns that say the same and were labelled differently: each pair comes back once

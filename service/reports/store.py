@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.intents.store import merges
 from service.reports.inferred import Line
+from service.turns import tally
 from service.turns.schemas import Report, ReportKind
 from service.turns.store import Arrival, ExternalKey, event_time, first_of_each, fit
 
@@ -46,10 +47,12 @@ def insert_reports(connection: sa.Connection, bot: str, reports: Sequence[NewRep
     """Store the reports that are not there yet; how many those were."""
     first = first_of_each(((new.arrival.source, new.report.external_id), new) for new in reports)
     rows = [_row(bot, new) for new in first.values()]
-    inserted = database.insert_new(connection, REPORT, rows, REPORT.c.id, REPORT.c.source, REPORT.c.external_id)
+    told = [REPORT.c[name] for name in ("id", "source", "external_id", "at", "is_explicit")]
+    inserted = database.insert_new(connection, REPORT, rows, *told)
     contents = [_content_row(row.id, first[row.source, row.external_id]) for row in inserted]
     if contents:
         connection.execute(sa.insert(CONTENT), contents)
+        tally.count_reports(connection, bot, [(row.at, row.is_explicit) for row in inserted])
     return len(contents)
 
 
