@@ -19,6 +19,7 @@ from service import health, problems
 from service.access import controllers as access
 from service.access.guard import provide_principal
 from service.bots import controllers as bots
+from service.boundary import controllers as boundary
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
@@ -34,7 +35,7 @@ from service.windows import controllers as windows
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, windows, pages)
+FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, windows, boundary, pages)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
