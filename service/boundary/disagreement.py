@@ -5,37 +5,67 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import sqlalchemy as sa
 
 from service import tables
 from service.boundary.recent import Ids, ids, live
-from service.reviews import answers, labels
+from service.intents.store import merges
+from service.learning.agreement import alpha_of
+from service.reviews import labels
 from service.reviews.listing import CLOSED
 from service.reviews.schemas import TrainingLabel
 
-CONTRADICTION, FLIP, GATE, CARD = tables.contradiction, tables.flip, tables.gate, tables.card
+CONTRADICTION, FLIP, GATE = tables.contradiction, tables.flip, tables.gate
+CARD, VOTE = tables.card, tables.vote
+CARDS = 1_000  # newest ones looked at
+NO_ANSWER = ("unsure", "undo")
 GATES = 5  # newest ones whose flips count
 CONTRADICTIONS = 500  # newest ones looked at
 
 
 class Votes(NamedTuple):
-    """Of cards that two people at least have answered."""
+    """What people said of each blind card that two of them at least have answered and that wants no answer any more:
+    intents' ids, and other answers by their names."""
 
-    said: Counter[int]  # intent → cards on which somebody said it
-    split: Counter[Ids]  # pair → cards on which both were said
+    said: Sequence[Sequence[int | str]]
 
-    def compared(self, pair: Ids) -> int:
-        """Cards on which one of the two was said."""
-        return self.said[pair[0]] + self.said[pair[1]] - self.split[pair]
+    @property
+    def on(self) -> Counter[int | str]:
+        """Answer → cards on which somebody gave it."""
+        return Counter(answer for card in self.said for answer in set(card))
+
+    @property
+    def split(self) -> Counter[Ids]:
+        """Pair → cards on which both were said."""
+        named = (sorted({one for one in card if isinstance(one, int)}) for card in self.said)
+        return Counter(pair for card in named for pair in combinations(card, 2))
+
+    def alphas(self) -> dict[int, float | None]:
+        """Krippendorff's α of each intent against all other answers."""
+        answers = list(self.on)
+        column = {answer: place for place, answer in enumerate(answers)}
+        counts = np.zeros((len(self.said), len(answers)), np.int64)
+        for row, card in enumerate(self.said):
+            np.add.at(counts[row], [column[answer] for answer in card], 1)
+        return {one: alpha_of(counts, column[one]) for one in answers if isinstance(one, int)}
 
 
 def votes(connection: sa.Connection, bot: str) -> Votes:
-    said, split = Counter[int](), Counter[Ids]()
-    for one in answers.closed(connection, bot):
-        named = sorted({vote.intent_id for vote in one.independent if vote.intent_id is not None})
-        said.update(named)
-        split.update(combinations(named, 2))
-    return Votes(said, split)
+    """Of the newest cards, merges followed."""
+    newest = (
+        sa.select(CARD.c.id)
+        .where(CARD.c.bot == bot, CARD.c.is_blind, CARD.c.status.in_(CLOSED))
+        .order_by(CARD.c.created_at.desc(), CARD.c.id)
+        .limit(CARDS)
+    )
+    c = VOTE.c
+    query = sa.select(c.card_id, c.reviewer, c.answer, c.intent_id).where(c.card_id.in_(newest), ~c.is_adjudication)
+    into, by_card = merges(connection, bot), defaultdict[str, dict[str, int | str]](dict)
+    for card_id, reviewer, answer, intent_id in connection.execute(query.order_by(c.id)).all():
+        by_card[card_id][reviewer] = into.get(intent_id, intent_id) if answer == "intent" else answer
+    said = ([one for one in card.values() if one not in NO_ANSWER] for card in by_card.values())
+    return Votes([card for card in said if len(card) > 1])
 
 
 def flips(connection: sa.Connection, bot: str) -> Counter[Ids]:

@@ -23,7 +23,6 @@ from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
 from service.reports.store import reported_among
 from service.reviews.labels import test_answers
-from service.reviews.reliability import agreement
 
 LABELS = 2_400  # newest ones looked at, of all intents,
 EACH = 15  # but of each so many at least
@@ -92,7 +91,8 @@ def measure(
 ) -> dict[int, Measures]:
     """Of each intent that is offered."""
     turns = recent.newest(connection, bot.name, bot.champion)
-    recalls, agreed = _recalls(connection, bot, held), _agreed(connection, bot.name, names)
+    recalls, votes = _recalls(connection, bot, held), disagreement.votes(connection, bot.name)
+    alphas, said = votes.alphas(), votes.on
     decided, reported = _reported(connection, bot.name, turns)
     contradicted, near = _contradicted(connection, bot.name), _proposals(connection, bot)
     goal = _goal(bot, recalls)
@@ -102,8 +102,8 @@ def measure(
             labels=held[one].labels if one in held else 0,
             recall=recalls[one].estimate if one in recalls else None,
             recall_of=recalls[one].n if one in recalls else 0,
-            alpha=agreed.get(one, (0, None))[1],
-            cards=agreed.get(one, (0, None))[0],
+            alpha=alphas.get(one),
+            cards=said[one],
             contradicted=contradicted[one],
             supported=held[one].supported if one in held else None,
             decided=decided[one],
@@ -191,12 +191,6 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
         some = (c.turn_id.in_(turn_ids[start : start + 1000]), c.n == bot.champion)
         found |= dict(connection.execute(sa.select(c.turn_id, c.intent_id).where(*some)).tuples().all())
     return found
-
-
-def _agreed(connection: sa.Connection, bot: str, names: Mapping[int, str]) -> dict[int, tuple[int, float | None]]:
-    """Cards and α."""
-    by_name = {name: one for one, name in names.items()}
-    return {by_name[one.intent]: (one.n, one.alpha) for one in agreement(connection, bot).intents}
 
 
 def _reported(connection: sa.Connection, bot: str, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:

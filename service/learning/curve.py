@@ -65,7 +65,7 @@ def settled_by(curve: Curve, n: int, bound: float) -> Settling:
     """
     >>> curve = Curve(1.0, 0.5, np.array([[0.0, 0.55], [0.0, 0.45]]))
     >>> settled_by(curve, 100, 0.05)[3:], settled_by(curve, 500, 0.05).answer
-    ((300, 144, 666), 'settled')
+    ((300, 146, 665), 'settled')
     """
     error = curve.error(n)
     if error.estimate <= bound:
@@ -147,7 +147,7 @@ def _judged(kernel: Floats2d, y: Floats1d, drawn: Ints2d) -> Floats2d:
     inner = kernel[drawn[:, :, None], drawn[:, None, :]] + 1
     inner[:, np.arange(size), np.arange(size)] += RIDGE / weights
     dual = np.linalg.solve(inner, signs[:, :, None])[:, :, 0]
-    return np.einsum("rm,rmn->rn", dual, kernel[drawn] + 1)
+    return np.asarray(np.einsum("rm,rmn->rn", dual, kernel[drawn] + 1))
 
 
 def left_out(x: Floats2d, is_first: Bools1d) -> Floats1d:
@@ -171,5 +171,5 @@ def more_labels(n: int, error: float, bound: float) -> int:
     >>> more_labels(40, 0.2, 0.1), more_labels(40, 0.1, 0.1), more_labels(400, 0.9, 0.05)
     (87, 10, 500)
     """
-    needed = n * (max(error / bound, 1.0) ** (1 / SPEED) - 1)
+    needed = n * (math.pow(max(error / bound, 1.0), 1 / SPEED) - 1)
     return min(max(10, math.ceil(needed)), 500)
