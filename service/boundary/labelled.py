@@ -1,5 +1,6 @@
 """The newest labels of intents, with which boundaries and weak intents are measured: a bounded number of each."""
 
+from collections import defaultdict
 from collections.abc import Collection
 
 import sqlalchemy as sa
@@ -22,6 +23,15 @@ def newest_labels(connection: sa.Connection, bot: str, intents: Collection[int],
     turn_ids = connection.scalars(sa.select(ranked.c.turn_id).where(ranked.c.nth <= each).distinct()).all()
     standing = labels.given(connection, bot, sorted(turn_ids))
     return [label for label in standing.values() if label.intent_id in intents]
+
+
+def newest_of_all(connection: sa.Connection, bot: str, intents: Collection[int], each: int) -> list[TrainingLabel]:
+    """The same where the intents are nearly all there are: every label is read, once."""
+    by_intent = defaultdict[int | None, list[TrainingLabel]](list)
+    for label in labels.training_labels(connection, bot):
+        if label.origin in ("vote", "import"):
+            by_intent[label.intent_id].append(label)
+    return [label for one in intents for label in by_intent[one][-each:]]
 
 
 def count_labels(connection: sa.Connection, bot: str, intents: Collection[int]) -> int:

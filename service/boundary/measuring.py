@@ -13,15 +13,15 @@ from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.boundary import advice, disagreement, recent
 from service.boundary.advice import BEHIND, FEW, Measures
-from service.boundary.labelled import newest_labels
+from service.boundary.labelled import newest_of_all
 from service.boundary.recent import Between
+from service.boundary.reported import reported
 from service.boundary.schemas import IntentAdvice, IntentsAdvice, Side
 from service.classifiers import store as classifiers
 from service.encoding import unpack
 from service.intents.store import list_intents
 from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
-from service.reports.store import reported_among
 from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
@@ -93,10 +93,10 @@ def measure(
     turns = recent.newest(connection, bot.name, bot.champion)
     recalls, votes = _recalls(connection, bot, held), disagreement.votes(connection, bot.name)
     alphas, said = votes.alphas(), votes.on
-    decided, reported = _reported(connection, bot.name, turns)
+    decided, complained = _reported(connection, bot.name, turns)
     contradicted, near = _contradicted(connection, bot.name), _proposals(connection, bot)
     goal = _goal(bot, recalls)
-    usual = sum(reported.values()) / max(sum(decided.values()), 1)
+    usual = sum(complained.values()) / max(sum(decided.values()), 1)
     return {
         one: Measures(
             labels=held[one].labels if one in held else 0,
@@ -107,7 +107,7 @@ def measure(
             contradicted=contradicted[one],
             supported=held[one].supported if one in held else None,
             decided=decided[one],
-            reported=reported[one],
+            reported=complained[one],
             proposals=near[one],
             goal=goal,
             usual_reports=usual,
@@ -127,7 +127,7 @@ def _goal(bot: Bot, recalls: Mapping[int, Recall]) -> float:
 def held_labels(connection: sa.Connection, bot: Bot, intents: Sequence[int]) -> dict[int, Held]:
     """Of each intent with a label. They are of the log's hardest turns, so the recall is rather too low than too
     high."""
-    given = newest_labels(connection, bot.name, intents, max(EACH, LABELS // max(len(intents), 1)))
+    given = newest_of_all(connection, bot.name, intents, max(EACH, LABELS // max(len(intents), 1)))
     encoder = classifiers.manifest(connection, bot.name, bot.champion or 0).encoder
     by_turn = {label.turn_id: label.intent_id or 0 for label in given}
     vectors = _vectors(connection, sorted(by_turn), encoder)
@@ -195,13 +195,9 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
 
 def _reported(connection: sa.Connection, bot: str, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
     """Turns by the intent they are decided for, and those of them that are reported."""
-    reports = reported_among(connection, bot, [turn.turn_id for turn in turns])
-    decided, reported = Counter[int](), Counter[int]()
-    for turn in turns:
-        if turn.intent_id is not None:
-            decided[turn.intent_id] += 1
-            reported[turn.intent_id] += turn.turn_id in reports
-    return decided, reported
+    reports = reported(connection, bot, [turn.turn_id for turn in turns])
+    decided = Counter(turn.intent_id for turn in turns if turn.intent_id is not None)
+    return decided, Counter(t.intent_id for t in turns if t.intent_id is not None and t.turn_id in reports)
 
 
 def _contradicted(connection: sa.Connection, bot: str) -> Counter[int]:
