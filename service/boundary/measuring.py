@@ -189,7 +189,7 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
     c, found = PREDICTION.c, {}
     for start in range(0, len(turn_ids), 1000):
         some = (c.turn_id.in_(turn_ids[start : start + 1000]), c.n == bot.champion)
-        found |= dict(connection.execute(sa.select(c.turn_id, c.intent_id).where(*some)).tuples().all())
+        found |= dict(connection.execute(sa.select(c.turn_id, c.intent_id).where(*some)).all())
     return found
 
 

@@ -34,7 +34,7 @@ def _named(connection: sa.Connection, bot: str, source: str, turns: Sequence[str
     direct = sa.select(r.turn_external_id).where(r.bot == bot, r.source == source, r.turn_external_id.in_(turns))
     named = sa.select(c.external_id, c.turn_external_id)
     replies = dict(
-        connection.execute(named.where(c.bot == bot, c.source == source, c.turn_external_id.in_(turns))).tuples().all()
+        connection.execute(named.where(c.bot == bot, c.source == source, c.turn_external_id.in_(turns))).all()
     )
     to_reply = sa.select(r.reply_external_id).where(
         r.bot == bot, r.source == source, r.turn_external_id == "", r.reply_external_id.in_(list(replies))

@@ -222,7 +222,7 @@ def test_sent_to_review_once_before_all_others(shop: Shop) -> None:
         again = pairs.review(connection, shop.context.keyring, BOT, CANCEL, REFUND, now(), who="Ana")
     assert (first.queued, again.queued) == (tuple(reversed(turns[2:])), (turns[1], turns[0]))
     assert set(shop.cards()) == set(turns)
-    logged = shop.rows(tables.audit_log, "what", "who", "detail", order="id", what="boundary.review")
+    logged = shop.rows(tables.audit_log, "action", "who", "details", order="id", action="boundary.review")
     assert logged[0] == ("boundary.review", "Ana", {"intents": [REFUND, CANCEL], "turns": 10})
 
 
