@@ -28,11 +28,13 @@ def heatmap(drawn: tuple[Sequence[str], Sequence[Cell]]) -> ChartType:
         scale=altair.Scale(scheme="blues", domainMin=0),
         legend=altair.Legend(title=None, orient="top", tickCount=3, format="~g"),
     )
-    found = altair.Chart(data(rows)).mark_rect(stroke=BLUE, strokeWidth=0.5, aria=False)
-    return found.encode(
-        x=altair.X("column:N", sort=None, scale=altair.Scale(domain=list(names)), axis=turned),
-        y=altair.Y("row:N", scale=altair.Scale(domain=list(names)), axis=altair.Axis(labelLimit=150, title=None)),
-        color=colour,
+    found: altair.Chart = altair.Chart(data(rows)).mark_rect(stroke=BLUE, strokeWidth=0.5, aria=False)
+    return altair.layer(
+        found.encode(
+            x=altair.X("column:N", sort=None, scale=altair.Scale(domain=list(names)), axis=turned),
+            y=altair.Y("row:N", scale=altair.Scale(domain=list(names)), axis=altair.Axis(labelLimit=150, title=None)),
+            color=colour,
+        )
     ).properties(width=CELL * len(names) + NAMES, height=CELL * len(names) + NAMES)
 
 
