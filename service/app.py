@@ -20,6 +20,7 @@ from service.access.guard import provide_principal
 from service.bots import controllers as bots
 from service.bots import source_controllers as sources_of_bots
 from service.bots.sources import Formats
+from service.boundary import controllers as boundary
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
@@ -53,6 +54,7 @@ FEATURES = (
     proposals,
     weak,
     windows,
+    boundary,
     exports,
     events,
     pages,

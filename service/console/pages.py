@@ -1,10 +1,19 @@
 """The console: a module for each page, with a controller and what the page shows; its template bears its name."""
 
 from service.console.bots import BotsController
+from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
 from service.console.drift import DriftController
 from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 
-CONTROLLERS = (BotsController, OverviewController, ReviewController, DriftController, ChartsController, files(STATIC))
+CONTROLLERS = (
+    BotsController,
+    OverviewController,
+    ReviewController,
+    DriftController,
+    BoundaryController,
+    ChartsController,
+    files(STATIC),
+)
