@@ -1,6 +1,7 @@
 """The composition root: the `fencepost` script, and the factory that granian calls."""
 
 import os
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ def app() -> "Litestar":
     from integrations.webhooks import PLATFORMS, signatures
     from service import logs
     from service.app import create_app
+    from service.console.figures import warm_up
     from service.parent import die_with_parent
     from service.settings import Settings
 
     die_with_parent()  # a killed granian leaves its worker alive, holding the port
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, "api")
+    Thread(target=warm_up, name="charts", daemon=True).start()
     sources = {name: platform.parse for name, platform in PLATFORMS.items()}
     mounts = (*preview.MOUNTS, *slack_mounts(settings))
     return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=mounts)

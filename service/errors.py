@@ -12,6 +12,8 @@ FencepostError
  └ Unavailable          503  a dependency is down or full: try again
 """
 
+from collections.abc import Sequence
+
 
 class FencepostError(Exception):
     """Root of the tree. `type` is the stable name in problem+json; `hint` says the mend."""
@@ -168,6 +170,15 @@ class ProposalClosed(Conflict):
 
     def __init__(self, proposal_id: int, status: str) -> None:
         super().__init__(f"proposal {proposal_id} is {status} already")
+
+
+class ChartNotFound(NotFound):
+    type = "chart-not-found"
+
+    def __init__(self, file: str, known: Sequence[str] = ()) -> None:
+        """Without `known`: there is such a chart, and nothing to draw."""
+        detail = f"there is no chart {file!r}" if known else f"{file!r} has nothing to show yet"
+        super().__init__(detail, hint=f"there are {', '.join(known)}" if known else "", path="file")
 
 
 class StreamFull(Unavailable):

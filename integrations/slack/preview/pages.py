@@ -17,7 +17,7 @@ from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.bots.store import list_bots
-from service.console.pages import asset, files, page, refused, templates
+from service.console.frame import asset, files, page, refused, templates
 from service.context import Context
 from service.database import reading
 from service.reviews import store

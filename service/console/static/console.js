@@ -78,6 +78,12 @@ document.addEventListener("click", (event) => {
   swap(() => fetch(link.href));
 });
 
+// The values that a chart's marks bear for screen readers, for those who point at them.
+document.addEventListener("pointerover", (event) => {
+  const figure = event.target.closest("figure");
+  if (figure) figure.querySelector(".under-pointer").textContent = event.target.closest("[aria-label]:not([role=img], svg)")?.ariaLabel ?? "";
+});
+
 document.addEventListener("input", (event) => {
   if (event.target.id === "search") filter(event.target.value);
 });
