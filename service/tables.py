@@ -384,6 +384,7 @@ ranking_item = Table(
     Column("picked", Boolean, nullable=False),
     Column("priority", Float, nullable=False),
     Column("factors", JSON, nullable=False),
+    Index("ranking_item_by_turn", "turn_id", "ranking_id"),
 )
 
 # cards, votes, labels

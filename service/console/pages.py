@@ -4,5 +4,6 @@ from service.console.bots import BotsController
 from service.console.charts import ChartsController
 from service.console.frame import STATIC, files
 from service.console.review import ReviewController
+from service.console.trace import TraceController
 
-CONTROLLERS = (BotsController, ReviewController, ChartsController, files(STATIC))
+CONTROLLERS = (BotsController, ReviewController, ChartsController, TraceController, files(STATIC))
