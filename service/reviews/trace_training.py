@@ -17,14 +17,14 @@ LABEL = tables.label
 
 
 class Lesson(NamedTuple):
-    """A label of a turn, and when it could first train."""
+    """A label of a turn that may train."""
 
     id: int
     use: str
     answer: str
     intent_id: int | None
     weight: float
-    free_at: datetime | None  # None: not yet
+    decided_at: datetime | None  # of a flip: when its gate ended; before that it trains nothing
 
 
 def lessons(connection: sa.Connection, bot: str, turn_id: int) -> list[Lesson]:
@@ -41,10 +41,7 @@ def lessons(connection: sa.Connection, bot: str, turn_id: int) -> list[Lesson]:
     rows = connection.execute(query).all()
     if _is_audited(connection, turn_id) or any(row.use in TEST_USES for row in rows):
         return []
-    return [
-        Lesson(row.id, row.use, row.answer, row.intent_id, row.weight, row.decided_at if row.use == "flip" else row.at)
-        for row in rows
-    ]
+    return [Lesson(row.id, row.use, row.answer, row.intent_id, row.weight, row.decided_at) for row in rows]
 
 
 def _is_audited(connection: sa.Connection, turn_id: int) -> bool:
@@ -57,7 +54,7 @@ def learnt(version: Version, known: Sequence[Lesson], into: Mapping[int, int]) -
     """The label that the classifier learnt the turn by: of what there was then the newest of each use, the last of
     these that names an intent it knows, or none. `into`: the intent that each one's labels count for."""
     last = version.manifest.last_label_id or 0
-    there = [one for one in known if one.id <= last and one.free_at is not None and one.free_at <= version.created_at]
+    there = [one for one in known if one.id <= last and _is_free(one, version)]
     newest = {one.use: one for one in there}.values()
     taught = set(version.manifest.intents.values())
     counts = [
@@ -66,6 +63,10 @@ def learnt(version: Version, known: Sequence[Lesson], into: Mapping[int, int]) -
         if one.answer == "none" or (one.answer == "intent" and taught & {one.intent_id, into.get(one.intent_id or 0)})
     ]
     return max(counts, default=None)
+
+
+def _is_free(one: Lesson, version: Version) -> bool:
+    return one.use != "flip" or (one.decided_at is not None and one.decided_at <= version.created_at)
 
 
 def training(
