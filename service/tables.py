@@ -385,6 +385,7 @@ ranking_item = Table(
     Column("picked", Boolean, nullable=False),
     Column("priority", Float, nullable=False),
     Column("factors", JSON, nullable=False),
+    Index("ranking_item_by_turn", "turn_id", "ranking_id"),
 )
 
 tally = Table(  # what a day of event time brought, kept so that no page counts the log: service/turns/tally.py

@@ -7,15 +7,13 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from service.learning.head import Head, nearest
+from service.learning.head import Head, anchors, nearest
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from workers import projection, prototypes
 from workers.hints import Examples
 from workers.lessons import sharpened
 from workers.regression import Linear, fit_logistic
 
-DRAWN_WEIGHT = 8.0  # of a prototype's row, in labels
-NAME_WEIGHT = 2.0  # of a name's row
 GATE_FROM = 10  # labels `none` that the gate needs, and labels that are not
 GATE_C = 10.0
 TOLERANCE = 1e-5
@@ -85,17 +83,9 @@ def regress(data: Data, drawn: Prototypes, c: float, tolerance: float, start: Li
         return Linear(prototypes.SHARPNESS * drawn.rows, np.zeros(k))
     rows = np.vstack([data.x[inside], drawn.rows])
     columns = np.append(data.column[inside], np.arange(k))
-    weights = np.append(data.weight[inside], _anchors(data, drawn))
+    weights = np.append(data.weight[inside], anchors(_totals(data), drawn.is_drawn))
     linear = fit_logistic(rows, columns, weights, k, c, tolerance=tolerance, start=start)
     return linear._replace(bias=linear.bias - np.log(np.bincount(columns, weights=weights)))
-
-
-def _anchors(data: Data, drawn: Prototypes) -> Floats1d:
-    """(k,) weight of each prototype's row. Where an intent has no label its prototype is all there is of it, and counts
-    as much as the labels of another: measured on CLINC150 with 15 intents never labelled, 2,000 labels for the others,
-    .56 of their turns are recognised so, .48 with the weight of the rest."""
-    totals, least = _totals(data), np.where(drawn.is_drawn, DRAWN_WEIGHT, NAME_WEIGHT)
-    return np.where(totals > 0, least, np.maximum(least, totals.sum() / np.count_nonzero(totals)))
 
 
 def mapped(data: Data, linear: Linear, draw: Draw, c: float, rng: np.random.Generator) -> Linear:

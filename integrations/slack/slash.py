@@ -19,7 +19,7 @@ from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.errors import BadInput, NotFound
 from service.reviews import budget
-from service.reviews.trace import trace
+from service.reviews.turn_view import view_turn
 from service.windows.rules import mix
 
 Handler = Callable[[Ack, dict[str, Any], Desk, str], None]
@@ -100,7 +100,7 @@ def on_why(ack: Ack, body: dict[str, Any], desk: Desk, argument: str) -> None:
         if bot is None:
             raise NotFound(f"there is no turn {turn_id}")
         check(connection, get_bot(connection, bot), body["user_id"], body["channel_id"], "reader")
-        found = trace(connection, bot, turn_id)
+        found = view_turn(connection, bot, turn_id)
     answer(ack, slash_words.turn(found))
 
 

@@ -7,6 +7,7 @@ from service.console.drift import DriftController
 from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.trace import TraceController
 
 CONTROLLERS = (
     BotsController,
@@ -14,6 +15,7 @@ CONTROLLERS = (
     ReviewController,
     DriftController,
     BoundaryController,
+    TraceController,
     ChartsController,
     files(STATIC),
 )

@@ -28,6 +28,8 @@ from service.reviews.schemas import (
     VoteResult,
 )
 from service.reviews.trace import trace
+from service.reviews.trace_steps import Trace
+from service.reviews.turn_view import view_turn
 
 Cursor = Annotated[str | None, Parameter(description="`next` of the page before")]
 Limit = Annotated[int, Parameter(ge=1, le=200, description="items a page")]
@@ -83,7 +85,12 @@ class TurnController(Controller):
     def show_turn(self, context: Context, bot: BotName, turn: TurnId) -> TurnView:
         """A turn and what became of it."""
         with reading(context.engine) as connection:
-            return trace(connection, bot, turn)
+            return view_turn(connection, bot, turn)
+
+    @get("/{turn:int}/trace", guards=[requires("reader")], sync_to_thread=True)
+    def trace_turn(self, context: Context, bot: BotName, turn: TurnId) -> Trace:
+        """The same step by step, from its delivery to what it changed, each with when, what, numbers and where from."""
+        return trace(context, bot, turn)
 
 
 class ReliabilityController(Controller):

@@ -123,11 +123,11 @@ def _imported(connection: sa.Connection, card: Card, now: datetime) -> dict[str,
     return None if row is None else {**row, "card_id": card.id, "at": now}
 
 
-def training_labels(connection: sa.Connection, bot: str) -> list[TrainingLabel]:
+def training_labels(connection: sa.Connection, bot: str, *, up_to: int | None = None) -> list[TrainingLabel]:
     """What may train the bot's classifier, by turn: the newest label of each turn, and blind answers to flips once
     their gate is decided. Merges are followed; an archived intent's labels wait for its return; turns of the audit
-    slice and the gold set never train."""
-    return list(_by_turn(connection, bot, trainable(bot)).values())
+    slice and the gold set never train. `up_to`: as it was when that label was the newest, intents and gates aside."""
+    return list(_by_turn(connection, bot, trainable(bot, up_to)).values())
 
 
 def given(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, TrainingLabel]:
@@ -169,7 +169,7 @@ def label_counts(connection: sa.Connection, bot: str) -> dict[int | None, int]:
     return dict(Counter(label.intent_id for label in training_labels(connection, bot) if label.origin != "weak"))
 
 
-def trainable(bot: str) -> sa.Select[Any]:
+def trainable(bot: str, up_to: int | None = None) -> sa.Select[Any]:
     """The newest label of each turn and use that trains, oldest first."""
     gate = tables.gate
     card = tables.card
@@ -178,6 +178,8 @@ def trainable(bot: str) -> sa.Select[Any]:
     )
     of_use = (LABEL.c.use == "train") | ((LABEL.c.use == "flip") & is_decided)
     newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, of_use).group_by(LABEL.c.turn_id, LABEL.c.use)
+    if up_to is not None:
+        newest = newest.where(LABEL.c.id <= up_to)
     return (
         sa.select(LABEL)
         .where(LABEL.c.id.in_(newest), LABEL.c.answer.in_(("intent", "none")), ~_tests(LABEL.c.turn_id))

@@ -66,6 +66,12 @@ def card_row(row: sa.Row[Any]) -> CardRow:
     )
 
 
+def asked_blind(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
+    """Those of the turns that have an open blind card."""
+    is_open = (CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
+    return set(connection.scalars(sa.select(CARD.c.turn_id).where(CARD.c.turn_id.in_(turn_ids), *is_open)))
+
+
 def list_labels(connection: sa.Connection, bot: str, use: Use | None, cursor: str | None, limit: int) -> Page[LabelRow]:
     """Without those of turns that somebody is asked about blind."""
     is_blind = sa.exists().where(CARD.c.turn_id == LABEL.c.turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))

@@ -1,95 +1,117 @@
-"""One turn and everything that was made of it. While a blind card of the turn is open, nobody is told any of that."""
+"""The trace of a turn: from its delivery to what it changed, step by step. While a blind card of the turn, or of the
+one it was folded into, is open, only how it came in is told.
 
-from typing import Any
+Everything is read by the turn's id or its few cards, whatever the bot's size. Neighbours are asked of the encode
+process, which has a deadline: without them the trace says so."""
 
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import msgspec
 import sqlalchemy as sa
 
 from service import tables
-from service.errors import TurnNotFound
-from service.reviews import listing
-from service.reviews.listing import CLOSED, Names
-from service.reviews.schemas import Around, Entity, Mark, Opinions, Prediction, ReportRow, TurnView
+from service.context import Context
+from service.database import reading
+from service.encoding import EncodeClient, Encoder
+from service.errors import EncoderDown, TurnNotFound
+from service.reviews import listing, trace_arrival, trace_asking, trace_changes, trace_learning, trace_training
+from service.reviews.listing import Names
+from service.reviews.schemas import Around
+from service.reviews.trace_changes import Pair
+from service.reviews.trace_steps import WITHHELD, Step, StepName, Trace
 from service.reviews.views import around
 
-TURN, CONTENT, CARD, REPORT = tables.turn, tables.turn_content, tables.card, tables.report
+TURN, CONTENT, CARD, CANDIDATE = tables.turn, tables.turn_content, tables.card, tables.candidate
+DEADLINE_S = 0.06  # of each of two questions to the encode process
 
 
-def trace(connection: sa.Connection, bot: str, turn_id: int) -> TurnView:
+def trace(context: Context, bot: str, turn_id: int) -> Trace:
     """TurnNotFound unless it is a turn of this bot."""
-    query = sa.select(TURN, CONTENT.c.text, CONTENT.c.entities, CONTENT.c.intents)
-    query = query.join(CONTENT, CONTENT.c.turn_id == TURN.c.id, isouter=True)
+    client = EncodeClient(context.settings, context.redis, DEADLINE_S)
+    try:
+        return traced(context.engine, client, bot, turn_id)
+    finally:
+        client.close()
+
+
+def traced(engine: sa.Engine, encoder: Encoder, bot: str, turn_id: int) -> Trace:
+    with reading(engine) as connection:
+        turn = _turn(connection, bot, turn_id)
+        cards = connection.execute(sa.select(CARD).where(CARD.c.turn_id == turn_id).order_by(CARD.c.created_at)).all()
+        begun = _begun(connection, turn)
+        if begun.is_withheld:
+            return begun
+        names = listing.intent_names(connection, bot)
+        since = trace_learning.versions_since(connection, bot, turn.received_at)
+        known = trace_training.lessons(connection, bot, turn_id)
+        card_ids = [card.id for card in cards]
+        steps = (
+            *begun.steps,
+            trace_arrival.reported(connection, turn),
+            trace_learning.predictions(connection, turn, since, names),
+            trace_arrival.marks(connection, turn_id),
+            trace_asking.ranking(connection, turn_id),
+            trace_asking.cards(connection, cards),
+            trace_asking.votes(connection, card_ids, names),
+            trace_asking.labels(listing.labels_of(connection, turn_id, names)),
+            trace_training.training(connection, turn, since, known, names),
+        )
+        pair = trace_changes.champions(connection, bot, since, known)
+        vectors = trace_learning.vectors(connection, turn_id)
+    last = _changes(engine, encoder, turn, pair, vectors, names)
+    return msgspec.structs.replace(begun, steps=(*steps, last))
+
+
+def _turn(connection: sa.Connection, bot: str, turn_id: int) -> sa.Row[Any]:
+    """With its content, and the turn it was folded into."""
+    columns = (TURN, CONTENT.c.text, CONTENT.c.redactions, CANDIDATE.c.folded_into)
+    query = (
+        sa.select(*columns)
+        .outerjoin(CONTENT, CONTENT.c.turn_id == TURN.c.id)
+        .outerjoin(CANDIDATE, CANDIDATE.c.turn_id == TURN.c.id)
+    )
     turn = connection.execute(query.where(TURN.c.bot == bot, TURN.c.id == turn_id)).one_or_none()
     if turn is None:
         raise TurnNotFound(bot, turn_id)
-    cards = connection.execute(sa.select(CARD).where(CARD.c.turn_id == turn_id).order_by(CARD.c.created_at)).all()
-    is_secret = any(card.is_blind and card.status not in CLOSED for card in cards)
+    return turn
+
+
+def _begun(connection: sa.Connection, turn: sa.Row[Any]) -> Trace:
+    """The first two steps, and that of the others nothing is told where that is so."""
+    same = [turn.id] if turn.folded_into is None else [turn.id, turn.folded_into]
+    is_withheld = bool(listing.asked_blind(connection, same))
     conversation = Around() if turn.text is None else around(connection, turn)
-    shown = {name: turn._mapping[name] for name in TurnView.__struct_fields__ if name in turn._mapping}
-    return TurnView(
-        **shown,
-        context=Around(conversation.before) if is_secret else conversation,
-        opinions=None if is_secret else _opinions(connection, turn, cards),
+    steps = (trace_arrival.delivery(turn, is_withheld=is_withheld), trace_arrival.redaction(turn))
+    withheld = tuple(Step(step=name, missing=WITHHELD) for name in get_args(StepName)[len(steps) :])
+    return Trace(
+        bot=turn.bot,
+        turn=turn.id,
+        text=turn.text,
+        context=Around(conversation.before) if is_withheld else conversation,
+        is_withheld=is_withheld,
+        steps=(*steps, *withheld) if is_withheld else steps,
     )
 
 
-def _opinions(connection: sa.Connection, turn: sa.Row[Any], cards: Any) -> Opinions:
-    names = listing.intent_names(connection, turn.bot)
-    return Opinions(
-        bot_intent=turn.bot_intent,
-        bot_score=turn.bot_score,
-        bot_intents=tuple(turn.intents or ()),
-        entities=tuple(Entity(e["type"], e["value"], e["start"], e["end"]) for e in turn.entities or ()),
-        is_fallback=turn.is_fallback,
-        marks=_marks(connection, turn.id),
-        predictions=_predictions(connection, turn.id, names),
-        reports=_reports(connection, turn),
-        cards=tuple(listing.card_row(card) for card in cards),
-        votes=listing.votes_on(connection, [card.id for card in cards], names),
-        labels=listing.labels_of(connection, turn.id, names),
-    )
-
-
-def _marks(connection: sa.Connection, turn_id: int) -> tuple[Mark, ...]:
-    mark = tables.mark.c
-    rows = connection.execute(sa.select(mark.kind, mark.value).where(mark.turn_id == turn_id).order_by(mark.kind))
-    return tuple(Mark(row.kind, row.value) for row in rows)
-
-
-def _predictions(connection: sa.Connection, turn_id: int, names: Names) -> tuple[Prediction, ...]:
-    table = tables.prediction
-    rows = connection.execute(sa.select(table).where(table.c.turn_id == turn_id).order_by(table.c.n))
-    return tuple(
-        Prediction(
-            n=row.n,
-            intent=names.get(row.intent_id),
-            best=names.get(row.best_id, ""),
-            second=names.get(row.second_id),
-            p1=row.p1,
-            p2=row.p2,
-            out_of_scope=row.out_of_scope,
-            confidence=row.confidence,
-            uncertainty=row.uncertainty,
-            whose=row.whose,
-        )
-        for row in rows
-    )
-
-
-def _reports(connection: sa.Connection, turn: sa.Row[Any]) -> tuple[ReportRow, ...]:
-    """Reports about the turn, or about a reply to it."""
-    reply, content = tables.reply, tables.report_content
-    here = (REPORT.c.bot == turn.bot) & (REPORT.c.source == turn.source)
-    replies = sa.select(reply.c.external_id).where(
-        reply.c.bot == turn.bot, reply.c.source == turn.source, reply.c.turn_external_id == turn.external_id
-    )
-    about = (REPORT.c.turn_external_id == turn.external_id) | REPORT.c.reply_external_id.in_(replies)
-    query = (
-        sa.select(REPORT, content.c.comment)
-        .join(content, content.c.report_id == REPORT.c.id, isouter=True)
-        .where(here, about)
-        .order_by(REPORT.c.at, REPORT.c.id)
-    )
-    return tuple(
-        ReportRow(kind=row.kind, is_explicit=row.is_explicit, intent=row.intent, comment=row.comment or "", at=row.at)
-        for row in connection.execute(query)
-    )
+def _changes(
+    engine: sa.Engine,
+    encoder: Encoder,
+    turn: sa.Row[Any],
+    pair: Pair | None,
+    vectors: Mapping[str, bytes],
+    names: Names,
+) -> Step:
+    if pair is None or not len(pair.now.head.intent_ids):
+        return Step(step="changes", missing="no classifier is in force yet")
+    own = vectors.get(pair.now.encoder)
+    if own is None:
+        return Step(step="changes", missing="it has no vector that the champion reads")
+    try:
+        found = trace_changes.nearest(encoder, turn.bot, pair.now.encoder, own)
+        missing = ""
+    except EncoderDown as error:
+        found, missing = ([], []), f"its neighbours are not known now: {error.detail}"
+    with reading(engine) as connection:
+        near = trace_changes.shown(connection, turn, pair.now.encoder, found)
+    return trace_changes.changes(pair, turn, own, near, names, missing)
