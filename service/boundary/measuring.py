@@ -22,6 +22,7 @@ from service.encoding import unpack
 from service.intents.store import list_intents
 from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
+from service.learning.types import Ints1d
 from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
@@ -81,7 +82,7 @@ def _advice(names: Mapping[int, str], one: int, of: Measures, held: Held | None)
         weak=weak or "recall",
         verdict=said,
         labels=advice.labels_wanted(of) if said == "label" else None,
-        rival=Side(rival, names[rival]) if rival in names else None,
+        rival=Side(rival, names[rival]) if rival is not None and rival in names else None,
         measured=advice.measured(of),
     )
 
@@ -163,7 +164,7 @@ def _held(labels: tuple[int, ...], vectors: bytes) -> dict[int, Held]:
     }
 
 
-def _rival(intents: np.ndarray, wrong: np.ndarray) -> int | None:  # type: ignore[type-arg]
+def _rival(intents: Ints1d, wrong: Ints1d) -> int | None:
     return int(intents[np.bincount(wrong).argmax()]) if len(wrong) else None
 
 
@@ -186,10 +187,12 @@ def _answered(connection: sa.Connection, bot: Bot) -> dict[int, Recall]:
 
 
 def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> dict[int, int | None]:
-    c, found = PREDICTION.c, {}
+    c, found = PREDICTION.c, dict[int, int | None]()
     for start in range(0, len(turn_ids), 1000):
         some = (c.turn_id.in_(turn_ids[start : start + 1000]), c.n == bot.champion)
-        found |= dict(connection.execute(sa.select(c.turn_id, c.intent_id).where(*some)).all())
+        found |= {
+            row.turn_id: row.intent_id for row in connection.execute(sa.select(c.turn_id, c.intent_id).where(*some))
+        }
     return found
 
 

@@ -1,8 +1,9 @@
 """The boundary map: which intents run into each other, a pair looked at closely, and what would help weak intents."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from litestar import Controller, Response, get, post
@@ -12,7 +13,7 @@ from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.boundary import pairs, rules
-from service.boundary.measuring import intents_advice
+from service.boundary.kept import kept_advice
 from service.boundary.schemas import IntentAdvice, Measured, Pair, Settlement
 from service.clock import now
 from service.console import boundary_plots as plots
@@ -47,9 +48,15 @@ class BoundaryController(Controller):
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:
         with reading(context.engine) as connection:
-            found, advised = rules.boundary(connection, bot), intents_advice(connection, bot)
+            found, advised = rules.boundary(connection, bot), kept_advice(connection, bot)
         weak = [(one, advice(one), [row(of) for of in one.measured]) for one in advised.intents]
-        fields = {"found": found, "map": map_figure(found.pairs), "advised": advised, "weak": weak, "why": WEAK}
+        fields: dict[str, Any] = {
+            "found": found,
+            "map": map_figure(found.pairs),
+            "advised": advised,
+            "weak": weak,
+            "why": WEAK,
+        }
         return bot_page("boundary.html", principal, bot, "Boundary", cells=cells, columns=COLUMNS, **fields)
 
     @get("/{a:int}/{b:int}", guards=[requires("reader")], sync_to_thread=True)
@@ -59,7 +66,12 @@ class BoundaryController(Controller):
         """`queued`: turns that were just sent to review."""
         with reading(context.engine) as connection:
             found = pairs.pair_view(connection, bot, a, b)
-        fields = {"found": found, "queued": queued, "settled": settled(found.settlement), "share": share}
+        fields: dict[str, Any] = {
+            "found": found,
+            "queued": queued,
+            "settled": settled(found.settlement),
+            "share": share,
+        }
         is_owner = allows(principal, "owner", bot)
         return bot_page("pair.html", principal, bot, "Boundary", is_owner=is_owner, **fields)
 
@@ -78,10 +90,12 @@ def cells(pair: Pair) -> tuple[str, ...]:
 
 def map_figure(found: Sequence[Pair]) -> Figure | None:
     """Of the DRAWN intents that share most; None where none shares anything."""
-    shared = Counter[str]()
+    shared = defaultdict[str, float](float)
     for pair in found:
-        shared.update({pair.a.name: pair.shared, pair.b.name: pair.shared})  # type: ignore[dict-item]  # floats add up
-    names = tuple(sorted(name for name, of in shared.most_common(DRAWN) if of))
+        shared[pair.a.name] += pair.shared
+        shared[pair.b.name] += pair.shared
+    most = sorted(filter(shared.__getitem__, shared), key=shared.__getitem__, reverse=True)[:DRAWN]
+    names = tuple(sorted(most))
     drawn = [pair for pair in found if pair.shared and {pair.a.name, pair.b.name} <= {*names}]
     if not drawn:
         return None
