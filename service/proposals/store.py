@@ -56,11 +56,7 @@ def replace_open(
     at present, new ones are added. The new ones' ids."""
     is_gone = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again), ~GROWS)
     connection.execute(sa.update(PROPOSAL).where(*is_gone).values(status="lapsed", decided_at=now))
-    made = [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
-    for proposal_id, one in zip(made, new, strict=True):  # without its phrases: they may be forgotten
-        told = {"proposal": proposal_id, "classifier": n, "turns": one.turns, "tightness": one.tightness}
-        outbox.record(connection, bot, "intent.proposed", told, now)
-    return made
+    return [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
 
 
 def replace_growing(
@@ -93,7 +89,7 @@ def _grown(new: NewProposal) -> dict[str, float | None]:
     return {"before": before, "now": now}
 
 
-def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object]) -> int:
+def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, Any]) -> int:
     shown = {"turns": new.turns, "tightness": new.tightness, "phrases": list(new.phrases), "middle": new.middle}
     row = {**row, **shown, **_grown(new)}
     proposal_id: int = connection.execute(PROPOSAL.insert().returning(PROPOSAL.c.id), row).scalar_one()
@@ -102,6 +98,9 @@ def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object])
         for position, turn_id in enumerate(new.turn_ids)
     ]
     connection.execute(MEMBER.insert(), members)
+    # Without its phrases: they may be forgotten.
+    told = {"proposal": proposal_id, "classifier": row["n"], "turns": new.turns, "tightness": new.tightness}
+    outbox.record(connection, row["bot"], "intent.proposed", told, row["at"])
     return proposal_id
 
 

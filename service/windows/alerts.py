@@ -1,7 +1,7 @@
 """Alerts: opened by the first window with an alarm, closed when so many days in a row had none. Between these nobody
 is told anything."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from service.access import audit
 from service.bots.store import live_bot
 from service.database import insert_new
 from service.errors import AlertNotFound
+from service.events import outbox
 from service.keyring import Keyring
 from service.page import Page, before
 from service.proposals import store as proposals
@@ -37,7 +38,7 @@ def follow(connection: sa.Connection, bot: str, measured: Measured, now: datetim
     elif found is not None and measured.day < now.date() and _is_quiet(connection, bot, measured.day):
         closed = sa.update(ALERT).where(ALERT.c.id == found.id, ALERT.c.closed_at.is_(None))
         if connection.execute(closed.values(closed_at=now)).rowcount:
-            _tell(connection, bot, "close", found.id, now)
+            _tell(connection, bot, "close", {"alert": found.id, "since": found.since, "moved": found.moved}, now)
 
 
 def _open(connection: sa.Connection, bot: str) -> Any:
@@ -48,7 +49,7 @@ def _open(connection: sa.Connection, bot: str) -> Any:
 def _raise(connection: sa.Connection, bot: str, since: date, moved: Sequence[Any], now: datetime) -> None:
     row = {"bot": bot, "since": since, "opened_at": now, "moved": moved}
     for (alert_id,) in insert_new(connection, ALERT, [row]):
-        _tell(connection, bot, "open", alert_id, now)
+        _tell(connection, bot, "open", {"alert": alert_id, "since": since, "moved": moved}, now)
 
 
 def _add(connection: sa.Connection, found: Any, moved: Sequence[Any]) -> None:
@@ -66,9 +67,13 @@ def _is_quiet(connection: sa.Connection, bot: str, day: date) -> bool:
     return len(quiet) == QUIET and not any(row.is_alarm for row in rows)
 
 
-def _tell(connection: sa.Connection, bot: str, what: Literal["open", "close"], alert_id: int, now: datetime) -> None:
+def _tell(
+    connection: sa.Connection, bot: str, what: Literal["open", "close"], data: Mapping[str, Any], now: datetime
+) -> None:
     """The one place that knows that an alert opened or closed."""
-    audit.record(connection, bot, f"alert.{what}", now, audit.SYSTEM, alert=alert_id)
+    audit.record(connection, bot, f"alert.{what}", now, audit.SYSTEM, alert=data["alert"])
+    status: Status = "open" if what == "open" else "closed"
+    outbox.record(connection, bot, "drift.alert", {**data, "since": str(data["since"]), "status": status}, now)
 
 
 def list_alerts(

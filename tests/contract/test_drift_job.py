@@ -14,7 +14,9 @@ from service import clock, database, tables
 from service.access import audit
 from service.encoding import pack
 from service.errors import AlertNotFound, BadInput
+from service.events import endpoints
 from service.intents.store import list_intents
+from service.keyring import Keyring
 from service.proposals import rules as proposal_rules
 from service.proposals import store as proposals
 from service.proposals.schemas import Proposal, Queued
@@ -382,6 +384,18 @@ def test_two_quiet_days_in_a_row_close_an_alert(shop: Shop) -> None:
         "alert.open",
         "alert.close",
         "alert.open",
+    ]
+
+
+def test_endpoints_are_told_when_an_alert_opens_and_when_it_closes(shop: Shop) -> None:
+    with database.writing(shop.engine) as connection:
+        endpoints.add(connection, Keyring(b"k" * 32), BOT, "https://hooks.example", ["drift.alert"], NOON, who="Ana")
+    follow(shop, measured(9, "novel"), measured(9, "novel"), measured(8), measured(7))
+    told = [data for (data,) in shop.rows(tables.event, "data", order="id")]
+    since = str(TODAY - 9 * DAY)
+    assert sorted((one["status"], one["since"], one["moved"], one["alert"]) for one in told) == [
+        ("closed", since, [["novel", None]], 1),
+        ("open", since, [["novel", None]], 1),
     ]
 
 
