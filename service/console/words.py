@@ -3,6 +3,8 @@
 from service.classifiers.accuracy import Change
 from service.learning.stopping import Estimate
 
+LEAST = 20  # answers of each span, below which no difference is told
+
 
 def share(found: Estimate | None) -> str:
     """
@@ -39,10 +41,10 @@ def better(found: Change) -> str:
     >>> grew = Estimate(0.14, 0.05, 0.23)
     >>> better(Change(before=None, after=None, difference=grew, n_before=190, n_after=194))
     'Yes: +14.0 points (+5.0 to +23.0) against the 28 days before'
-    >>> better(Change(before=None, after=None, difference=None, n_before=0, n_after=194))
-    'Not known yet: 194 answers of the last 28 days, 0 of the 28 before'
+    >>> better(Change(before=None, after=None, difference=grew, n_before=1, n_after=194))
+    'Not known yet: 194 answers of the last 28 days, 1 of the 28 before'
     """
-    if found.difference is None:
+    if found.difference is None or min(found.n_before, found.n_after) < LEAST:
         return f"Not known yet: {found.n_after} answers of the last 28 days, {found.n_before} of the 28 before"
     moved = f"{points(found.difference)} against the 28 days before"
     if found.difference.low > 0:
