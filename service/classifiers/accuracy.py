@@ -83,7 +83,12 @@ Who = Literal["bot", "champion"]
 def accuracy(connection: sa.Connection, bot: str) -> Accuracy:
     """BotNotFound."""
     get_bot(connection, bot)
-    counts, until = tally.read(connection, bot), tally.newest(connection, bot)
+    return graded(connection, bot, tally.read(connection, bot))
+
+
+def graded(connection: sa.Connection, bot: str, counts: Mapping[Day, int]) -> Accuracy:
+    """The same, given all that is kept of the bot's days."""
+    until = tally.newest(counts)
     if until is None:
         nothing = Change(before=None, after=None, difference=None, n_before=0, n_after=0)
         return Accuracy(until=None, bot=nothing, champion=nothing, weeks=(), versions=())

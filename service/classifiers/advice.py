@@ -206,11 +206,9 @@ def _pace(connection: sa.Connection, bot: str) -> float | None:
 
 def _turns_a_week(connection: sa.Connection, bot: str) -> int:
     """That ask something, of the seven days up to the newest turn's."""
-    newest = tally.newest(connection, bot)
-    if newest is None:
-        return 0
-    counts = tally.read(connection, bot, newest - WEEK + timedelta(days=1))
-    return sum(n for one, n in counts.items() if one.what == tally.ASKED)
+    counts = tally.read(connection, bot)
+    newest = tally.newest(counts)
+    return sum(n for one, n in counts.items() if newest and one.what == tally.ASKED and one.day > newest - WEEK)
 
 
 def _payback(bot: Bot, gain: Estimate | None, pace: float | None, turns: int) -> float | None:

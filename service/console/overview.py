@@ -14,7 +14,7 @@ from service.bots.controllers import BotName
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import store as classifiers
-from service.classifiers.accuracy import Accuracy, accuracy, first_days
+from service.classifiers.accuracy import Accuracy, first_days, graded
 from service.classifiers.advice import advise
 from service.classifiers.schemas import Manifest
 from service.clock import now
@@ -56,7 +56,8 @@ class OverviewController(Controller):
 
 def overview(connection: sa.Connection, bot: Bot, at: datetime) -> dict[str, Any]:
     """What the template shows."""
-    found, counts = accuracy(connection, bot.name), tally.read(connection, bot.name, at.date() - 2 * 366 * DAY)
+    counts = tally.read(connection, bot.name)
+    found = graded(connection, bot.name, counts)
     return {
         "accuracy": found,
         "better": better(found.bot),
@@ -202,12 +203,9 @@ def labels_figure(weeks: Mapping[date, int]) -> Figure | None:
     return Figure(plots.labels, bars, "Turns labelled by people, by week.", ("", "turns"), rows)
 
 
-def _of(connection: sa.Connection, bot: str, at: datetime) -> tuple[Accuracy, Mapping[Day, int]]:
-    return accuracy(connection, bot), tally.read(connection, bot, at.date() - 2 * 366 * DAY)
-
-
 def _right(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:
-    return right_figure(*_of(connection, bot, at))
+    counts = tally.read(connection, bot)
+    return right_figure(graded(connection, bot, counts), counts)
 
 
 def _came_in(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:
@@ -215,8 +213,8 @@ def _came_in(connection: sa.Connection, bot: str, at: datetime) -> Figure | None
 
 
 def _marked(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:
-    found, counts = _of(connection, bot, at)
-    return marked_figure(counts, found.until)
+    counts = tally.read(connection, bot)
+    return marked_figure(counts, tally.newest(counts))
 
 
 def _labels(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:

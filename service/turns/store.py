@@ -125,9 +125,7 @@ def insert_turns(connection: sa.Connection, bot: str, turns: Sequence[NewTurn]) 
     """Store the turns that are not there yet, with their content; the ids of those. Of twins the first counts."""
     first = first_of_each((new.key, new) for new in turns)
     rows = [_turn_row(bot, new) for new in first.values()]
-    told = [
-        TURN.c[name] for name in ("id", "source", "external_id", "at", "bot_version", "is_slot_fill", "is_fallback")
-    ]
+    told = [TURN.c[name] for name in ("id", "source", "external_id", *tally.COUNTED)]
     inserted = database.insert_new(connection, TURN, rows, *told)
     ids = {(row.source, row.external_id): int(row.id) for row in inserted}
     if ids:

@@ -111,20 +111,16 @@ def _add(connection: sa.Connection, bot: str, found: Mapping[Day, int]) -> None:
         connection.execute(update, [{"on": d, "v": v, "w": w, "more": n} for (d, v, w), n in more])
 
 
-def read(connection: sa.Connection, bot: str, since: date | None = None) -> dict[Day, int]:
-    """Counts of the days from then on, or of all; without those that are 0 again."""
+def read(connection: sa.Connection, bot: str) -> dict[Day, int]:
+    """All counts, but for those that are 0 again."""
     c = TALLY.c
     query = sa.select(c.day, c.bot_version, c.what, c.n).where(c.bot == bot, c.n != 0)
-    if since is not None:
-        query = query.where(c.day >= since)
     return {Day(row.day, row.bot_version, row.what): row.n for row in connection.execute(query)}
 
 
-def newest(connection: sa.Connection, bot: str) -> date | None:
+def newest(counts: Mapping[Day, int]) -> date | None:
     """The newest day with a turn."""
-    c = TALLY.c
-    found: date | None = connection.scalar(sa.select(sa.func.max(c.day)).where(c.bot == bot, c.what == TURNS, c.n > 0))
-    return found
+    return max((one.day for one in counts if one.what == TURNS), default=None)
 
 
 def total(connection: sa.Connection, bot: str, what: str) -> int:

@@ -80,8 +80,9 @@ document.addEventListener("click", (event) => {
 
 // The values that a chart's marks bear for screen readers, for those who point at them.
 document.addEventListener("pointerover", (event) => {
-  const figure = event.target.closest("figure");
-  if (figure) figure.querySelector(".under-pointer").textContent = event.target.closest("[aria-label]:not([role=img], svg)")?.ariaLabel ?? "";
+  const shown = event.target.closest("figure")?.querySelector(".under-pointer");
+  const mark = event.target.closest("[aria-label]:not([role=img], svg)");
+  if (shown) shown.textContent = mark?.ariaLabel ?? "";
 });
 
 document.addEventListener("input", (event) => {
