@@ -16,7 +16,7 @@ from service.intents.store import archive_intent, by_name, merge_intents, rename
 from service.reports.store import NewReport, insert_reports
 from service.reviews import dealing, labels, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
-from service.reviews.trace import trace
+from service.reviews.turn_view import view_turn
 from service.reviews.views import likely_spans, view
 from service.turns.schemas import Report
 from service.turns.store import Arrival, get_turn
@@ -251,14 +251,14 @@ def test_a_blind_rank_card_keeps_everything_back_and_still_trains(engine: sa.Eng
     with database.reading(engine) as connection:
         shown = view(connection, store.get_card(connection, BOT, card))
         assert (shown.purpose, shown.blind, shown.why, shown.said) == ("blind", True, None, ())
-        assert trace(connection, BOT, shown.turn_id).opinions is None
+        assert view_turn(connection, BOT, shown.turn_id).opinions is None
     cast(engine, card, "Ana", "intent", "refund")
     assert claim(engine, "Ben") == [card]
     assert cast(engine, card, "Ben", "intent", "refund").status == "resolved"
     resolve(engine)
     assert list(training(engine).values()) == [(1, 1.0, "vote")]
     with database.reading(engine) as connection:
-        opinions = trace(connection, BOT, shown.turn_id).opinions
+        opinions = view_turn(connection, BOT, shown.turn_id).opinions
     assert opinions is not None and [vote.reviewer for vote in opinions.votes] == ["Ana", "Ben"]
 
 

@@ -17,9 +17,10 @@ from service.classifiers.schemas import Classifier
 from service.errors import BadInput
 from service.intents.store import rename_intent
 from service.learning.confidence import Scale, Whose, chance
-from service.reviews import trace, views
+from service.reviews import views
 from service.reviews.schemas import Prediction
 from service.reviews.store import get_card
+from service.reviews.turn_view import view_turn
 from tests.support.scored import AT, BOT, PHRASES, Shop, between, opened_shop
 from workers.scoring import BOUNDARY
 from workers.training import train
@@ -71,7 +72,7 @@ def scale(shop: Shop) -> Scale:
 def prediction(shop: Shop, turn_id: int) -> Prediction:
     """The newest, as the trace shows it."""
     with database.reading(shop.engine) as connection:
-        opinions = trace.trace(connection, BOT, turn_id).opinions
+        opinions = view_turn(connection, BOT, turn_id).opinions
     assert opinions
     return opinions.predictions[-1]
 
