@@ -38,7 +38,7 @@ def on_removal(head: Head, taught: Taught, turns: Floats2d, column: int) -> Floa
     """(n,) by how much the mean probability of an intent over turns (m, d) that mean it would change without each row:
     negative = the row helps."""
     k, rows = len(head.intent_ids), _with_one(taught.x)
-    totals = np.bincount(taught.column, weights=taught.weight, minlength=k)
+    totals = np.bincount(taught.column, weights=taught.weight, minlength=k).astype(np.float64)
     proba = _learnt(head, rows, totals)
     wanted = _gradient(head, turns, column)
     pull = solve(_Hessian(rows, proba, taught.weight.astype(np.float32), _penalty(k, rows.shape[1], taught.c)), wanted)
