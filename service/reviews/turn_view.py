@@ -78,15 +78,17 @@ def predictions(connection: sa.Connection, turn_id: int, names: Names) -> tuple[
 def reports(connection: sa.Connection, turn: sa.Row[Any]) -> tuple[ReportRow, ...]:
     """Reports about the turn, or about a reply to it."""
     reply, content = tables.reply, tables.report_content
-    here = (REPORT.c.bot == turn.bot) & (REPORT.c.source == turn.source)
+    here = sa.select(REPORT.c.id).where(REPORT.c.bot == turn.bot, REPORT.c.source == turn.source)
     replies = sa.select(reply.c.external_id).where(
         reply.c.bot == turn.bot, reply.c.source == turn.source, reply.c.turn_external_id == turn.external_id
     )
-    about = (REPORT.c.turn_external_id == turn.external_id) | REPORT.c.reply_external_id.in_(replies)
+    # Each by its own index: one condition with OR has the whole table read.
+    of_turn = here.where(REPORT.c.turn_external_id == turn.external_id)
+    of_replies = here.where(REPORT.c.reply_external_id.in_(replies))
     query = (
         sa.select(REPORT, content.c.comment)
         .join(content, content.c.report_id == REPORT.c.id, isouter=True)
-        .where(here, about)
+        .where(REPORT.c.id.in_(of_turn.union(of_replies)))
         .order_by(REPORT.c.at, REPORT.c.id)
     )
     return tuple(

@@ -220,11 +220,7 @@ def test_an_answer_to_a_flip_is_learnt_once_its_gate_is_decided(shop: Shop) -> N
 
 
 def test_neighbours_are_decided_as_before_it_was_learnt_and_as_now(shop: Shop) -> None:
-    swapped = {
-        "refund": PHRASES["track_order"],
-        "cancel_order": PHRASES["cancel_order"],
-        "track_order": PHRASES["refund"],
-    }
+    swapped = PHRASES | {"refund": PHRASES["track_order"], "track_order": PHRASES["refund"]}
     turn_id = shop.say(PHRASES["refund"])
     near = shop.say("i want my money back now please")
     repeat = shop.say(PHRASES["refund"])
