@@ -136,7 +136,6 @@ def taught(desk: Desk, tests: int) -> int:
     nothing = np.zeros((0, x.shape[1]), np.float32)
     tuning = Tuning(1.0, len(x))
     head = trainer.fit(np.array([1, 2, 3]), phrases, labels, nothing, seed=1, tuning=tuning).head
-    known = {name: place for place, name in enumerate(PHRASES, 1)}
     manifest = Manifest(
         encoder=shop.encoder.identity(BOT),
         dimensions=x.shape[1],
