@@ -26,6 +26,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup  ## run the main job on the shipped log (DATA=path: your own; ARGS=--keep: leave it running)
 	$(BIN)/python -m service demo $(if $(DATA),--data '$(DATA)') $(ARGS)
 
+# One process a core, so one thread each: arithmetic on more would make them wait for one another.
+test: export OMP_NUM_THREADS := 1
 test: setup  ## run all tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 	$(BIN)/python -m tests.support.newest_python

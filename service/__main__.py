@@ -20,6 +20,7 @@ def main() -> None:
 
 def app() -> "Litestar":
     """The HTTP edge: `granian --interface asgi --factory service.__main__:app`."""
+    from integrations.formats.exporters import EXPORTERS
     from integrations.slack.preview import pages as preview
     from integrations.webhooks import PLATFORMS, signatures
     from service import logs
@@ -32,9 +33,8 @@ def app() -> "Litestar":
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level, "api")
     Thread(target=warm_up, name="charts", daemon=True).start()
-    sources = {name: platform.parse for name, platform in PLATFORMS.items()}
     mounts = (*preview.MOUNTS, *slack_mounts(settings))
-    return create_app(settings, sources=sources, schemes=signatures.SCHEMES, mounts=mounts)
+    return create_app(settings, sources=PLATFORMS, schemes=signatures.SCHEMES, exporters=EXPORTERS, mounts=mounts)
 
 
 def slack_mounts(settings: "Settings") -> "tuple[HTTPRouteHandler, ...]":

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from importlib.metadata import version
-from typing import Any
 
 from litestar import Litestar
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
@@ -19,21 +18,47 @@ from service import health, problems
 from service.access import controllers as access
 from service.access.guard import provide_principal
 from service.bots import controllers as bots
+from service.bots import source_controllers as sources_of_bots
+from service.bots.sources import Formats
+from service.boundary import controllers as boundary
 from service.classifiers import controllers as classifiers
 from service.console import pages
 from service.context import Context, opened
+from service.events import controllers as events
+from service.exports import controllers as exports
+from service.exports.schemas import Exporter
 from service.intents import controllers as intents
+from service.predict import controllers as predict
+from service.predict.rules import Predictors
 from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
 from service.settings import Settings
 from service.turns import controllers as turns
 from service.turns.intake import BODY_LIMIT, Intake
-from service.turns.parsing import Adapter, Verifier
+from service.turns.parsing import Adapter, Platform, Verifier
 from service.weak import controllers as weak
+from service.windows import controllers as windows
 
 # Litestar's own pool has four threads more than the machine has cores: too few for handlers that wait for SQL.
 THREADS = 40
-FEATURES = (health, access, bots, intents, turns, reviews, classifiers, proposals, weak, pages)
+FEATURES = (
+    health,
+    access,
+    bots,
+    sources_of_bots,
+    intents,
+    turns,
+    reviews,
+    classifiers,
+    predict,
+    proposals,
+    weak,
+    windows,
+    boundary,
+    exports,
+    events,
+    pages,
+)
 
 # Pages hold no inline script or style; a form may only go back to where it came from, and nobody may frame a page.
 SECURITY_POLICY = {
@@ -64,23 +89,25 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 def create_app(
     settings: Settings,
     *,
-    sources: Mapping[str, Adapter],
+    sources: Mapping[str, Platform],
     schemes: Mapping[str, Verifier],
-    exporters: Mapping[str, Any] | None = None,
+    exporters: Mapping[str, Exporter] | None = None,
     mounts: Sequence[ControllerRouterHandler] = (),
 ) -> Litestar:
-    """The HTTP edge: adapters by format, signature schemes and exporters by name, integrations' own handlers."""
+    """The HTTP edge: platforms by format, signature schemes and exporters by name, integrations' own handlers."""
     if get_asyncio_executor() is None:
         set_asyncio_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="handler"))
     return Litestar(
         [*(handler for feature in FEATURES for handler in feature.CONTROLLERS), *mounts],
         dependencies={
             "context": Provide(provide_context, sync_to_thread=False),
+            "formats": Provide(provide_formats, sync_to_thread=False),
             "intake": Provide(provide_intake, sync_to_thread=False),
+            "predictors": Provide(provide_predictors, sync_to_thread=False),
             "principal": Provide(provide_principal, sync_to_thread=False),
         },
-        state=State({"exporters": dict(exporters or {})}),
-        lifespan=[lifespan(settings, sources, schemes)],
+        state=State({"exporters": dict(exporters or {}), "formats": Formats(sources, tuple(schemes))}),
+        lifespan=[lifespan(settings, {name: platform.parse for name, platform in sources.items()}, schemes)],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         before_send=[add_security_headers],
         request_max_body_size=BODY_LIMIT,
@@ -94,9 +121,10 @@ def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mappin
 
     @asynccontextmanager
     async def alive(app: Litestar) -> AsyncIterator[None]:
-        with opened(settings) as context:
+        with opened(settings) as context, closing(Predictors(context)) as predictors:
             app.state.context = context
             app.state.intake = Intake(context, sources, schemes)
+            app.state.predictors = predictors
             yield
 
     return alive
@@ -107,9 +135,19 @@ def provide_context(state: State) -> Context:
     return context
 
 
+def provide_formats(state: State) -> Formats:
+    formats: Formats = state.formats
+    return formats
+
+
 def provide_intake(state: State) -> Intake:
     intake: Intake = state.intake
     return intake
+
+
+def provide_predictors(state: State) -> Predictors:
+    predictors: Predictors = state.predictors
+    return predictors
 
 
 async def add_security_headers(message: Message, _scope: Scope) -> None:

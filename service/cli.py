@@ -13,7 +13,10 @@ from service.access import commands as access
 from service.bots import commands as bots
 from service.bots import source_commands as sources
 from service.classifiers import commands as classifiers
+from service.context import Context
 from service.errors import FencepostError
+from service.events import commands as events
+from service.exports import commands as exports
 from service.intents import commands as intents
 from service.operations import commands as operations
 from service.proposals import commands as proposals
@@ -22,6 +25,7 @@ from service.settings import Settings
 from service.turns import commands as turns
 from service.turns import import_commands as importing
 from service.weak import commands as weak
+from service.windows import commands as windows
 
 
 class Failure(click.ClickException):
@@ -87,6 +91,12 @@ def _foreign_share(connection: sa.Connection, bot: str) -> float:
     return foreign_share(connection, bot, click.get_current_context().obj.encoder)
 
 
+def _deliver(context: Context, bot: str) -> None:
+    from workers.delivering import deliver
+
+    deliver(context, bot)
+
+
 @cli.command
 @click.option(
     "--data",
@@ -108,17 +118,20 @@ def demo(data: Path | None, keep: bool, json_file: BinaryIO | None) -> None:
 
 def _features() -> Iterator[click.Command]:
     """Every feature's commands; those that read other people's formats are given what reads them."""
+    from integrations.formats.exporters import EXPORTERS
     from integrations.formats.importers import IMPORTERS
     from integrations.slack.commands import COMMANDS as SLACK
     from integrations.webhooks import PLATFORMS, signatures
     from integrations.webhooks.commands import COMMANDS as WEBHOOKS
     from workers.bench.commands import bench
 
-    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak):
+    for feature in (operations, access, bots, turns, reviews, classifiers, proposals, weak, windows, exports):
         yield from feature.COMMANDS
     yield from intents.commands(IMPORTERS)
+    yield exports.export_command(EXPORTERS)
     yield sources.group(PLATFORMS, signatures.SCHEMES, importing.test_command(PLATFORMS))
     yield importing.import_command(PLATFORMS)
+    yield from events.commands(_deliver)
     yield from SLACK
     yield from WEBHOOKS
     yield bench

@@ -88,6 +88,17 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Like `reading`, for as long as it takes: every statement sees the same state on Postgres too. It holds up no
+    writer."""
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":  # where each statement has a snapshot of its own otherwise
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
 def insert_new(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *returning: sa.Column[Any]
 ) -> list[sa.Row[Any]]:

@@ -15,7 +15,7 @@ from redis import Redis
 
 from service import encoding_wire as wire
 from service.encoding_transport import open_transport
-from service.errors import BadInput, ConfigError, EncoderDown, FencepostError
+from service.errors import BadInput, ConfigError, EncoderDown, FencepostError, NoClassifier
 from service.learning.types import Floats1d, Floats2d, Ints2d
 from service.settings import Settings
 
@@ -128,15 +128,21 @@ class EncodeClient:
         for i in range(0, len(turn_ids), CHUNK):
             self._ask(bot, wire.Remove([int(turn_id) for turn_id in turn_ids[i : i + CHUNK]]))
 
+    def predict(self, bot: str, sealed: bytes, deadline_s: float) -> bytes:
+        """The sealed answer to a sealed question (service/predict), by whatever encoder the bot has now."""
+        return self._ask(bot, wire.Predict(sealed), expects="", deadline_s=deadline_s).sealed
+
     def close(self) -> None:
         self._transport.close()
 
-    def _ask(self, bot: str, ask: wire.Ask, *, expects: str | None = None) -> wire.Answer:
+    def _ask(
+        self, bot: str, ask: wire.Ask, *, expects: str | None = None, deadline_s: float | None = None
+    ) -> wire.Answer:
         if expects is None:
             expects = self._expected().get(bot, "")
-        request = wire.Request(bot=bot, expects=expects, named=self._name, deadline_s=self._deadline_s, ask=ask)
-        message = wire.encode_message(request)
-        return _answer(self._transport.ask(message, time.monotonic() + self._deadline_s))
+        seconds = self._deadline_s if deadline_s is None else deadline_s
+        request = wire.Request(bot=bot, expects=expects, named=self._name, deadline_s=seconds, ask=ask)
+        return _answer(self._transport.ask(wire.encode_message(request), time.monotonic() + seconds))
 
     def _expected(self) -> dict[str, str]:
         """Per thread: identity by bot, as told."""
@@ -161,8 +167,9 @@ def _error(refusal: wire.Refusal) -> FencepostError:
         BadInput.type: BadInput,
         EncoderChanged.type: EncoderChanged,
         ConfigError.type: EncoderUnknown,
+        NoClassifier.type: NoClassifier,
     }
-    return kinds.get(refusal.kind, EncoderDown)(refusal.detail, hint=refusal.hint)
+    return kinds.get(refusal.kind, EncoderDown)(refusal.detail, hint=refusal.hint, path=refusal.path)
 
 
 def _floats(answer: wire.Answer) -> Floats2d:

@@ -114,7 +114,7 @@ class SocketTransport:
 class RedisTransport:
     """A request is `<32 hex digits of its id><message>` on one list, its reply the only entry of a list of its own.
 
-    Texts lie in Redis as they lie in SQL: redacted.
+    Texts lie in Redis as they lie in SQL, redacted; those of predictions sealed.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -69,7 +69,13 @@ class Remove(msgspec.Struct, frozen=True, tag="remove"):
     turn_ids: list[int]
 
 
-Ask = Identify | Encode | Neighbours | Add | Remove
+class Predict(msgspec.Struct, frozen=True, tag="predict"):
+    """A question of service/predict, sealed: its texts are as people said them."""
+
+    sealed: bytes
+
+
+Ask = Identify | Encode | Neighbours | Add | Remove | Predict
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +93,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     identity: str
     floats: Rows | None = None
     ints: Rows | None = None
+    sealed: bytes = b""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
@@ -95,6 +102,7 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
     kind: str
     detail: str
     hint: str = ""
+    path: str = ""
 
 
 encode_message = msgspec.msgpack.Encoder().encode

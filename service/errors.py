@@ -158,6 +158,12 @@ class ClassifierNotFound(NotFound):
         super().__init__(f"bot {bot!r} has no classifier {n}")
 
 
+class NoClassifier(Conflict):
+    """None was trained yet."""
+
+    type = "no-classifier"
+
+
 class ProposalNotFound(NotFound):
     type = "proposal-not-found"
 
@@ -179,6 +185,13 @@ class ChartNotFound(NotFound):
         """Without `known`: there is such a chart, and nothing to draw."""
         detail = f"there is no chart {file!r}" if known else f"{file!r} has nothing to show yet"
         super().__init__(detail, hint=f"there are {', '.join(known)}" if known else "", path="file")
+
+
+class AlertNotFound(NotFound):
+    type = "alert-not-found"
+
+    def __init__(self, bot: str, alert_id: int) -> None:
+        super().__init__(f"bot {bot!r} has no alert {alert_id}")
 
 
 class StreamFull(Unavailable):

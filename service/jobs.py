@@ -34,9 +34,18 @@ class Job(StrEnum):
     ADAPT = "workers.jobs.adapt"  # an encoder tuned for the bot, and a challenger that reads it
     REPORTS = "workers.jobs.reports"  # error pressure after new reports
     PROPOSE = "workers.jobs.propose"  # intents that the bot may lack
+    DELIVER = "workers.jobs.deliver"  # what happened, to the endpoints that want it
+    DRIFT = "workers.jobs.drift"  # how far the newest turns are from what they were
 
 
-TIMEOUT_S = {Job.TRAIN: 1800, Job.REEMBED: 6 * 3600, Job.RESCORE: 1800, Job.ADAPT: 6 * 3600, Job.PROPOSE: 1800}
+TIMEOUT_S = {
+    Job.TRAIN: 1800,
+    Job.REEMBED: 6 * 3600,
+    Job.RESCORE: 1800,
+    Job.ADAPT: 6 * 3600,
+    Job.PROPOSE: 1800,
+    Job.DRIFT: 1800,
+}
 DEFAULT_TIMEOUT_S = 300
 FAILURE_S = 24 * 3600  # a failed job stays to be looked at
 

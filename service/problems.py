@@ -29,7 +29,11 @@ OUTSIDE = {
     "database-down": "the database does not answer",
 }
 UNKNOWN = 500
-MISSING = {"'data'": "the body is missing"}
+# What decoders say, in clearer words.
+CLEARER = {
+    "'data'": "the body is missing",
+    "Input data was truncated": "the JSON is cut short, or holds half of a surrogate pair",
+}
 
 log = structlog.get_logger()
 
@@ -130,4 +134,4 @@ def _slug(status: int) -> str:
 def _of_message(text: str) -> BadInput:
     """msgspec's messages end in "- at `$.turns[1].id`"; Litestar says `'data'` where the body is empty."""
     message, _, path = text.partition(" - at `")
-    return BadInput(MISSING.get(message, message), path=path.rstrip("`").removeprefix("$.").removeprefix("$"))
+    return BadInput(CLEARER.get(message, message), path=path.rstrip("`").removeprefix("$.").removeprefix("$"))

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from service.errors import ConfigError
+from service.events.addresses import parse_networks
 
 PREFIX = "FENCEPOST_"
 # A Unix socket's path must fit into sockaddr_un.sun_path: 108 bytes with its final NUL on Linux, 104 on macOS.
@@ -54,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slack_app_token: Annotated[Secret, Meta(description="xapp-…; Socket Mode")] = Secret("")
     slack_signing_secret: Annotated[Secret, Meta(description="signs Slack's requests to the events URL")] = Secret("")
     slack_api_url: Annotated[str, Meta(description="Slack's Web API")] = "https://slack.com/api/"
+    endpoint_networks: Annotated[
+        str, Meta(description="CIDRs, comma-separated: networks of yours that outgoing webhooks may be posted to")
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
     ] = "info"
@@ -70,7 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigError(f"{PREFIX}{name.upper()} is not a setting; `fencepost settings` lists them")
         if not given.get("data_dir"):
             given["data_dir"] = default_data_dir(environ)
-        return _convert(given)
+        found = _convert(given)
+        parse_networks(found.endpoint_networks)  # what is wrong with it is said now
+        return found
 
     @property
     def folder(self) -> Path:

@@ -119,6 +119,11 @@ class Streams:
             raise StreamFull(bot, self._bound)
         return _decode_receipt(self._keyring.open(f"receipt:{bot}", first)) if outcome == b"known" else receipt
 
+    def knows(self, bot: str, source: str, delivery_id: str) -> bool:
+        """Whether the delivery was appended, within the last eight days."""
+        with redis_errors():
+            return bool(self._redis.exists(DELIVERY.of(bot, source=source, id=delivery_id)))
+
     def _seal(self, envelope: Envelope) -> bytes:
         return self._keyring.seal(f"stream:{envelope.bot}", encode_envelope(envelope))
 

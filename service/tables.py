@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -387,6 +388,16 @@ ranking_item = Table(
     Index("ranking_item_by_turn", "turn_id", "ranking_id"),
 )
 
+tally = Table(  # what a day of event time brought, kept so that no page counts the log: service/turns/tally.py
+    "tally",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC's
+    Column("bot_version", String(100), primary_key=True),  # "" of reports
+    Column("what", String(30), primary_key=True),
+    Column("n", Integer, nullable=False),
+)
+
 # cards, votes, labels
 
 card = Table(
@@ -542,6 +553,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_card", "card_id"),
+    Index("label_by_time", "bot", "at"),
 )
 
 contradiction = Table(  # two turns that say the same and were labelled differently: each pair comes back once
@@ -640,7 +652,9 @@ proposal = Table(  # turns far from every label that mean one thing: an intent t
     Column("intent_id", Integer),  # what it was accepted as
     Column("decided_at", Instant),
     Column("encoder", String(80), nullable=False, default=""),  # whose vectors `middle` is of
-    Column("middle", LargeBinary),  # float16, of at least 15 texts; NULL: found before middles were kept
+    Column("middle", LargeBinary),  # float16, of at least 8 texts; NULL: found before middles were kept
+    Column("before", Float),  # its share of the turns before the newest window where it grew; NULL: it does not grow
+    Column("now", Float),  # and in that window
     Index("proposal_by_status", "bot", "status", "id"),
 )
 
@@ -651,6 +665,70 @@ proposal_turn = Table(
     Column("turn_id", Id, primary_key=True, autoincrement=False),
     Column("position", Integer, nullable=False),  # 0: the medoid, then by distance from it
     Index("proposal_by_turn", "turn_id"),
+)
+
+# releases
+
+release = Table(
+    "release",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),  # its version: 1, 2, … within the bot
+    Column("created_at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False, default=""),  # the owner's
+    Column("champion", Integer),  # n of the classifier in force then
+    Column("accuracy", JSON(none_as_null=True)),  # of that one; NULL: too little was known
+    Column("intents", JSON, nullable=False),  # as they were then, archived ones too
+    Column("changes", JSON, nullable=False),  # since the release before
+)
+
+release_rows = Table(  # which labels it holds, as packed by exports/held.py
+    "release_rows",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# drift
+
+drift_window = Table(  # what was measured of the turns up to the end of a day
+    "drift_window",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # its last one, of UTC
+    Column("n", Integer, nullable=False),  # the classifier that decided both samples
+    Column("since", Date, nullable=False),  # its first day
+    Column("reference_since", Date, nullable=False),  # of the days before `since`
+    Column("turns", Integer, nullable=False),  # drawn
+    Column("reference_turns", Integer, nullable=False),
+    Column("reason", Text, nullable=False, default=""),  # why it is not measured; "": it is
+    Column("is_alarm", Boolean, nullable=False, default=False),
+    Column(
+        "findings", JSON, nullable=False, default=list
+    ),  # [[name, subject, value, by_chance, p, Holm's p, is_alarm]]
+    Column("likeliest", JSON, nullable=False, default=list),  # ids of turns that differ most, the farthest first
+    Column("versions", JSON, nullable=False, default=dict),  # `bot_version`s that the reference lacks → their first day
+)
+
+alert = Table(  # a bot's turns are not what they were
+    "alert",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("since", Date, nullable=False),  # first day with an alarm
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("moved", JSON, nullable=False),  # [[name, subject]] of what was ever an alarm in it
+    Index("alert_by_bot", "bot", "id"),
+    Index(  # the fence: one at a time
+        "alert_open",
+        "bot",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 # people in Slack
@@ -677,4 +755,70 @@ slack_app = Table(  # a chatbot that lives in Slack
     Column("app_id", String(40), primary_key=True),
     _bot(),
     Column("source", String(40), nullable=False),
+)
+
+# events: what other systems are told
+
+endpoint = Table(  # a URL that is told what happens
+    "endpoint",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _bot(),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False, default=list),  # types it is told; empty: all
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("disabled_because", String(10), nullable=False, default=""),  # owner, gone, failing
+    Column("failing_since", Instant),  # when its first attempt failed after the last that did not
+    Index("endpoint_by_bot", "bot"),
+    sqlite_autoincrement=True,  # what is noted of a removed one stays, and is never another's
+)
+
+endpoint_secret = Table(
+    "endpoint_secret",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # AES-GCM under the installation's key
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Index("endpoint_secret_by_endpoint", "endpoint_id"),
+)
+
+event = Table(  # the outbox: written in the transaction of what happened
+    "event",
+    metadata,
+    Column("id", String(40), primary_key=True),  # grows with time
+    _bot(),
+    Column("type", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("data", JSON, nullable=False),  # ids, numbers and names, no text of users
+    Index("event_by_bot", "bot", "id"),
+    Index("event_by_time", "at"),
+)
+
+sending = Table(  # how far an event is on its way to an endpoint
+    "sending",
+    metadata,
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    Column("event_id", String(40), primary_key=True),
+    _bot(),
+    Column("status", String(10), nullable=False, default="pending"),  # pending, delivered, failed
+    Column("attempts", Integer, nullable=False, default=0),  # made since it was last put on its way
+    Column("next_at", Instant),  # of the next attempt, and the fence: who makes it moves this; NULL: none follows
+    Index("sending_by_event", "event_id"),
+    Index("sending_by_time", "next_at", "bot"),
+)
+
+attempt = Table(  # one request; what was answered is not kept
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    Column("event_id", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("ms", Integer, nullable=False),
+    Column("status_code", Integer),  # NULL: no answer
+    Column("error", String(200), nullable=False, default=""),
+    Index("attempt_by_event", "event_id"),
 )

@@ -23,7 +23,8 @@ from service.errors import BadInput, ConfigError
 from service.settings import SOCKET_PATH_BYTES
 from service.streams import ENCODE_REPLY, ENCODE_REQUESTS
 from workers import encoder
-from workers.encode_desk import Desk, Loader
+from workers.encode_desk import Desk
+from workers.encoders import Loader
 
 log = structlog.get_logger()
 

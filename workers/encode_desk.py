@@ -1,9 +1,7 @@
-"""The desk of the encode process: which encoder a bot has, and an answer to every request, however it came."""
+"""The desk of the encode process: an answer to every request, however it came."""
 
-import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -20,78 +18,15 @@ from service.jobs import Job, enqueue
 from service.learning.types import Floats2d
 from service.turns.vectors import encoder_changed
 from workers.batching import Batcher
-from workers.encoder import Model
+from workers.encoders import Encoders, Loader
 from workers.neighbours import NeighbourIndexes
+from workers.predicting import Predictor
+from workers.redaction import redactor
 
 log = structlog.get_logger()
 
-Loader = Callable[[str, int], Model]
-
-SETTING_S = 2.0  # a bot's changed encoder is noticed this late at most
-FAILED_S = 10.0  # a model that could not be loaded is not tried again sooner
 LONGEST_S = 600.0
 LENGTH_TOLERANCE = 0.01
-
-
-class _Setting(NamedTuple):
-    name: str
-    read_at: float
-
-
-class Encoders:
-    """One loaded model per name, shared by the bots that use it; loaded when first asked for, and kept."""
-
-    def __init__(self, context: Context, load: Loader, threads: int) -> None:
-        self._context, self._load, self._threads = context, load, threads
-        self._lock = threading.Lock()
-        self._loading = threading.Lock()
-        self._settings: dict[str, _Setting] = {}
-        self._batchers: dict[str, Batcher] = {}
-        self._failed: dict[str, tuple[float, ConfigError]] = {}
-
-    def of(self, bot: str, deadline: float, *, now: bool = False) -> Batcher:
-        """ConfigError when the bot's model cannot be loaded: another one must not stand in for it. `now`: a setting
-        changed a moment ago counts already."""
-        return self.named(self._name(bot, 0.0 if now else SETTING_S), deadline)
-
-    def named(self, name: str, deadline: float) -> Batcher:
-        if name not in self._batchers:
-            # A model of the hub takes minutes to arrive: who asks meanwhile does not wait for ever.
-            if not self._loading.acquire(timeout=min(wire.remaining(deadline), threading.TIMEOUT_MAX)):
-                raise EncoderDown(f"the encoder {name!r} is being loaded")
-            try:
-                if name not in self._batchers:
-                    self._batchers[name] = Batcher(self._loaded(name))
-            finally:
-                self._loading.release()
-        return self._batchers[name]
-
-    def _loaded(self, name: str) -> Model:
-        failed_at, failure = self._failed.get(name, (-FAILED_S, None))
-        if failure is not None and time.monotonic() - failed_at < FAILED_S:
-            raise ConfigError(failure.detail, hint=failure.hint)
-        try:
-            return self._load(name, self._threads)
-        except ConfigError as error:
-            log.error("encoder.failed", encoder=name, reason=str(error))
-            self._failed[name] = (time.monotonic(), error)
-            raise
-
-    def _name(self, bot: str, max_age_s: float) -> str:
-        """The bot's own setting, else the installation's; a bot that is not there yet has the latter."""
-        with self._lock:
-            known = self._settings.get(bot)
-        if known is None or time.monotonic() - known.read_at > max_age_s:
-            with database.reading(self._context.engine) as connection:
-                own = connection.scalar(sa.select(tables.bot.c.encoder).where(tables.bot.c.name == bot))
-            known = _Setting(own or self._context.settings.encoder, time.monotonic())
-            with self._lock:
-                self._settings[bot] = known
-        return known.name
-
-    def close(self) -> None:
-        for batcher in self._batchers.values():
-            batcher.close()
 
 
 class Desk:
@@ -101,6 +36,7 @@ class Desk:
         self._context = context
         self._indexes = NeighbourIndexes(context.engine, threads)
         self.encoders = Encoders(context, load, threads)
+        self._predictor = Predictor(context, self.encoders, redactor())
         self._seen: dict[str, str] = {}
 
     def reply(self, message: bytes) -> bytes:
@@ -114,7 +50,7 @@ class Desk:
         except TimeoutError:
             refusal = wire.Refusal(EncoderDown.type, "not done in time")
         except FencepostError as error:
-            refusal = wire.Refusal(error.type, error.detail, error.hint)
+            refusal = wire.Refusal(error.type, error.detail, error.hint, error.path)
         except sa.exc.OperationalError as error:
             refusal = wire.Refusal(EncoderDown.type, f"the encoder cannot read the database: {error.orig}")
         except Exception as error:  # the process's main loop: one request must not end it
@@ -134,6 +70,8 @@ class Desk:
         match request.ask:
             case wire.Encode(texts):
                 return _encoded(batcher, texts, deadline)
+            case wire.Predict(sealed):
+                return wire.Answer(identity, sealed=self._predictor.reply(request.bot, sealed, deadline))
             case wire.Neighbours(rows, k):
                 if not 1 <= k <= wire.NEIGHBOURS_LIMIT:
                     raise BadInput(f"k is {k}, not within 1 … {wire.NEIGHBOURS_LIMIT}")

@@ -14,11 +14,13 @@ import structlog
 from service import clock, database, jobs
 from service.access import audit
 from service.classifiers import gates, rules, store
+from service.classifiers.history import promoted
 from service.classifiers.rules import Duel
 from service.classifiers.schemas import Classifier, Gate, Outcome
 from service.classifiers.store import Move
 from service.context import Context
 from service.encoding import Encoder, EncoderUnknown, insist
+from service.events import outbox
 from service.intents.store import list_intents, merges
 from service.jobs import Job
 from service.learning.head import NONE
@@ -141,5 +143,10 @@ def _end(connection: sa.Connection, bot: str, gate: Gate, winner: _Winner | None
         connection, bot, f"classifier.{outcome}", now, audit.SYSTEM,
         n=gate.challenger, champion=gate.champion, wins=counted.wins, losses=counted.losses, neither=counted.neither,
     )  # fmt: skip
+    if outcome == "promoted":
+        told = promoted(gate.challenger, gate.champion, "gate")
+        outbox.record(connection, bot, "classifier.promoted", told, now)
+    else:
+        gates.tell_held(connection, bot, gate, reason, counted, now)
     log.info("gate.decided", bot=bot, n=gate.challenger, outcome=outcome, wins=counted.wins, losses=counted.losses)
     return outcome

@@ -99,6 +99,20 @@ def propose(bot: str) -> None:
     _run(Job.PROPOSE, bot, proposing.propose)
 
 
+def deliver(bot: str) -> None:
+    """Tell endpoints what happened."""
+    from workers import delivering
+
+    _run(Job.DELIVER, bot, lambda context, _encoder, bot: delivering.run(context, bot))
+
+
+def drift(bot: str) -> None:
+    """How far the newest turns are from what they were."""
+    from workers import drifting
+
+    _run(Job.DRIFT, bot, drifting.drift)
+
+
 class JobsWorker(Worker):
     """RQ's worker, quick to notice the dead and sure to take its child along."""
 

@@ -6,8 +6,10 @@ which first looks whether that head is still in force and no twin of the job has
 clusters known and changes nothing."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import sqlalchemy as sa
 import structlog
 
 from service import clock, database
@@ -18,14 +20,15 @@ from service.learning.head import Head, probabilities
 from service.learning.types import Floats2d
 from service.proposals import store
 from service.proposals.recurring import known_as
-from service.proposals.schemas import NewProposal
+from service.proposals.schemas import Growth, NewProposal
 from service.reviews.candidates import vectors_of
+from service.reviews.labels import training_labels
 from service.turns.store import sayings_of
 from service.turns.vectors import texts_without_vector
 from workers import clusters
 from workers.clusters import Cluster, Known
 from workers.phrases import key_phrases
-from workers.snapshot import Snapshot, look
+from workers.snapshot import look
 
 log = structlog.get_logger()
 
@@ -43,7 +46,12 @@ def propose(context: Context, encoder: Encoder, bot: str) -> list[int] | None:
         if texts_without_vector(connection, bot, seen.live, limit=1):
             log.info("proposing.waits", bot=bot)  # the training after the vectors, or the schedule, asks again
             return None
-    proposals = _described(context, seen, cluster(champion.head, _taught(context, bot, seen), seen.log))
+        known_turns = taught(connection, bot, seen.live)
+    found = [
+        Grouped([seen.log_ids[row] for row in one.rows.tolist()], seen.log[one.rows], one.turns, one.tightness)
+        for one in cluster(champion.head, known_turns, seen.log)
+    ]
+    proposals = described(context, found, seen.log_ids)
     with database.reading(context.engine) as connection:
         last, known = store.last_id(connection, bot), store.known(connection, bot, seen.live)
     again = [known_as(one, known, champion.head.center) for one in proposals]
@@ -63,38 +71,49 @@ def cluster(head: Head, taught: Known, turns: Floats2d) -> list[Cluster]:
     turns would be."""
     if not len(turns) or not len(taught.x):
         return []
-    known = Known(np.vstack([taught.x, head.center + head.prototypes]), np.append(taught.y, head.intent_ids))
-    return clusters.find(turns, 1 - probabilities(head, turns).max(axis=1), known, head.center)
+    doubt = 1 - probabilities(head, turns).max(axis=1)
+    return clusters.find(turns, doubt, with_prototypes(taught, head), head.center)
 
 
-def _taught(context: Context, bot: str, seen: Snapshot) -> Known:
+def taught(connection: sa.Connection, bot: str, encoder: str) -> Known:
     """Turns labelled with an intent, be it archived: its owner knows what they mean. Those labelled `none` are far from
     every intent, whatever else they are."""
-    rows = [row for row, label in enumerate(seen.labels) if label.intent_id is not None]
-    y = np.array([seen.labels[row].intent_id for row in rows], np.int64)
-    with database.reading(context.engine) as connection:
-        shelved = store.shelved(connection, bot)
-        turn_ids, x = vectors_of(connection, shelved, seen.live)
-    if not len(x):
-        return Known(seen.x[rows], y)
-    more = np.array([shelved[turn_id] for turn_id in turn_ids.tolist()], np.int64)
-    return Known(np.vstack([seen.x[rows].reshape(-1, x.shape[1]), x]), np.append(y, more))
+    labels = training_labels(connection, bot)
+    intents = {label.turn_id: label.intent_id for label in labels if label.intent_id is not None}
+    intents |= store.shelved(connection, bot)
+    turn_ids, x = vectors_of(connection, intents, encoder)
+    return Known(x, np.array([intents[turn_id] for turn_id in turn_ids.tolist()], np.int64))
 
 
-def _described(context: Context, seen: Snapshot, found: Sequence[Cluster]) -> list[NewProposal]:
-    """With key phrases, from the texts as they are stored: redacted."""
+def with_prototypes(taught: Known, head: Head) -> Known:
+    """And what the head knows of its intents by their names alone."""
+    return Known(np.vstack([taught.x, head.center + head.prototypes]), np.append(taught.y, head.intent_ids))
+
+
+class Grouped(NamedTuple):
+    """A cluster with its turns, the medoid first."""
+
+    turn_ids: Sequence[int]
+    x: Floats2d  # of these
+    turns: int  # repeats among them
+    tightness: float
+    growth: Growth | None = None
+
+
+def described(context: Context, found: Sequence[Grouped], log_ids: Sequence[int]) -> list[NewProposal]:
+    """With key phrases, from the texts as they are stored: redacted. `log_ids`: all turns looked at."""
     with database.reading(context.engine) as connection:
-        turns = sayings_of(connection, seen.log_ids) if found else {}
-    turn_ids = [[seen.log_ids[row] for row in one.rows.tolist()] for one in found]
-    said = [[turns[turn_id] for turn_id in ids if turn_id in turns] for ids in turn_ids]
+        turns = sayings_of(connection, log_ids) if found else {}
+    said = [[turns[turn_id] for turn_id in one.turn_ids if turn_id in turns] for one in found]
     phrases = key_phrases(said, list(turns.values()))
     return [
         NewProposal(
-            turn_ids=tuple(ids[:MEMBERS]),
-            middle=pack(seen.log[one.rows].mean(axis=0)),
+            turn_ids=tuple(one.turn_ids[:MEMBERS]),
+            middle=pack(one.x.mean(axis=0)),
             turns=one.turns,
             tightness=round(one.tightness, 3),
             phrases=marking,
+            growth=one.growth,
         )
-        for one, ids, marking in zip(found, turn_ids, phrases, strict=True)
+        for one, marking in zip(found, phrases, strict=True)
     ]

@@ -6,9 +6,12 @@ moved where lets entities keep their place: `text[start:end] == value` holds in 
 """
 
 import logging
+import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import spacy
@@ -37,6 +40,9 @@ logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL + 1)
 LANGUAGE = "en"
 THRESHOLD = 0.4  # a phone number without context scores just that
 CERTAIN = 1.0
+# Without a digit, an @, or a full stop or colon inside a word no recognizer finds anything: of a shop's turns seven in
+# eight, which are spared a third of a millisecond each.
+SUSPECT = re.compile(r"[\d@]|[.:]\S")
 KINDS = {
     "EMAIL_ADDRESS": "EMAIL",
     "PHONE_NUMBER": "PHONE",
@@ -65,23 +71,30 @@ class Redacted(NamedTuple):
 
 
 class Redactor:
-    """Loads the recognizers, which takes seconds; then thousands of texts a second. One thread at a time."""
+    """Loads the recognizers, which takes seconds; then thousands of texts a second. Threads take turns."""
 
     def __init__(self) -> None:
         registry = RecognizerRegistry(recognizers=_recognizers(), supported_languages=[LANGUAGE])
         self._engine = _BlankEngine()
         self._analyzer = AnalyzerEngine(registry, self._engine, supported_languages=[LANGUAGE])
+        self._lock = Lock()
 
     def redact(self, text: str, own: Sequence[BotPattern] = ()) -> Redacted:
         """PatternTooSlow when one of the bot's own patterns does not finish."""
         return replace(text, merge([*self._find(text), *_find_own(text, own)]))
 
     def _find(self, text: str) -> list[Find]:
-        if not text.strip():
+        if not SUSPECT.search(text):
             return []
-        with self._engine.forgetting():
+        with self._lock, self._engine.forgetting():
             results = self._analyzer.analyze(text, LANGUAGE, score_threshold=THRESHOLD)
         return [_find_of(result) for result in results]
+
+
+@cache
+def redactor() -> Redactor:
+    """One for the process."""
+    return Redactor()
 
 
 def _find_of(result: RecognizerResult) -> Find:
@@ -155,6 +168,23 @@ def move(redacted: Redacted, start: int, end: int) -> tuple[int, int]:
     before = [redaction for redaction in redacted.redactions if redaction[1] <= start]
     shift = before[-1][3] - before[-1][1] if before else 0
     return start + shift, end + shift
+
+
+def origin(redacted: Redacted, start: int, end: int) -> tuple[int, int]:
+    """Where the span start:end of the redacted text stood in the original; a placeholder counts as a whole."""
+    return _origin(redacted, start)[0], _origin(redacted, end - 1)[1]
+
+
+def _origin(redacted: Redacted, at: int) -> tuple[int, int]:
+    """What one character of the redacted text stands for."""
+    shift = 0
+    for start, end, new_start, new_end, _ in redacted.redactions:
+        if at < new_start:
+            break
+        if at < new_end:
+            return start, end
+        shift = end - new_end
+    return at + shift, at + shift + 1
 
 
 def move_entities(redacted: Redacted, entities: Iterable[Entity], length: int) -> tuple[Entity, ...]:

@@ -17,6 +17,7 @@ from service.bots.store import list_bots
 from service.clock import now
 from service.context import Context
 from service.errors import RedisDown
+from service.events.sendings import busy_bots
 from service.jobs import Job
 from service.streams import redis_errors
 
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 INTERVAL_S: Mapping[Job, int] = {
+    Job.DELIVER: 1,  # where an attempt is due
     Job.RESOLVE: 20,  # sweeps up votes whose request was lost
     Job.DISPATCH: 20,
     Job.NEWS: 900,
@@ -34,6 +36,7 @@ INTERVAL_S: Mapping[Job, int] = {
     Job.REPORTS: 300,
     Job.REEMBED: 300,  # does nothing unless the encoder changed
     Job.PICTURES: 3600,  # does nothing for a bot without a channel
+    Job.DRIFT: 3600,
     Job.TRAIN: 6 * 3600,  # does nothing without new labels
     Job.PROPOSE: 7 * 24 * 3600,  # and after each promotion
 }
@@ -50,7 +53,13 @@ def tick(
         return []
     with database.reading(context.engine) as connection:
         bots = [bot.name for bot in list_bots(connection)]
-    asked = [(job, bot) for job, slot in due.items() for bot in bots if _ask(context, job, bot, slot, intervals[job])]
+        busy = busy_bots(connection, at) if Job.DELIVER in due else set()
+    asked = [
+        (job, bot)
+        for job, slot in due.items()
+        for bot in bots
+        if (job != Job.DELIVER or bot in busy) and _ask(context, job, bot, slot, intervals[job])
+    ]
     done.update(due)
     return asked
 

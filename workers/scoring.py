@@ -203,7 +203,7 @@ def refresh_reports(context: Context, encoder: Encoder, bot: str) -> None:
         marked = np.array(assessments.marked_reported(connection, bot), np.int64)
     for part in _parts(np.setdiff1d(marked, reported)):
         with database.writing(context.engine) as connection:
-            assessments.drop_reported(connection, part.tolist())
+            assessments.drop_reported(connection, bot, part.tolist())
     surroundings.refresh_pressure(context, encoder, bot, found, reported)
 
 

@@ -22,9 +22,11 @@ from service import clock, database, jobs, tables
 from service.access import audit
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
+from service.classifiers.history import promoted
 from service.classifiers.schemas import Found, Manifest, Phase, Status
 from service.context import Context
 from service.encoding import Encoder, unit
+from service.events import outbox
 from service.intents.schemas import Intent
 from service.jobs import Job
 from service.learning.head import NEVER, NONE, Head
@@ -204,6 +206,7 @@ def _store(
             n = store.save(connection, bot, head, manifest, "challenger", now, tagger=model)
             store.promote(connection, bot, n, compared)
             audit.record(connection, bot, "classifier.promoted", now, audit.SYSTEM, n=n, champion=compared)
+            outbox.record(connection, bot, "classifier.promoted", promoted(n, compared, "untried"), now)
             return "champion"
         gate, flips = trying
         status: Status = "challenger" if gate.status == "open" else "held"

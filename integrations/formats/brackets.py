@@ -77,7 +77,7 @@ def read(annotated: str, where: str) -> ParsedExample:
 def _type_in(fields: str, where: str) -> str:
     try:
         kind = json.loads(fields).get("entity")
-    except ValueError:
+    except (ValueError, RecursionError):
         kind = None
     if not isinstance(kind, str) or not kind.strip():
         raise BadInput(f"{fields} names no entity", path=where, hint='write {"entity": "city"}')

@@ -18,7 +18,7 @@ import msgspec
 
 from integrations.formats import rows
 from integrations.formats.names import Names
-from integrations.webhooks.collecting import characters
+from integrations.webhooks.collecting import characters, utf16_length
 from service.errors import BadInput
 from service.exports.schemas import Export, ExportRow
 from service.intents.parsing import refuse
@@ -84,7 +84,7 @@ def write(export: Export) -> Iterator[bytes]:
     yield b',"utterances":['
     separator = b""
     for row in export.rows:
-        if not 0 < _units(row.text) <= TEXT_UNITS:
+        if not 0 < utf16_length(row.text) <= TEXT_UNITS:
             left_out.append(row.provenance.turn_id)
             continue
         languages[_language(row.lang)] = None
@@ -100,14 +100,10 @@ def _open(fields: Mapping[str, object]) -> bytes:
     return rows.encode(fields)[:-1]
 
 
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
 def _utterance(row: ExportRow, intents: Names, entities: Names) -> _Utterance:
     text = row.text
     labels = (
-        _Label(entities[span.type], _units(text[: span.start]), _units(text[span.start : span.end]))
+        _Label(entities[span.type], utf16_length(text[: span.start]), utf16_length(text[span.start : span.end]))
         for span in row.entities or ()
     )
     return _Utterance(text, intents[row.intent or NONE], _language(row.lang), row.split.capitalize(), tuple(labels))

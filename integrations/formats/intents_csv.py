@@ -109,7 +109,7 @@ def _entities(text: str, cell: str, where: str) -> tuple[Entity, ...]:
     try:
         line = rows.encode({"text": text, "intent": NONE, "entities": msgspec.json.decode(cell)})
         return parse_jsonl(line)[0].examples[0].entities
-    except (BadInput, msgspec.DecodeError) as error:
+    except (BadInput, msgspec.DecodeError, RecursionError) as error:
         found = error if isinstance(error, BadInput) else BadInput("this is not JSON")
         path = f"{where}, {found.path.partition(', ')[2] or 'entities'}"
         raise BadInput(found.detail, path=path, hint='write [{"type": "city", "start": 3, "end": 7}]') from error

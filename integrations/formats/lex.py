@@ -23,6 +23,7 @@ from integrations.formats.lex_locales import DEFAULT, locale
 from integrations.formats.names import Names
 from integrations.formats.spans import disjoint, pieces
 from integrations.formats.zipped import Entry
+from integrations.webhooks.collecting import utf16_length
 from service.exports.schemas import Export, ExportIntent, ExportRow
 from service.intents.schemas import NONE
 
@@ -101,7 +102,7 @@ def _intent_entries(intent: ExportIntent, found: Iterable[ExportRow], written: _
     texts: dict[str, dict[str, _Text]] = defaultdict(dict)  # by locale and utterance
     for row in found:
         place, text = locale(rows.language(row.lang, "")), _text(row, written)
-        if place is None or not 0 < _units(text.utterance) <= TEXT_UNITS:
+        if place is None or not 0 < utf16_length(text.utterance) <= TEXT_UNITS:
             written.left_out.append(row)
             continue
         kept.append(row)
@@ -122,15 +123,11 @@ def _text(row: ExportRow, written: _Written) -> _Text:
             utterance += words.translate(ROUND)
             continue
         seen[span.type] += 1
-        number = "" if seen[span.type] == 1 else f" {seen[span.type]}"
+        number = "" if seen[span.type] == 1 else f"\0{seen[span.type]}"  # no type's name has a NUL
         slot = _Slot(written.slots[span.type + number], written.types[span.type], words)
         utterance += f"{{{slot.name}}}"
         slots.append(slot)
     return _Text(utterance, tuple(slots))
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
 
 
 def _intent_files(folder: str, named: Mapping[str, object], texts: Sequence[_Text]) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ has none, being built into Lex, the words of the slot's name, as text.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -76,21 +76,22 @@ def _intent(match: re.Match[str], files: Files, kept: Kept) -> ParsedIntent | No
 
 def _examples(match: re.Match[str], utterances: Iterable[str], files: Files, kept: Kept) -> Iterator[ParsedExample]:
     exact: dict[str, list[ParsedExample]] = defaultdict(list)
+    types = kept.theirs()
     for example in kept.rows.get(match["folder"], ()):
         if locale(rows.language(example.lang, "")) == match["locale"]:
-            exact[_outline(example)].append(example)
+            exact[_outline(example, types)].append(example)
     for utterance in dict.fromkeys(utterances):
-        outline = SLOT.sub("{}", utterance)
+        outline = SLOT.sub(lambda slot: f"{{{_type(slot[1], match, files)}}}", utterance)
         if outline not in exact:
             yield _filled(utterance, match, files, kept)
         yield from exact.get(outline, ())
         exact[outline] = []
 
 
-def _outline(example: ParsedExample) -> str:
-    """The utterance that was written, but for its slots' names."""
+def _outline(example: ParsedExample, types: Mapping[str, str]) -> str:
+    """The utterance that was written, with its slots' types in place of their names."""
     cut = pieces(example.text, disjoint(example.entities))
-    return "".join("{}" if span else words.translate(ROUND) for words, span in cut)
+    return "".join(f"{{{types.get(span.type, span.type)}}}" if span else words.translate(ROUND) for words, span in cut)
 
 
 def _filled(utterance: str, match: re.Match[str], files: Files, kept: Kept) -> ParsedExample:
@@ -105,9 +106,14 @@ def _filled(utterance: str, match: re.Match[str], files: Files, kept: Kept) -> P
 
 def _value(slot: str, match: re.Match[str], files: Files) -> tuple[str, str]:
     """Words for a slot and its type; type "" where they are but its name's."""
-    path = f"{match['root']}Intents/{match['folder']}/Slots/{slot}/Slot.json"
-    kind = (zipped.decoded(files, path, _SlotFile).slotTypeName if path in files else None) or ""
+    kind = _type(slot, match, files)
     path = f"{match['root']}SlotTypes/{kind}/SlotType.json"
     values = zipped.decoded(files, path, _SlotTypeFile).slotTypeValues if path in files else None
     named = WORD_ENDS.sub(" ", slot).strip().lower()
     return (values[0].sampleValue.value, kind) if values and values[0].sampleValue.value else (named, "")
+
+
+def _type(slot: str, match: re.Match[str], files: Files) -> str:
+    """A slot's; "" where the zip does not say it."""
+    path = f"{match['root']}Intents/{match['folder']}/Slots/{slot}/Slot.json"
+    return (zipped.decoded(files, path, _SlotFile).slotTypeName if path in files else None) or ""

@@ -1,6 +1,7 @@
 """Zip archives, written piece by piece to a stream that cannot seek, and read with a bound on what they unfold to."""
 
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ Entry = tuple[str, Iterable[bytes]]  # a file's path and content
 Files = Mapping[str, bytes]  # contents by path
 Shape = TypeVar("Shape")
 UNZIPPED_LIMIT = 256 << 20  # bytes, of all files together
+# What zipfile and its decompressors raise; NotImplementedError is a RuntimeError.
+BROKEN = (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OSError, lzma.LZMAError, zlib.error)
 
 
 class _Sink:
@@ -60,7 +63,7 @@ def read(data: bytes) -> Files:
             if sum(info.file_size for info in archive.infolist()) > UNZIPPED_LIMIT:
                 raise BadInput("the zip unfolds to too much", path="", hint=f"at most {UNZIPPED_LIMIT >> 20} MB")
             return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+    except BROKEN as error:
         raise BadInput(
             "not a zip that can be read", path="", hint="is the file whole, and without a password?"
         ) from error

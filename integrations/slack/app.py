@@ -9,7 +9,20 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from integrations.slack import listeners, slash
-from integrations.slack.blocks.names import AGAIN, ANSWER, BACK, HOLD, MORE, OTHER, PROMOTE, REVIEW, SKIP, START
+from integrations.slack.blocks.names import (
+    AGAIN,
+    ANSWER,
+    BACK,
+    HOLD,
+    MORE,
+    OTHER,
+    PROMOTE,
+    PROPOSE,
+    REVIEW,
+    SEND,
+    SKIP,
+    START,
+)
 from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, open_desk
 from integrations.slack.manifest import COMMAND, REPORT
@@ -47,6 +60,9 @@ def register(app: App, desk: Desk) -> None:
     app.action(START)(partial(listeners.on_start, desk=desk))
     app.action(PROMOTE)(partial(listeners.on_promote, desk=desk))
     app.action(HOLD)(partial(listeners.on_hold, desk=desk))
+    app.action(SEND)(partial(listeners.on_send, desk=desk))
+    app.action(PROPOSE)(partial(listeners.on_propose, desk=desk))
+    app.view(PROPOSE)(partial(listeners.on_proposed, desk=desk))
     app.options(OTHER)(partial(listeners.on_options, desk=desk))
     app.view_closed(REVIEW)(partial(listeners.on_closed, desk=desk))
     for question in listeners.VOTES:

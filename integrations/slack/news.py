@@ -5,11 +5,13 @@ to be seen in SQL, by whichever process looks next."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from integrations.slack import digest, notices, people
-from integrations.slack.blocks.notices import Held, Promoted, Stop, Trial, Undecided
+from integrations.slack.blocks.alerts import Calm, Drifted
+from integrations.slack.blocks.notices import Disabled, Held, Promoted, Stop, Trial, Undecided
 from integrations.slack.notices import Due
 from service import database
 from service.bots.hours import MORNING, at_time, is_quiet, local_date
@@ -20,10 +22,14 @@ from service.classifiers.advice import ENOUGH, advise, audited_of
 from service.classifiers.history import in_force
 from service.classifiers.rules import difference
 from service.classifiers.schemas import Gate
+from service.events.endpoints import TROUBLES, list_endpoints
 from service.reviews import store
+from service.windows import alerts, words
+from service.windows.schemas import Alert
 
 RECENT = timedelta(days=7)  # what happened before is no news
 RESCORED = timedelta(hours=1)  # a new champion that has not decided the audit slice by then is told without
+QUOTED_DRIFTED = 5  # turns
 QUOTED_WON, QUOTED_LOST = 3, 2  # turns; that it lost some belongs to the truth
 
 Source = Callable[[sa.Connection, Bot, datetime], Iterator[Due]]
@@ -114,4 +120,30 @@ def _undecided(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[D
         yield Due(key, Undecided(cards, people.has_adjudicator(connection, bot.name)))
 
 
-SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, digest.due)
+def _disabled(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """A kind for each endpoint: of two that nobody has seen yet, both are news."""
+    for one in list_endpoints(connection, bot.name):
+        if one.disabled_at is None or one.disabled_because not in TROUBLES or now - one.disabled_at > RECENT:
+            continue
+        if not notices.is_known(connection, bot.name, key := f"endpoint {one.id}:{one.disabled_at:%Y-%m-%dT%H:%M:%S}"):
+            yield Due(key, Disabled(one.id, urlsplit(one.url).hostname or "", TROUBLES[one.disabled_because]))
+
+
+def _alert(connection: sa.Connection, bot: Bot, now: datetime) -> Iterator[Due]:
+    """That the newest alert opened, and when that was told, that it closed."""
+    for alert in alerts.list_alerts(connection, bot.name, None, None, 1).items:
+        opened, closed = (notices.is_known(connection, bot.name, f"{kind}:{alert.id}") for kind in ("alert", "calm"))
+        if alert.closed_at is None and not opened and now - alert.opened_at <= RECENT:
+            yield _drifted(connection, alert)
+        if alert.closed_at is not None and opened and not closed and now - alert.closed_at <= RECENT:
+            yield Due(f"calm:{alert.id}", Calm(alert.id, alert.since, alerts.QUIET))
+
+
+def _drifted(connection: sa.Connection, alert: Alert) -> Due:
+    texts = notices.quotable(connection, [turn.id for turn in alert.turns])
+    quoted = [turn.id for turn in alert.turns if turn.id in texts][:QUOTED_DRIFTED]
+    proposal = alert.proposals[0] if alert.proposals else None
+    return Due(f"alert:{alert.id}", Drifted(alert.id, alert.since, words.moved(alert), proposal), quoted)
+
+
+SOURCES: tuple[Source, ...] = (_promoted, _held, _stop, _undecided, _disabled, _alert, digest.due)

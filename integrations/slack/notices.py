@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from integrations.slack.blocks import Message
+from integrations.slack.blocks.alerts import Drifted
 from integrations.slack.blocks.digest import Digest
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import Decision, Held, News, Promoted, Quoted, notice
@@ -81,13 +82,13 @@ def _one(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> Notice | 
 def decide(
     connection: sa.Connection,
     notice_id: int,
-    what: Literal["promote", "hold", "late"],
+    what: Literal["promote", "hold", "late", "review", "propose"],
     who: str,
     *,
     is_final: bool = False,
 ) -> bool:
-    """Keep the first decision about a held challenger; False when one was taken before. `is_final`: it is carried out,
-    whatever was decided meanwhile."""
+    """Keep the first decision about a held challenger or an alert; False when one was taken before. `is_final`: it is
+    carried out, whatever was decided meanwhile."""
     change = sa.update(NOTICE).where(NOTICE.c.id == notice_id, sa.true() if is_final else NOTICE.c.decision == "")
     return connection.execute(change.values(decision=what, decided_by=who)).rowcount == 1
 
@@ -118,6 +119,8 @@ def _is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
 
 def _quotes(connection: sa.Connection, found: Notice, texts: dict[int, str]) -> list[Quoted]:
     """An answer that was corrected since may have found neither right."""
+    if isinstance(found.news, Drifted):
+        return [Quoted(text) for _, text in sorted(texts.items())]
     if not texts or not isinstance(found.news, Promoted | Held):
         return []
     names, n = intent_names(connection, found.bot), found.news.n

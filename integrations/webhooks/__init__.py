@@ -18,14 +18,14 @@ from integrations.webhooks import (
     rasa,
     zendesk,
 )
-from service.turns.parsing import Adapter, Platform
+from service.turns.parsing import Adapter, Margin, Platform
 
 
 class _Module(Protocol):
     """What the module of a platform says of it."""
 
     @property
-    def MARGIN(self) -> bool: ...
+    def MARGIN(self) -> Margin: ...
 
     @property
     def UNVERIFIED(self) -> tuple[str, ...]: ...

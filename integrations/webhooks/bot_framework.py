@@ -5,13 +5,17 @@ of a `conversationtranscript` of Dataverse, whose list is an object with `value`
 reply; a reaction to a reply, or Teams' feedback form (`invoke` of `message/submitAction`), is a report on it. What was
 understood stands in traces, see traces.py: they are read where their message is in the same delivery.
 
+An activity's id is its own in its conversation alone. One that names none, in a transcript that has no
+`conversationtranscriptid` either, is refused: what it would go by instead could be another conversation's. A reply
+without words, such as a card, is kept, for reactions point at it.
+
 Published at https://github.com/microsoft/botframework-sdk/blob/main/specs/botframework-activity/botframework-activity.md,
 https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content (feedback) and
 https://learn.microsoft.com/en-us/microsoft-copilot-studio/analytics-sessions-transcripts. Offsets count UTF-16 units.
 LUIS traces one intent, and so no margin, unless the bot sets `includeAllIntents`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,10 +36,10 @@ from integrations.webhooks.collecting import (
 )
 from integrations.webhooks.lenient import Fields
 from integrations.webhooks.traces import Understanding, both, understanding
-from service.turns.parsing import Parsed, Place, check_text
+from service.turns.parsing import Fault, Margin, Parsed, Place, check_text
 from service.turns.schemas import ID_LIMIT, Entity, Fact, Note, Reply, Report, Turn
 
-MARGIN = False
+MARGIN: Margin = "sometimes"
 UNVERIFIED = (
     "value of the traces IntentRecognition and IntentCandidates",
     "who speaks, where from.role is missing",
@@ -48,8 +52,8 @@ Activity = tuple[Place, Any]
 
 
 class Transcript(NamedTuple):
-    """What the activities of a list share: the conversation, where they name none, and what their traces say of a
-    message, by its own id."""
+    """What the activities of a list share: the conversation, "" where they have to name it, and what their traces say
+    of a message, by its own id."""
 
     conversation: str
     understood: Mapping[str, Understanding]
@@ -67,7 +71,7 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 
 
 def _transcripts(body: Any, notes: list[Note]) -> Iterator[tuple[str, list[Activity]]]:
-    """Conversation and activities of each transcript; an activity alone is one of no conversation."""
+    """Conversation, where the record names it, and activities of each transcript."""
     is_list = isinstance(body, dict) and "type" not in body and isinstance(body.get("value"), list)
     found, path = (body["value"], "value") if is_list else (body, "")
     if isinstance(found, list) and any(_is_record(value) for value in found):
@@ -75,9 +79,9 @@ def _transcripts(body: Any, notes: list[Note]) -> Iterator[tuple[str, list[Activ
     elif _is_record(found):
         yield _opened(Place(0, ""), found, notes)
     elif isinstance(found, dict) and "activities" in found:
-        yield _listed(found["activities"], "activities")
+        yield "", list(listed(found["activities"], "activities", ITEMS_LIMIT))
     elif isinstance(found, list):
-        yield _listed(found, path)
+        yield "", list(listed(found, path, ITEMS_LIMIT))
     else:
         yield "", [(Place(0, ""), found)]
 
@@ -96,16 +100,9 @@ def _opened(place: Place, record: Any, notes: list[Note]) -> tuple[str, list[Act
         content, path = content.get("activities"), f"{path}.activities"
     if not isinstance(content, list):
         return "", [(Place(place.position, path), content)]
-    first, activities = _listed(content, path)
+    activities = listed(content, path, ITEMS_LIMIT)
     placed = [(Place(place.position, inner.path), activity) for inner, activity in activities]
-    return fields.words("conversationtranscriptid", ID_LIMIT) or first, placed
-
-
-def _listed(found: Any, path: str) -> tuple[str, list[Activity]]:
-    """A conversation that is named nowhere goes by its first activity that has an id."""
-    activities = list(listed(found, path, ITEMS_LIMIT))
-    ids = (Fields(value, "", 0, []).words("id", ID_LIMIT) for _, value in activities if isinstance(value, dict))
-    return next(filter(None, ids), ""), activities
+    return fields.words("conversationtranscriptid", ID_LIMIT), placed
 
 
 def _understood(activities: list[Activity], notes: list[Note]) -> dict[str, Understanding]:
@@ -139,20 +136,32 @@ def _is_bots(activity: Fields) -> bool:
 
 
 def _facts(activity: Fields, transcript: Transcript, received_at: datetime) -> list[Fact]:
-    conversation = activity.fields("conversation").optional_id("id") or transcript.conversation
-    at = activity.instant("timestamp", received_at)
+    if (read := _reader(activity, transcript)) is None:
+        return []
+    return read(activity, _conversation(activity, transcript), activity.instant("timestamp", received_at))
+
+
+def _reader(activity: Fields, transcript: Transcript) -> Callable[[Fields, str, datetime], list[Fact]] | None:
+    """None where the activity says nothing that we keep."""
     match activity.string("type"):
         case "message" if _is_bots(activity):
-            return _reply(activity, conversation, at)
+            return _reply
         case "message":
-            understood = transcript.understood.get(activity.id("id"), Understanding())
-            return _turn(activity, conversation, at, understood)
+            return partial(_turn, understood=transcript.understood.get(activity.id("id"), Understanding()))
         case "messageReaction":
-            return _reaction(activity, conversation, at)
+            return _reaction
         case "invoke" if activity.get("name") == "message/submitAction":
-            return _feedback(activity, conversation, at)
+            return _feedback
         case _:
-            return []
+            return None
+
+
+def _conversation(activity: Fields, transcript: Transcript) -> str:
+    where = activity.fields("conversation")
+    if found := where.optional_id("id") or transcript.conversation:
+        return found
+    mend = "an activity's own id is not enough; name it, or keep the record with its conversationtranscriptid"
+    raise Fault("missing", where.path("id"), f"the conversation is named nowhere: {mend}")
 
 
 def _turn(activity: Fields, conversation: str, at: datetime, understood: Understanding) -> list[Fact]:
@@ -195,17 +204,13 @@ def _entities(activity: Fields, text: str, understood: Understanding) -> tuple[E
 
 def _reply(activity: Fields, conversation: str, at: datetime) -> list[Fact]:
     text = spoken(activity, "text", activity.string("text") if activity.has("text") else "")
-    if not text:
-        return []  # a card, or typing
     own_id = _key(activity, conversation, "id")
     turn = _key(activity, conversation, "replyToId") if activity.has("replyToId") else ""
     return [Reply(external_id=own_id, text=text, at=at, conversation_id=conversation, turn_external_id=turn)]
 
 
 def _key(activity: Fields, conversation: str, name: str) -> str:
-    """Ids of activities are unique in their conversation."""
-    own = activity.id(name)
-    return joined(conversation, own) if conversation else own
+    return joined(conversation, activity.id(name))
 
 
 def _reaction(activity: Fields, conversation: str, at: datetime) -> list[Fact]:

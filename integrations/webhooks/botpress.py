@@ -1,4 +1,5 @@
-"""Botpress v12: an event as hooks see it, a row of the table `events`, or a list of either.
+"""Botpress v12: an event as hooks see it, a row of the table `events`, whose `event` may be JSON text, or a list of
+either.
 
 An incoming text is a turn, an outgoing event with a preview a reply to the event it names. Scores are those of the
 context that the platform itself chooses, the likeliest of the included ones; its intent `none` means out of scope and
@@ -26,13 +27,15 @@ from integrations.webhooks.collecting import (
     listed,
     span,
     spoken,
+    unpacked,
+    unsaid,
 )
 from integrations.webhooks.ids import optional_key, person
 from integrations.webhooks.lenient import Fields
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Entity, Fact, IntentScore, Note, Reply, Report, Turn
 
-MARGIN = True
+MARGIN: Margin = "yes"
 UNVERIFIED: tuple[str, ...] = ("type of buttons, and of events that say nothing", "feedback of a row below 0")
 FALLBACKS = ("none",)
 BUTTONS = ("quick_reply", "postback")
@@ -47,7 +50,12 @@ def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapp
 def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item]:
     found = listed(body, "") if isinstance(body, list) else [(Place(0, ""), body)]
     for place, value in found:
-        yield Item(place, value, partial(_facts, received_at=received_at))
+        yield Item(place, _unpacked(value), partial(_facts, received_at=received_at))
+
+
+def _unpacked(row: Any) -> Any:
+    """A row with its event as what the text of it says."""
+    return row | {"event": unpacked(row["event"])} if isinstance(row, dict) and "event" in row else row
 
 
 def _facts(row: Fields, received_at: datetime) -> list[Fact]:
@@ -59,7 +67,7 @@ def _facts(row: Fields, received_at: datetime) -> list[Fact]:
         case "incoming":
             return _incoming(row, event, received_at)
         case "outgoing":
-            return [_reply(row, event, received_at)]
+            return [] if unsaid(event, "preview") else [_reply(row, event, received_at)]
         case other:
             raise Fault(
                 "unknown-direction", event.path("direction"), f"{other[:60]!a} is neither incoming nor outgoing"
@@ -74,8 +82,10 @@ def _incoming(row: Fields, event: Fields, received_at: datetime) -> list[Fact]:
     if kind != "text":
         event.note("type", "no-text", f"skipped: {kind[:60]!a} is no text")
         return []
+    if unsaid(event, "preview"):
+        return []
     turn = _turn(event, received_at)
-    return [turn, _thumbs_down(turn)] if _is_negative(row.get("feedback")) else [turn]
+    return [turn, _thumbs_down(turn)] if _number(row, "feedback") < 0 else [turn]
 
 
 def _turn(event: Fields, received_at: datetime) -> Turn:
@@ -110,10 +120,6 @@ def _conversation_id(event: Fields) -> str:
     return thread or (derived(user) if user else "")
 
 
-def _is_negative(feedback: Any) -> bool:
-    return isinstance(feedback, int | float) and feedback < 0
-
-
 def _thumbs_down(turn: Turn) -> Report:
     return Report(
         external_id=joined(turn.external_id, "feedback"),
@@ -130,7 +136,8 @@ def _scores(nlu: Fields) -> tuple[IntentScore, ...]:
     contexts = _contexts(nlu)
     if not contexts:
         return intents(nlu, "intents", "name", "confidence", without=FALLBACKS)
-    return intents(max(contexts, key=_confidence), "intents", "label", "confidence", without=FALLBACKS)
+    likeliest = max(contexts, key=partial(_number, name="confidence"))
+    return intents(likeliest, "intents", "label", "confidence", without=FALLBACKS)
 
 
 def _contexts(nlu: Fields) -> list[Fields]:
@@ -141,9 +148,9 @@ def _contexts(nlu: Fields) -> list[Fields]:
     return [predictions.fields(name) for name in names if name in included or not included]
 
 
-def _confidence(context: Fields) -> float:
+def _number(fields: Fields, name: str) -> float:
     try:
-        return context.number("confidence")
+        return fields.number(name)
     except Fault:
         return 0.0
 

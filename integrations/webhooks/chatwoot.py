@@ -1,7 +1,8 @@
 """Chatwoot: the events `message_created` and, for the answer to a survey, `message_updated`; one message a delivery.
 
 An incoming message is a turn, an outgoing one or a template's is a reply, whether a bot or a person wrote it; an
-agent's private note is neither. A survey is a template's message, and a low rating reports it.
+agent's private note, an activity (assigned, resolved) and what holds no words are neither. A survey is a template's
+message, and a low rating reports it.
 
 Published at https://www.chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-webhooks, event by event in
 docs/product/others/webhook-events.md of github.com/chatwoot/docs. No NLU: no offsets, no scores. Ids are numbers:
@@ -13,14 +14,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import WORD, Item, collect, joined, spoken
+from integrations.webhooks.collecting import WORD, Item, collect, joined, spoken, unsaid
 from integrations.webhooks.ids import key, optional_key, person
 from integrations.webhooks.lenient import Fields
 from integrations.webhooks.ratings import low_ratings
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
 
-MARGIN = False
+MARGIN: Margin = "no"
 UNVERIFIED: tuple[str, ...] = ("content_attributes.submitted_values.csat_survey_response",)
 
 
@@ -35,24 +36,33 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 def _facts(message: Fields, received_at: datetime) -> list[Fact]:
     match message.string("event"):
         case "message_created":
-            return _message(message, received_at)
+            return list(_message(message, received_at))
         case "message_updated":
             return _answer(message, received_at)
         case other:
             raise Fault("unknown-event-type", "event", f"{other[:60]!a} is none of message_created, message_updated")
 
 
-def _message(message: Fields, received_at: datetime) -> list[Fact]:
+def _message(message: Fields, received_at: datetime) -> Iterator[Fact]:
+    kind = message.string("message_type")
     if message.flag("private"):
-        raise Fault("private", "private", "a private note is for agents alone")
-    match message.string("message_type"):
+        message.note("private", "private", "skipped: a private note is for agents alone")
+        return
+    if kind == "activity":
+        message.note("message_type", "no-text", "skipped: what was done is no message")
+        return
+    if unsaid(message, "content"):
+        return
+    match kind:
         case "incoming":
-            return [_turn(message, received_at)]
+            yield _turn(message, received_at)
         case "outgoing" | "template":
-            return [_reply(message, received_at)]
+            yield _reply(message, received_at)
         case other:
             raise Fault(
-                "unknown-message-type", "message_type", f"{other[:60]!a} is none of incoming, outgoing, template"
+                "unknown-message-type",
+                "message_type",
+                f"{other[:60]!a} is none of incoming, outgoing, template, activity",
             )
 
 
@@ -70,7 +80,7 @@ def _turn(message: Fields, received_at: datetime) -> Turn:
 def _reply(message: Fields, received_at: datetime) -> Reply:
     return Reply(
         external_id=key(message, "id"),
-        text=spoken(message, "content", message.string("content")),
+        text=spoken(message, "content", message.string("content") if message.has("content") else ""),
         at=message.instant("created_at", received_at),
         conversation_id=_conversation_id(message),
     )
@@ -85,7 +95,8 @@ def _answer(message: Fields, received_at: datetime) -> list[Fact]:
     """The survey, in case its creation was not sent, and the report that its answer makes."""
     answer = message.fields("content_attributes").fields("submitted_values").fields("csat_survey_response")
     if not answer.has("rating"):
-        raise Fault("no-message", "event", "an updated message is read for the answer to a survey alone")
+        message.note("event", "no-answer", "skipped: an updated message is read for the answer to a survey alone")
+        return []
     survey = _reply(message, received_at)
     reports = low_ratings(
         answer,

@@ -109,6 +109,15 @@ def spoken(fields: Fields, name: str, text: str) -> str:
     return text[:TEXT_LIMIT].strip()
 
 
+def unsaid(fields: Fields, name: str) -> bool:
+    """Whether there are no words, as of a picture or an assignment: noted, for it is no turn and nothing to refuse."""
+    found = fields.get(name)
+    is_blank = found is None or (isinstance(found, str) and not found.strip())
+    if is_blank:
+        fields.note(name, "no-text", "skipped: nothing was said, or not with words")
+    return is_blank
+
+
 def joined(conversation: str, own: str) -> str:
     """An id that is unique in its source, of one that is unique in its conversation.
 
@@ -116,7 +125,7 @@ def joined(conversation: str, own: str) -> str:
     'c-81/4'
     """
     both = f"{conversation}/{own}"
-    return both if len(both) <= ID_LIMIT else digest(conversation, own)
+    return both if len(both) <= ID_LIMIT else derived(conversation, own)
 
 
 def derived(*parts: str) -> str:
@@ -202,3 +211,12 @@ def characters(text: str, units: int) -> int:
         return len(encoded[: 2 * units].decode("utf-16-le"))
     except UnicodeDecodeError:
         return -1
+
+
+def utf16_length(text: str) -> int:
+    """In UTF-16 units.
+
+    >>> utf16_length("🙈 card")
+    7
+    """
+    return len(text.encode("utf-16-le")) // 2

@@ -29,15 +29,16 @@ from integrations.webhooks.collecting import (
     scored,
     spoken,
     unpacked,
+    unsaid,
     which,
 )
 from integrations.webhooks.ids import key
 from integrations.webhooks.lenient import NAME, Fields
 from integrations.webhooks.loading import load
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Fact, IntentScore, Note, Reply, Report, Turn
 
-MARGIN = True
+MARGIN: Margin = "sometimes"
 UNVERIFIED = (
     "names and casing in request, response and bot_answer_feedback of a BigQuery row",
     "jsonPayload of a log entry",
@@ -114,8 +115,8 @@ def _session(fields: Fields, name: str) -> str:
 
 def _requested(request: Fields, received_at: datetime) -> list[Fact]:
     said = which(request, "text", "transcript")
-    if not request.get(said):
-        return _skipped(request, said)
+    if unsaid(request, said):
+        return []
     info = request.fields("intentInfo")
     winner = _winner(request, "intentInfo", info.get("displayName"), info.get("confidence"))
     turn = Turn(
@@ -171,7 +172,9 @@ def _answered(response: Fields, where: Where) -> list[Fact]:
     result = response.fields(which(response, *QUERY_RESULT))
     match, said = result.fields("match"), which(result, "text", "transcript", "queryText", "query_text")
     kind = match.get(which(match, "matchType", "match_type"))
-    if kind in UNSAID or not result.get(said):
+    if unsaid(result, said):
+        return []
+    if kind in UNSAID:
         return _skipped(result, said)
     intent = (match if match.has("intent") else result).fields("intent")
     name = intent.words(which(intent, "displayName", "display_name"), NAME)

@@ -22,10 +22,10 @@ import msgspec
 from integrations.webhooks import native
 from integrations.webhooks.collecting import ITEMS_LIMIT, Item, collect, entities, intents, listed, span
 from integrations.webhooks.lenient import Fields, rejected
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Entity, Fact, IntentScore, Note
 
-MARGIN = True
+MARGIN: Margin = "sometimes"
 UNVERIFIED: tuple[str, ...] = ()
 CONSTANT = "="
 

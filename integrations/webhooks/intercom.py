@@ -20,10 +20,10 @@ from integrations.webhooks.html import plain
 from integrations.webhooks.ids import key, person
 from integrations.webhooks.lenient import Fields
 from integrations.webhooks.ratings import low_ratings
-from service.turns.parsing import Fault, Parsed, Place, check_text
+from service.turns.parsing import Fault, Margin, Parsed, Place, check_text
 from service.turns.schemas import Fact, Note, Reply, Turn
 
-MARGIN = False
+MARGIN: Margin = "no"
 UNVERIFIED: tuple[str, ...] = ("source in notifications", "part_type of notes and buttons", "conversation_rating")
 USERS = ("user", "lead", "contact")
 FIRST, PARTS, RATING = "source", "conversation_parts", "conversation_rating"
@@ -49,6 +49,9 @@ def parse(body: bytes, *, delivery_id: str, received_at: datetime, options: Mapp
 def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item]:
     event = Fields(body, "", 0, notes)
     item = event.fields("data").fields("item")
+    if item.get("type") == "ping":
+        event.note("topic", "ping", "skipped: Intercom looks whether somebody listens")
+        return
     source, parts, rating = item.fields(FIRST), item.fields(PARTS), item.fields(RATING)
     if item.get("type") != "conversation" or not (item.has(FIRST) or parts.has(PARTS) or rating.has("rating")):
         raise Fault("no-message", "topic", f"{event.string('topic')[:60]!a} carries no message of a conversation")
@@ -66,7 +69,8 @@ def _items(body: Any, notes: list[Note], received_at: datetime) -> Iterator[Item
 def _part(conversation: Conversation, part: Fields) -> list[Fact]:
     kind = part.words("part_type", WORD)
     if kind.startswith("note"):
-        raise Fault("private", part.path("part_type"), "a note is for teammates alone")
+        part.note("part_type", "private", "skipped: a note is for teammates alone")
+        return []
     if kind == "quick_reply":
         part.note("part_type", "button", "skipped: a button that was pressed is no utterance")
         return []
@@ -74,7 +78,10 @@ def _part(conversation: Conversation, part: Fields) -> list[Fact]:
 
 
 def _message(conversation: Conversation, own_id: str, message: Fields) -> list[Fact]:
-    text = plain(message.string("body"))
+    text = plain(message.string("body")) if message.has("body") else ""
+    if not text:
+        message.note("body", "no-text", "skipped: files, an assignment or the like")
+        return []
     author, at = message.fields("author"), message.instant("created_at", conversation.at)
     if author.string("type") not in USERS:
         said = spoken(message, "body", text)

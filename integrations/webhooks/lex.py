@@ -7,7 +7,10 @@ are no entities. `interpretations` give a margin: their `nluConfidence` is a str
 built in, such as the fallback.
 
 What a bot asks for is answered with "yes" or "Lyon", which Lex logs as the asking intent at a confidence of 1. Such a
-turn is context. Where the record before it is in the same delivery, that tells; else what was understood does.
+turn is context. Where the record before it is in the same delivery, that tells. A record that comes alone is an answer
+where it confirms or denies, or is, whole, the value of a slot. Certainty tells nothing more: "a room in Lyon" begins an
+intent at 1, slots filled, when the bot's sample utterances hold it so. An answer taken for an utterance costs a card;
+an utterance taken for an answer is never seen again.
 """
 
 import base64
@@ -15,17 +18,18 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
-from integrations.webhooks.collecting import LANG, WORD, Item, best, collect, kept, listed, spoken, unpacked
+from integrations.webhooks.collecting import LANG, WORD, Item, best, collect, kept, listed, spoken, unpacked, unsaid
 from integrations.webhooks.lenient import NAME, Fields
 from integrations.webhooks.loading import load
 from service.errors import TooLarge
 from service.turns.intake import gunzip
-from service.turns.parsing import Fault, Parsed, Place
-from service.turns.schemas import ID_LIMIT, TEXT_LIMIT, Fact, IntentScore, Note, Reply, Turn
+from service.turns.parsing import Fault, Margin, Parsed, Place
+from service.turns.schemas import ID_LIMIT, Fact, IntentScore, Note, Reply, Turn
 
-MARGIN = True
+MARGIN: Margin = "yes"
 UNVERIFIED = ("awslogs.data of a subscription", "inputMode DTMF", "a slot's answer in a record that comes alone")
 FALLBACKS = ("FallbackIntent",)
 ASKING = ("ElicitSlot", "ElicitSubSlot", "ConfirmIntent")
@@ -85,8 +89,7 @@ def _dialog(record: Fields) -> Dialog:
 
 def _facts(record: Fields, before: Dialog | None, received_at: datetime) -> list[Fact]:
     own_id = record.id("requestId")
-    if not record.get("inputTranscript"):
-        record.note("inputTranscript", "no-text", "skipped: nothing was said")
+    if unsaid(record, "inputTranscript"):
         return []
     turn = _turn(record, own_id, before, received_at)
     said = [message.get("content") for message in record.list("messages") if isinstance(message, dict)]
@@ -96,7 +99,6 @@ def _facts(record: Fields, before: Dialog | None, received_at: datetime) -> list
 
 def _turn(record: Fields, own_id: str, before: Dialog | None, received_at: datetime) -> Turn:
     bot, scores = record.fields("bot"), kept(record, "interpretations", record.list("interpretations"), _score)
-    intents = best(scores, FALLBACKS)
     return Turn(
         external_id=own_id,
         text=record.text("inputTranscript"),
@@ -105,9 +107,9 @@ def _turn(record: Fields, own_id: str, before: Dialog | None, received_at: datet
         lang=bot.words("localeId", LANG).replace("_", "-"),
         channel=record.words("inputMode", WORD),
         bot_version=bot.words("version", WORD),
-        intents=intents,
+        intents=best(scores, FALLBACKS),
         is_fallback=record.flag("missedUtterance") or _dialog(record).intent in FALLBACKS,
-        is_slot_fill=_is_answer(record, intents, before),
+        is_slot_fill=_is_answer(record, before),
     )
 
 
@@ -129,7 +131,7 @@ def _reply(turn: Turn, text: str, intent: str) -> Reply:
     )
 
 
-def _is_answer(record: Fields, intents: tuple[IntentScore, ...], before: Dialog | None) -> bool:
+def _is_answer(record: Fields, before: Dialog | None) -> bool:
     """Whether the turn is what the bot had asked for; `before`: where the session stood, when known."""
     dialog = _dialog(record)
     if record.get("inputMode") == "DTMF":
@@ -138,17 +140,22 @@ def _is_answer(record: Fields, intents: tuple[IntentScore, ...], before: Dialog 
         return before.action in ASKING and before.intent == dialog.intent
     if dialog.action == "ElicitIntent" or dialog.intent in FALLBACKS:
         return False
-    return _reads_as_answer(record, is_certain=bool(intents) and intents[0].score >= 1)
+    return _reads_as_answer(record)
 
 
-def _reads_as_answer(record: Fields, is_certain: bool) -> bool:
-    """A yes or no to a confirmation, a transcript that is a slot's value, or no doubt about an intent under way."""
+def _reads_as_answer(record: Fields) -> bool:
+    """A yes or no to a confirmation, or a transcript that is a slot's value."""
     intent = record.fields("sessionState").fields("intent")
     if intent.get("confirmationState") in ("Confirmed", "Denied"):
         return True
-    values = [_value(slot) for _, slot in intent.fields("slots").items() if isinstance(slot, dict)]
-    return record.get("inputTranscript") in values or (is_certain and any(values))
+    values = (_values(slot) for _, slot in intent.fields("slots").items() if isinstance(slot, dict))
+    return record.get("inputTranscript") in chain.from_iterable(values)
 
 
-def _value(slot: dict[str, Any]) -> str:
-    return Fields(slot, "", 0, []).fields("value").words("originalValue", TEXT_LIMIT)
+def _values(slot: dict[str, Any]) -> Iterator[str]:
+    """What was said for it; a slot of the shape List has several values."""
+    several = slot.get("values")
+    for one in (slot, *(several if isinstance(several, list) else ())):
+        match one:
+            case {"value": {"originalValue": str(said)}}:
+                yield said

@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 from integrations.webhooks.collecting import LANG, USER, WORD, Item, collect, derived, entities, intents, span
 from integrations.webhooks.lenient import NAME, Fields
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import TEXT_LIMIT, TURNS_LIMIT, Entity, Fact, Note, Reply, Report, ReportKind, Turn
 
 KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
-MARGIN = True
+MARGIN: Margin = "sometimes"
 UNVERIFIED: tuple[str, ...] = ()
 
 

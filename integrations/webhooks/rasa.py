@@ -25,13 +25,14 @@ from integrations.webhooks.collecting import (
     scored,
     span,
     spoken,
+    unsaid,
     which,
 )
 from integrations.webhooks.lenient import Fields
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Entity, Fact, IntentScore, Note, Reply, Turn
 
-MARGIN = True
+MARGIN: Margin = "yes"
 UNVERIFIED = (
     "parse_data.entities[].confidence_entity",
     "metadata.model_id",
@@ -73,8 +74,7 @@ def _facts(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
 
 
 def _turn(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
-    if event.get("text") is None:
-        event.note("text", "no-text", "skipped: nothing was said")
+    if unsaid(event, "text"):
         return []
     text = event.text("text")
     if text.lstrip().startswith(TRIGGERS):
@@ -98,9 +98,9 @@ def _turn(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
 
 
 def _reply(event: Fields, sender: str, received_at: datetime) -> list[Fact]:
-    text = spoken(event, "text", event.string("text") if event.has("text") else "")
-    if not text:
+    if unsaid(event, "text"):
         return []  # a picture, buttons alone, or a payload of the channel's own
+    text = spoken(event, "text", event.string("text"))
     own_id, at = _id(event, sender), event.instant("timestamp", received_at)
     return [Reply(external_id=own_id, text=text, at=at, conversation_id=derived(sender))]
 

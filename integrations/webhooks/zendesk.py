@@ -14,12 +14,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from integrations.webhooks.collecting import USER, WORD, Item, collect, listed, spoken
+from integrations.webhooks.collecting import USER, WORD, Item, collect, listed, spoken, unsaid
 from integrations.webhooks.lenient import Fields
-from service.turns.parsing import Fault, Parsed, Place
+from service.turns.parsing import Fault, Margin, Parsed, Place
 from service.turns.schemas import Fact, Note, Reply, Turn
 
-MARGIN = False
+MARGIN: Margin = "no"
 UNVERIFIED: tuple[str, ...] = ("content.payload of a reply button",)
 MESSAGE = "conversation:message"
 TICKET_MESSAGE = "zen:event-type:messaging_ticket.message_added"
@@ -45,7 +45,10 @@ def _event(event: Fields, received_at: datetime) -> list[Fact]:
     author, content = message.fields("author"), message.fields("content")
     own_id, said_at = message.id("id"), message.instant("received", at)
     conversation_id = payload.fields("conversation").optional_id("id")
-    if author.string("type") != "user":
+    kind = author.string("type")
+    if unsaid(content, "text"):
+        return []
+    if kind != "user":
         text = spoken(content, "text", content.string("text"))
         return [Reply(external_id=own_id, text=text, at=said_at, conversation_id=conversation_id)]
     if content.has("payload"):
@@ -67,7 +70,10 @@ def _ticket_event(delivery: Fields, received_at: datetime) -> list[Fact]:
     event, at = delivery.fields("event"), delivery.instant("time", received_at)
     actor, message = event.fields("actor"), event.fields("message")
     own_id, conversation_id = message.id("id"), event.optional_id("conversation_id")
-    if actor.string("type") != "end_user":
+    kind = actor.string("type")
+    if unsaid(message, "body"):
+        return []
+    if kind != "end_user":
         text = spoken(message, "body", message.string("body"))
         return [Reply(external_id=own_id, text=text, at=at, conversation_id=conversation_id)]
     said, user = message.text("body"), actor.words("id", USER)

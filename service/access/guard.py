@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -27,53 +28,56 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Requires:
-    """Lets in whoever reaches `role` for the bot in the path; `connection.state.principal` says who that was.
+    """Lets in whoever reaches one of the roles for the bot in the path; `connection.state.principal` says who that was.
 
     Synchronous on purpose: Litestar then runs it in the thread pool, where SQL belongs.
     """
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
+    def __init__(self, *roles: Role) -> None:
+        self.roles = roles
 
     def __call__(self, connection: Connection, _handler: BaseRouteHandler) -> None:
         context: Context = connection.app.state.context
-        principal = authenticate(connection, context, datetime.now(UTC))
         bot = connection.path_params.get("bot")
-        if not allows(principal, self.role, bot):
+        with reading(context.engine) as sql:
+            connection.state.principal = self._checked(connection, context, sql, bot)
+
+    def _checked(self, connection: Connection, context: Context, sql: sa.Connection, bot: str | None) -> Principal:
+        principal = authenticate(connection, context, sql, datetime.now(UTC))
+        if not any(allows(principal, role, bot) for role in self.roles):
             raise Forbidden(
-                f"{_words(principal)} may not do this", hint=f"it takes {self.role}{f' of {bot}' if bot else ''}"
+                f"{_words(principal)} may not do this",
+                hint=f"it takes {' or '.join(self.roles)}{f' of {bot}' if bot else ''}",
             )
         if bot is not None:
-            _check_bot(connection, context, bot)
-        connection.state.principal = principal
+            _check_bot(connection, sql, bot)
+        return principal
 
 
-def requires(role: Role) -> Requires:
-    return Requires(role)
+def requires(*roles: Role) -> Requires:
+    return Requires(*roles)
 
 
 def _words(principal: Principal) -> str:
     return f"{principal.role} of {principal.bot or 'every bot'}"
 
 
-def _check_bot(connection: Connection, context: Context, name: str) -> None:
+def _check_bot(connection: Connection, sql: sa.Connection, name: str) -> None:
     """Only who may know of the bot learns that it does not exist; an archived bot can be read and not changed."""
-    with reading(context.engine) as sql:
-        bot = get_bot(sql, name)
+    bot = get_bot(sql, name)
     if bot.archived_at is not None and method(connection) not in SAFE_METHODS:
         raise BotArchived(name)
 
 
-def authenticate(connection: Connection, context: Context, now: datetime) -> Principal:
+def authenticate(connection: Connection, context: Context, sql: sa.Connection, now: datetime) -> Principal:
     """Who asks, by key or else by cookie; Unauthorized when neither is valid."""
     header = connection.headers.get("authorization")
     cookie = connection.cookies.get(COOKIE)
-    with reading(context.engine) as sql:
-        if header is not None:
-            return principal_of_key(sql, _bearer(header), now)
-        if not cookie:
-            raise Unauthorized("no key and no session", hint="send `Authorization: Bearer fp_…`, or sign in")
-        principal = principal_of_session(sql, cookie, now)
+    if header is not None:
+        return principal_of_key(sql, _bearer(header), now)
+    if not cookie:
+        raise Unauthorized("no key and no session", hint="send `Authorization: Bearer fp_…`, or sign in")
+    principal = principal_of_session(sql, cookie, now)
     if method(connection) not in SAFE_METHODS and not is_same_origin(connection, context):
         raise Forbidden("this change comes from a page of another site", hint="use the console, or a key")
     return principal

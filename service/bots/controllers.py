@@ -1,6 +1,5 @@
-"""Bots and their sources over HTTP."""
+"""Bots over HTTP."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +9,7 @@ from litestar.params import Parameter
 from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots import rules, store
-from service.bots.schemas import Bot, Options, Source
+from service.bots.schemas import Bot, Options
 from service.clock import now
 from service.context import Context
 from service.database import reading, writing
@@ -29,11 +28,6 @@ class OpenedBot(msgspec.Struct, frozen=True, kw_only=True):
 
     bot: Bot
     webhook: str
-    secret: str
-
-
-class NewSecret(msgspec.Struct, frozen=True, kw_only=True):
-    source: str
     secret: str
 
 
@@ -73,24 +67,4 @@ class BotsController(Controller):
             return store.archive_bot(connection, bot, now(), who=principal.name)
 
 
-class SourcesController(Controller):
-    path, tags, guards = "/v1/bots/{bot:str}/sources", ("sources",), (requires("owner"),)
-
-    @get("/", sync_to_thread=True)
-    def list_sources(self, context: Context, bot: BotName) -> Page[Source]:
-        with reading(context.engine) as connection:
-            return Page(store.list_sources(connection, bot))
-
-    @post("/{source:str}/rotate", sync_to_thread=True)
-    def rotate_secret(
-        self, context: Context, principal: Principal, bot: BotName, source: str, grace_s: Grace = 24 * 3600
-    ) -> NewSecret:
-        """A new secret; the earlier ones stay valid for `grace_s`."""
-        with writing(context.engine) as connection:
-            secret = store.add_secret(
-                connection, context.keyring, bot, source, now(), grace=timedelta(seconds=grace_s), who=principal.name
-            )
-        return NewSecret(source=source, secret=secret)
-
-
-CONTROLLERS = (BotsController, SourcesController)
+CONTROLLERS = (BotsController,)

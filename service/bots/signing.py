@@ -23,7 +23,10 @@ def make_secret(scheme: str) -> str:
     if scheme == UNSIGNED:
         raise BadInput("an unsigned source has no secret", hint="`fencepost sources set` gives it a scheme")
     if scheme in ISSUED:
-        raise BadInput(f"the secret of scheme {scheme!r} is made by the sender", hint="give it with --secret-file FILE")
+        raise BadInput(
+            f"the secret of scheme {scheme!r} is made by the sender",
+            hint="give it: --secret-file FILE, or `secret` over HTTP",
+        )
     return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 

@@ -11,16 +11,18 @@ import msgspec
 from service.access.audit import at_terminal
 from service.access.commands import GRACE, JSON
 from service.bots import signing, store
-from service.bots.controllers import NewSecret, webhook_url
+from service.bots import sources as rules
+from service.bots.controllers import webhook_url
 from service.bots.schemas import Source
-from service.bots.sources import Opened, change_source, checked_options, open_source
+from service.bots.source_controllers import NewSecret, opened_source
+from service.bots.sources import Formats, NewSource, Opened, SourceChanges
 from service.clock import now
 from service.context import Context, opened
 from service.database import reading, writing
 from service.errors import BadInput
 from service.printing import as_json, table
 from service.settings import Settings
-from service.turns.parsing import Platform
+from service.turns.parsing import Margin, Platform
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 JSON_FILE = click.option(
@@ -40,21 +42,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str
     scheme: str
-    margin: bool
+    margin: Margin
     unverified: tuple[str, ...]
-
-
-class OpenedSource(msgspec.Struct, frozen=True, kw_only=True):
-    """`secret` is shown this once; "" where the sender's has still to be given, or the source is unsigned."""
-
-    source: Source
-    webhook: str
-    secret: str
 
 
 def group(platforms: Mapping[str, Platform], schemes: Collection[str], *others: click.Command) -> click.Group:
     """The group `sources`, other features' commands among its own."""
-    own = (_list_command(platforms), _add_command(platforms, schemes), _set_command(platforms, schemes))
+    formats = Formats(platforms, schemes)
+    own = (_list_command(platforms), _add_command(formats), _set_command(formats))
     found = click.Group("sources", help="The ways logs reach a bot, and the secrets that sign them.")
     for command in (*own, rotate_secret, archive_source, *others):
         found.add_command(command)
@@ -71,12 +66,12 @@ def _list_command(platforms: Mapping[str, Platform]) -> click.Command:
         if bot is not None:
             return _list_of(settings, bot, json_file)
         known = [
-            Known(format=name, scheme=found.scheme, margin=found.has_margin, unverified=found.unverified)
+            Known(format=name, scheme=found.scheme, margin=found.margin, unverified=found.unverified)
             for name, found in platforms.items()
         ]
         if json_file is not None:
             return as_json(known, json_file)
-        rows = [(one.format, one.scheme, "yes" if one.margin else "no", ", ".join(one.unverified)) for one in known]
+        rows = [(one.format, one.scheme, one.margin, ", ".join(one.unverified)) for one in known]
         table(("format", "scheme", "margin", "not verified"), rows)
 
     return list_sources
@@ -102,12 +97,12 @@ def _list_of(settings: Settings, bot: str, json_file: TextIO | None) -> None:
     table(("name", "format", "scheme", "tolerance", "state", "webhook"), rows)
 
 
-def _add_command(platforms: Mapping[str, Platform], schemes: Collection[str]) -> click.Command:
+def _add_command(formats: Formats) -> click.Command:
     @click.command("add")
     @click.argument("bot")
-    @click.argument("format", type=click.Choice(list(platforms)))
+    @click.argument("format", type=click.Choice(list(formats.platforms)))
     @click.option("--name", help="Of the source. [default: the format's]")
-    @click.option("--scheme", type=click.Choice(list(schemes)), help="How deliveries are signed. [default: by format]")
+    @click.option("--scheme", type=click.Choice(list(formats.schemes)), help="How it signs. [default: by format]")
     @TOLERANCE
     @OPTIONS
     @SECRET
@@ -117,26 +112,20 @@ def _add_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
         settings: Settings, /, bot: str, format: str, name: str | None, scheme: str | None, is_json: bool, **given: Any
     ) -> None:
         """Let logs of FORMAT reach BOT. A secret that we make is shown once."""
-        platform = platforms[format]
-        own = {"format": format, "scheme": scheme or platform.scheme, "who": at_terminal()}
-        wanted = _given(platform, **given)
-        if "options" not in wanted:
-            checked_options(platform, {})  # a format may want some
+        wanted = NewSource(format=format, name=name or format, scheme=scheme or "", **_given(**given))
         with opened(settings) as context:
             with writing(context.engine) as connection:
-                made = open_source(connection, context.keyring, bot, name or format, now(), **own, **wanted)
-            _show(context, made, is_json, is_given=given["secret_file"] is not None)
+                made = rules.add_source(connection, context.keyring, formats, bot, wanted, now(), at_terminal())
+            _show(context, made, is_json, is_given=bool(wanted.secret))
 
     return add_source
 
 
-def _given(
-    platform: Platform, *, tolerance: int | None, options: Path | None, secret_file: TextIO | None
-) -> dict[str, Any]:
-    """What was typed, by the names that sources.py takes."""
+def _given(*, tolerance: int | None, options: Path | None, secret_file: TextIO | None) -> dict[str, Any]:
+    """What was typed, by the names of SourceChanges."""
     given: dict[str, Any] = {} if tolerance is None else {"tolerance_s": tolerance}
     if options is not None:
-        given["options"] = checked_options(platform, read_options(options))
+        given["options"] = read_options(options)
     if secret_file is not None:
         given["secret"] = _read_secret(secret_file)
     return given
@@ -158,12 +147,11 @@ def _read_secret(file: TextIO) -> str:
 
 def _show(context: Context, made: Opened, is_json: bool, *, is_given: bool) -> None:
     """A secret that was given is not said again."""
-    source, secret = made.source, "" if is_given else made.secret
-    url = webhook_url(context, source.bot, source.name)
+    shown = opened_source(context, made, is_given=is_given)
     if is_json:
-        return as_json(OpenedSource(source=source, webhook=url, secret=secret))
-    click.echo(f"webhook  {url}\nsecret   {secret or '-'}")
-    click.echo("The secret you gave is in force." if is_given else _advice(source, secret), err=True)
+        return as_json(shown)
+    click.echo(f"webhook  {shown.webhook}\nsecret   {shown.secret or '-'}")
+    click.echo("The secret you gave is in force." if is_given else _advice(shown.source, shown.secret), err=True)
 
 
 def _advice(source: Source, secret: str) -> str:
@@ -174,11 +162,11 @@ def _advice(source: Source, secret: str) -> str:
     return "Keep the secret now: it is not shown again."
 
 
-def _set_command(platforms: Mapping[str, Platform], schemes: Collection[str]) -> click.Command:
+def _set_command(formats: Formats) -> click.Command:
     @click.command("set")
     @click.argument("bot")
     @click.argument("source")
-    @click.option("--scheme", type=click.Choice(list(schemes)), help="Ends the secrets of the one before.")
+    @click.option("--scheme", type=click.Choice(list(formats.schemes)), help="Ends the secrets of the one before.")
     @TOLERANCE
     @OPTIONS
     @SECRET
@@ -188,15 +176,12 @@ def _set_command(platforms: Mapping[str, Platform], schemes: Collection[str]) ->
         settings: Settings, /, bot: str, source: str, scheme: str | None, is_json: bool, **given: Any
     ) -> None:
         """Change a source; what is not given stays."""
-        if given["secret_file"] is not None and scheme is None:
-            raise click.UsageError("--secret-file goes with --scheme; `sources rotate` takes a new secret")
+        wanted = SourceChanges(scheme=scheme or "", **_given(**given))
         with opened(settings) as context:
             with writing(context.engine) as connection:
-                platform = platforms[store.get_source(connection, bot, source).format]
-                changes = _given(platform, **given) | ({"scheme": scheme} if scheme else {})
-                made = change_source(connection, context.keyring, bot, source, now(), who=at_terminal(), **changes)
+                made = rules.set_source(connection, context.keyring, formats, bot, source, wanted, now(), at_terminal())
             if scheme:
-                return _show(context, made, is_json, is_given=given["secret_file"] is not None)
+                return _show(context, made, is_json, is_given=bool(wanted.secret))
         as_json(made.source) if is_json else click.echo(f"{source} of {bot} is changed.")
 
     return set_source
@@ -213,11 +198,11 @@ def rotate_secret(
     settings: Settings, bot: str, source: str, grace_hours: float, secret_file: TextIO | None, is_json: bool
 ) -> None:
     """Make a new secret, or take the sender's; the earlier ones stay valid for the grace period. Shown once."""
-    grace = timedelta(hours=grace_hours)
+    given, grace = _read_secret(secret_file) if secret_file else "", timedelta(hours=grace_hours)
     with opened(settings) as context, writing(context.engine) as connection:
-        store.live_bot(connection, bot)
-        given, who = _read_secret(secret_file) if secret_file else "", at_terminal()
-        secret = store.add_secret(connection, context.keyring, bot, source, now(), grace=grace, secret=given, who=who)
+        secret = rules.rotate_secret(
+            connection, context.keyring, bot, source, now(), grace=grace, secret=given, who=at_terminal()
+        )
     if is_json:
         return as_json(NewSecret(source=source, secret="" if given else secret))
     if given:

@@ -123,7 +123,7 @@ def create_source(
 def has_source(connection: sa.Connection, bot: str, name: str) -> bool:
     """Also an archived one: its turns still go by that name."""
     query = sa.select(t.source.c.name).where(t.source.c.bot == bot, t.source.c.name == name)
-    return connection.execute(query).first() is not None
+    return bool(NAME.fullmatch(name)) and connection.execute(query).first() is not None
 
 
 def update_source(
@@ -137,18 +137,20 @@ def update_source(
     return get_source(connection, bot, name)
 
 
-def archive_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> None:
+def archive_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> Source:
     """It takes nothing more; what came in by it stays."""
-    get_source(connection, bot, name)
+    source = get_source(connection, bot, name)
     _set_source(connection, bot, name, archived_at=now)
     audit.record(connection, bot, "source.archive", now, who, source=name)
+    return msgspec.structs.replace(source, archived_at=now)
 
 
-def restore_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> None:
+def restore_source(connection: sa.Connection, bot: str, name: str, now: datetime, *, who: str = audit.SYSTEM) -> Source:
     if not has_source(connection, bot, name):
         raise SourceNotFound(bot, name)
     _set_source(connection, bot, name, archived_at=None)
     audit.record(connection, bot, "source.restore", now, who, source=name)
+    return get_source(connection, bot, name)
 
 
 def _set_source(connection: sa.Connection, bot: str, name: str, **values: Any) -> None:

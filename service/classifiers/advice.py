@@ -24,8 +24,9 @@ from service.learning.stopping import Estimate
 from service.learning.types import Floats1d, Ints1d
 from service.reviews.labels import test_answers
 from service.reviews.store import has_text
+from service.turns import tally
 
-CARD, MARK, PREDICTION, TURN, VOTE = tables.card, tables.mark, tables.prediction, tables.turn, tables.vote
+CARD, MARK, PREDICTION, VOTE = tables.card, tables.mark, tables.prediction, tables.vote
 Verdict = Literal["stop", "go_on", "too_early"]
 
 ENOUGH = 30  # answers of the audit slice below which nothing is said
@@ -119,9 +120,10 @@ def audited_of(connection: sa.Connection, bot: Bot) -> Audited:
     is_seen = PREDICTION.c.turn_id.is_not(None)
     asked = (
         sa.select(MARK.c.turn_id, MARK.c.rate, CARD.c.status, PREDICTION.c.intent_id, is_seen.label("is_seen"))
-        .join(CARD, (CARD.c.turn_id == MARK.c.turn_id) & (CARD.c.purpose == "audit"))
+        .select_from(CARD)
+        .join(MARK, (MARK.c.turn_id == CARD.c.turn_id) & (MARK.c.kind == "audit"))
         .outerjoin(PREDICTION, by_champion)
-        .where(MARK.c.bot == bot.name, MARK.c.kind == "audit", MARK.c.rate > 0, is_seen | has_text())
+        .where(CARD.c.bot == bot.name, CARD.c.purpose == "audit", MARK.c.rate > 0, is_seen | has_text())
     )
     is_right, rates, split, unseen = [], [], [], 0
     for turn_id, rate, status, intent_id, was_seen in connection.execute(asked):
@@ -203,12 +205,12 @@ def _pace(connection: sa.Connection, bot: str) -> float | None:
 
 
 def _turns_a_week(connection: sa.Connection, bot: str) -> int:
-    """Of event time, up to the newest turn."""
-    log = (TURN.c.bot == bot, TURN.c.source.not_in(tables.NOT_SAID), TURN.c.is_slot_fill.is_(False))
-    newest = connection.scalar(sa.select(TURN.c.at).where(*log).order_by(TURN.c.at.desc()).limit(1))
+    """That ask something, of the seven days up to the newest turn's."""
+    newest = tally.newest(connection, bot)
     if newest is None:
         return 0
-    return connection.scalar(sa.select(sa.func.count()).where(*log, TURN.c.at > newest - WEEK)) or 0
+    counts = tally.read(connection, bot, newest - WEEK + timedelta(days=1))
+    return sum(n for one, n in counts.items() if one.what == tally.ASKED)
 
 
 def _payback(bot: Bot, gain: Estimate | None, pace: float | None, turns: int) -> float | None:

@@ -25,11 +25,11 @@ class Champions:
         self._kept: dict[str, _Kept] = {}
         self._lock = Lock()
 
-    def get(self, bot: str) -> Classifier | None:
-        """The champion, None before the first; BotNotFound."""
+    def get(self, bot: str, *, now: bool = False) -> Classifier | None:
+        """The champion, None before the first; BotNotFound. `now`: one put in force a moment ago counts already."""
         with self._lock:
             kept = self._kept.get(bot)
-            if kept is None or self._clock() - kept.looked_at >= self._max_age_s:
+            if now or kept is None or self._clock() - kept.looked_at >= self._max_age_s:
                 kept = self._kept[bot] = _Kept(self._look(bot, kept), self._clock())
             return kept.champion
 

@@ -9,6 +9,7 @@ from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
 from service.classifiers import operations
+from service.classifiers.accuracy import Accuracy, accuracy
 from service.classifiers.advice import Advice, advise
 from service.classifiers.influence import Influence, influence
 from service.classifiers.operations import Adapting
@@ -66,4 +67,11 @@ def show_advice(context: Context, bot: BotName) -> Advice:
         return advise(connection, bot, now())
 
 
-CONTROLLERS = (ClassifiersController, show_advice)
+@get("/v1/bots/{bot:str}/accuracy", guards=[requires("reader")], tags=["classifiers"], sync_to_thread=True)
+def show_accuracy(context: Context, bot: BotName) -> Accuracy:
+    """The bot's own answers and the champion's, graded on the audit slice: by weeks, and around new bot versions."""
+    with reading(context.engine) as connection:
+        return accuracy(connection, bot)
+
+
+CONTROLLERS = (ClassifiersController, show_advice, show_accuracy)

@@ -13,6 +13,7 @@ from service.bots.store import get_bot
 from service.classifiers import store
 from service.classifiers.rules import Tally, difference
 from service.classifiers.schemas import Gate, Manifest, Outcome, Trial
+from service.events import outbox
 from service.intents.store import merges
 from service.reviews.overlap import terms
 from service.reviews.store import has_text
@@ -73,6 +74,7 @@ def add(connection: sa.Connection, bot: str, gate: Gate, flips: Sequence[Flip]) 
     """Write the gate, and a blind card for each flip unless the gate is already decided."""
     connection.execute(GATE.insert(), {"bot": bot, **msgspec.structs.asdict(gate)})
     if gate.status != "open":
+        tell_held(connection, bot, gate, gate.reason, Tally(0, 0, 0, 0), gate.opened_at)
         return
     connection.execute(FLIP.insert(), [_flip_row(bot, gate, flip) for flip in flips])
     # In the order drawn: whatever part is answered before the gate ends is a part drawn at random, and the same again.
@@ -176,6 +178,13 @@ def close(
     return True
 
 
+def tell_held(connection: sa.Connection, bot: str, gate: Gate, reason: str, counted: Tally, now: datetime) -> None:
+    """The event `classifier.held`."""
+    counts = {"wins": counted.wins, "losses": counted.losses, "neither": counted.neither}
+    told = {"classifier": gate.challenger, "champion": gate.champion, "reason": reason, **counts}
+    outbox.record(connection, bot, "classifier.held", told, now)
+
+
 def void(connection: sa.Connection, bot: str, reason: str, now: datetime) -> Gate | None:
     """End the open gate without a result, its challenger held; that gate, None when none was open."""
     gate = open_gate(connection, bot, lock=True)
@@ -184,4 +193,5 @@ def void(connection: sa.Connection, bot: str, reason: str, now: datetime) -> Gat
     counted = tally(connection, bot, gate.challenger)
     if close(connection, bot, gate.challenger, "void", reason, now, counted):
         store.set_status(connection, bot, gate.challenger, "held")
+        tell_held(connection, bot, gate, reason, counted, now)
     return gate

@@ -1,13 +1,14 @@
 """Since when a classifier is in force, and whose word that was."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
 from service import tables
 from service.classifiers.schemas import Version
 
+How = Literal["untried", "gate", "owner", "rollback"]  # untried: there was nothing to compare it with
 LOG = tables.audit_log
 BY_HAND = "classifier.promote"  # in the audit log
 
@@ -26,6 +27,11 @@ class InForce(NamedTuple):
     since: datetime
     replaced: int | None
     by_hand: bool
+
+
+def promoted(n: int, replaced: int | None, how: How) -> dict[str, Any]:
+    """What the event `classifier.promoted` says."""
+    return {"classifier": n, "replaced": replaced, "how": how}
 
 
 def by_hand(connection: sa.Connection, bot: str, n: int) -> ByHand | None:

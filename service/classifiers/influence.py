@@ -151,15 +151,15 @@ def _measured(subject: Subject, found: Material) -> Measured:
         return Measured("tests", found.tests, effects[: len(found.x)])
     own = np.flatnonzero(found.column == subject.column)
     halves = [half for half in (own[::2], own[1::2]) if len(half)]
-    of_halves = [_elsewhere(subject, found, taught, half) for half in halves]
-    return Measured("labels", found.x[own], np.nan_to_num(_mean(of_halves, len(found.x))))
+    parts = [_elsewhere(subject, found, taught, half) for half in halves]
+    return Measured("labels", found.x[own], np.nan_to_num(_mean(parts, len(found.x))))
 
 
 def _taught(subject: Subject, found: Material) -> Taught:
     """The labels, and the prototypes that stood beside them."""
     head, manifest = subject.head, subject.classifier.manifest
     k, weight = len(head.intent_ids), np.array([label.weight for label in found.labels])
-    totals = np.bincount(found.column, weights=weight, minlength=k).astype(np.float64)
+    totals = np.bincount(found.column, weight, k).astype(np.float64)
     return Taught(
         x=np.vstack([found.x - head.center, head.prototypes]),
         column=np.append(found.column, np.arange(k)),

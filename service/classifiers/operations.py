@@ -17,19 +17,21 @@ from service import tables
 from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.history import BY_HAND
+from service.classifiers.history import BY_HAND, How, promoted
 from service.classifiers.schemas import Classifier, Gate, Manifest, Status, Version, decode_manifest
 from service.classifiers.store import Move
 from service.context import Context
 from service.database import reading, writing
 from service.encoding import EncodeClient, EncoderUnknown, insist
 from service.errors import ClassifierNotFound, Conflict
+from service.events import outbox
 from service.jobs import Job, enqueue
 from service.reviews.labels import training_labels
 from service.streams import redis_errors
 
 CLASSIFIER = tables.classifier
 ACTIONS = {"retired": "classifier.rollback", "held": BY_HAND}  # by what the version was
+HOW: Mapping[str, How] = {"retired": "rollback", "held": "owner"}
 STATUS_WORDS: Mapping[Status, str] = {
     "training": "not trained yet",
     "challenger": "on trial",
@@ -138,6 +140,7 @@ def _put_in_force(
         store.put_in_force(connection, bot, n, move)
         gates.void(connection, bot, reason, now)
         audit.record(connection, bot, ACTIONS[status], now, who, n=n, replaced=current)
+        outbox.record(connection, bot, "classifier.promoted", promoted(n, current, HOW[status]), now)
         result = version(connection, bot, n)
     for job in (*[Job.REEMBED] * (move is not None), Job.RESCORE, Job.PROPOSE):
         enqueue(context.queue, job, bot)

@@ -14,6 +14,7 @@ from service.context import Context
 from service.database import reading
 from service.reviews import store
 from service.slack_trouble import Trouble, troubles
+from service.turns import tally
 
 
 class BotCounts(msgspec.Struct, frozen=True):
@@ -47,12 +48,11 @@ def count_bots(connection: sa.Connection) -> list[BotCounts]:
 
 def _counts(connection: sa.Connection, bot: Bot) -> BotCounts:
     name = bot.name
-    turn, label = tables.turn, tables.label
-    turns = sa.select(sa.func.count()).where(turn.c.bot == name, turn.c.source.not_in(tables.NOT_SAID))
+    label = tables.label
     labelled = sa.select(sa.func.count(label.c.turn_id.distinct())).where(label.c.bot == name, label.c.use == "train")
     return BotCounts(
         name,
-        connection.scalar(turns) or 0,
+        tally.total(connection, name, tally.TURNS),
         store.count_open(connection, name),
         connection.scalar(labelled) or 0,
         bot.champion,

@@ -11,13 +11,13 @@ from service.access.guard import requires
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.clock import now
-from service.console import figures
+from service.console import boundary, drift, figures, overview
 from service.console.figures import Figure, Found
 from service.context import Context
 from service.database import reading
 from service.errors import ChartNotFound
 
-CHARTS: Mapping[str, Found] = {}
+CHARTS: Mapping[str, Found] = {**overview.CHARTS, **drift.CHARTS, **boundary.CHARTS}
 
 # how a chart's address ends, its media type, and what makes it
 FORMATS: Mapping[str, tuple[str, Callable[[Figure], bytes]]] = {

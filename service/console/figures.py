@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from service import charts
 
-WIDTH, HEIGHT = 440, 260  # pixels; a page shows it as wide as there is room
+WIDTH, HEIGHT = 380, 230  # pixels; a page shows it somewhat larger, or smaller on a phone
 KEPT = 256  # pictures of 15 to 100 KB
 
 

@@ -54,7 +54,7 @@ def page(template: str, *, status: int = 200, found_in: Environment = _templates
 
 
 def bot_page(
-    template: str, principal: Principal, bot: str, here: str, *, status: int = 200, **fields: object
+    template: str, principal: Principal, bot: str, here: str, *, status: int = 200, **fields: Any
 ) -> Response[str]:
     """A page about a bot, whose template extends `bot.html`; `here`: the tab it stands under."""
     shown = tabs(principal, bot, here)

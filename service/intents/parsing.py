@@ -12,14 +12,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.errors import BadInput
 from service.intents.schemas import NONE, ParsedExample, ParsedIntent
+from service.reviews.schemas import SPANS_LIMIT, TYPE_LIMIT
 from service.turns.schemas import TEXT_LIMIT, Entity
 
 TEST = "test"  # the split that never trains
+LANG_LIMIT = 35  # characters of a language's tag
 Offset = Annotated[int, Meta(ge=0)]
 
 
 class _Span(msgspec.Struct):
-    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    type: Annotated[str, Meta(min_length=1, max_length=TYPE_LIMIT)]
     start: Offset
     end: Offset
     value: str | UnsetType = UNSET
@@ -28,7 +30,7 @@ class _Span(msgspec.Struct):
 class _Example(msgspec.Struct):
     text: str
     entities: tuple[_Span, ...] = ()
-    lang: Annotated[str, Meta(max_length=35)] = ""
+    lang: Annotated[str, Meta(max_length=LANG_LIMIT)] = ""
     split: object = ""
 
 
@@ -119,6 +121,22 @@ def check_text(example: ParsedExample) -> None:
         refuse("the example has half of a surrogate pair", example.where, "write the character itself, in UTF-8")
 
 
+def check_marks(example: ParsedExample) -> None:
+    """What a label could not hold, whichever format it came from."""
+    if len(example.entities) > SPANS_LIMIT:
+        refuse(f"the example has {len(example.entities)} entities", example.where, f"at most {SPANS_LIMIT}")
+    for entity in example.entities:
+        if not 0 < len(entity.type) <= TYPE_LIMIT or not is_storable(entity.type):
+            hint = f"1 to {TYPE_LIMIT} characters, without NUL"
+            refuse(f"{entity.type[:60]!a} is no name of an entity", example.where, hint)
+    if len(example.lang) > LANG_LIMIT or not is_storable(example.lang):
+        refuse(f"{example.lang[:60]!a} is no language", example.where, "a tag such as en or pt-BR")
+
+
+def is_storable(text: str) -> bool:
+    return "\0" not in text and is_encodable(text)
+
+
 def is_encodable(text: str) -> bool:
     try:
         text.encode()
@@ -131,3 +149,4 @@ def check_all(parsed: Sequence[ParsedIntent]) -> None:
     for intent in parsed:
         for example in intent.examples:
             check_text(example)
+            check_marks(example)

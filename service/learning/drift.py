@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import rel_entr
 
-from service.learning.stopping import Estimate, wilson
+from service.learning.stopping import Estimate, apart, wilson
 from service.learning.types import Floats1d, Floats2d, Ints1d, Ints2d
 
 SPLITS = 200
@@ -179,6 +179,5 @@ def difference(before: int, n: int, after: int, m: int) -> Estimate:
     >>> [round(value, 4) for value in difference(48, 80, 56, 70)]
     [0.2, 0.0524, 0.3339]
     """
-    (low_p, high_p), (low_q, high_q) = wilson(p := before / n, n), wilson(q := after / m, m)
-    below, above = math.hypot(q - low_q, high_p - p), math.hypot(high_q - q, p - low_p)
-    return Estimate(q - p, q - p - below, q - p + above)
+    p, q = before / n, after / m
+    return apart(Estimate(p, *wilson(p, n)), Estimate(q, *wilson(q, m)))

@@ -52,6 +52,19 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def apart(before: Estimate, after: Estimate) -> Estimate:
+    """Difference of two independent shares, with the interval that theirs make (Zou and Donner 2008, "Construction of
+    confidence limits about effect measures").
+
+    >>> [round(value, 3) for value in apart(Estimate(0.6, 0.5, 0.7), Estimate(0.8, 0.7, 0.85))]
+    [0.2, 0.059, 0.312]
+    """
+    below = math.hypot(after.estimate - after.low, before.high - before.estimate)
+    above = math.hypot(after.high - after.estimate, before.estimate - before.low)
+    moved = after.estimate - before.estimate
+    return Estimate(moved, moved - below, moved + above)
+
+
 def kappa(before: Ints1d, after: Ints1d) -> float:
     """Cohen's κ of two classifiers' decisions on the same m >= 1 turns, at most 1. From .99 on further labels hardly
     change the classifier (Bloodgood and Vijay-Shanker 2009).

@@ -53,7 +53,7 @@ def status(settings: Settings, as_json: bool) -> None:
     console = Console(highlight=False)
     running = found.running
     console.print(f"{running.url}, pid {running.pid}" if running else "`fencepost up` does not run in this data folder")
-    table = Table("bot", "waiting", "turns", "candidates", "open cards", "labels", "champion")
+    table = Table("bot", "waiting", "turns", "candidates", "open cards", "labels", "champion", "endpoints off")
     for bot in found.bots:
         table.add_row(*(str(value) if value is not None else "–" for value in msgspec.structs.astuple(bot)))
     console.print(table if found.bots else "No bot yet: `fencepost bot create NAME`")

@@ -15,6 +15,7 @@ from service.classifiers import rules, store
 from service.context import Context
 from service.encoding import EncodeClient
 from service.errors import FencepostError, RedisDown
+from service.events.endpoints import TROUBLES, list_endpoints
 from service.health import Check, check_database, check_redis
 from service.operations.supervisor import answers, load_state
 from service.reviews.labels import label_counts
@@ -144,6 +145,7 @@ def _bot(context: Context, bot: Bot, foreign_share: ForeignShare) -> Iterator[Ch
         mend = f"`fencepost intents import --bot {bot.name} FILE`, then wait a minute"
         yield Check(f"{bot.name}: classifier", "warning", f"none yet; {turns} turns", mend)
     yield from _sources(context, bot)
+    yield from _endpoints(context, bot)
     yield from _adapting(context, bot)
     yield from _dead(context, bot)
 
@@ -161,6 +163,19 @@ def _sources(context: Context, bot: Bot) -> Iterator[Check]:
             given = "" if signing.has_own_secret(source.scheme) else " --secret-file FILE"
             mend = f"`fencepost sources rotate {where}{given}`"
             yield Check(name, "warning", "no secret in force: it takes nothing", mend)
+
+
+def _endpoints(context: Context, bot: Bot) -> Iterator[Check]:
+    """Those that were disabled for what they answered, and those that are on the way there."""
+    with database.reading(context.engine) as connection:
+        found = list_endpoints(connection, bot.name)
+    for one in found:
+        name, mend = f"{bot.name}: endpoint {one.id}", f"`fencepost endpoints enable {bot.name} {one.id}`"
+        if one.disabled_because in TROUBLES:
+            yield Check(name, "warning", f"disabled: {TROUBLES[one.disabled_because]}", mend)
+        elif one.disabled_at is None and one.failing_since is not None:
+            look = f"`fencepost endpoints test {bot.name} {one.id}`"
+            yield Check(name, "warning", f"nothing reached it since {one.failing_since:%Y-%m-%d %H:%M}", look)
 
 
 def _adapting(context: Context, bot: Bot) -> Iterator[Check]:

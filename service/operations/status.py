@@ -9,7 +9,7 @@ from service.context import Context
 from service.errors import RedisDown
 from service.operations.supervisor import Running, load_state
 from service.streams import Streams
-from service.tables import NOT_SAID, candidate, card, label, turn
+from service.tables import NOT_SAID, candidate, card, endpoint, label, turn
 from service.tables import bot as bots
 
 
@@ -23,6 +23,7 @@ class BotStatus(msgspec.Struct, frozen=True):
     cards: int
     labels: int
     champion: int | None
+    disabled_endpoints: int
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ def _bot_status(connection: sa.Connection, streams: Streams, name: str) -> BotSt
         cards=count(card, card.c.status == "open"),
         labels=count(label, label.c.use == "train"),
         champion=connection.scalar(sa.select(bots.c.champion).where(bots.c.name == name)),
+        disabled_endpoints=count(endpoint, endpoint.c.disabled_at.is_not(None)),
     )
 
 

@@ -14,7 +14,7 @@ from service.database import reading, writing
 from service.page import Page
 from service.proposals import rules, store
 from service.proposals.coverage import coverage
-from service.proposals.schemas import Acceptance, Accepted, Coverage, Proposal, Status
+from service.proposals.schemas import Acceptance, Accepted, Coverage, Proposal, Queued, Status
 from service.reviews.controllers import Cursor, Limit
 
 ProposalId = Annotated[int, Parameter(description="the proposal's id")]
@@ -45,6 +45,12 @@ class ProposalsController(Controller):
         """It does not come back while it is mostly the same turns."""
         with writing(context.engine) as connection:
             return rules.dismiss(connection, bot, proposal, now(), who=principal.name)
+
+    @post("/{proposal:int}/review", guards=[requires("owner")], status_code=200, sync_to_thread=True)
+    def review_proposal(self, context: Context, principal: Principal, bot: BotName, proposal: ProposalId) -> Queued:
+        """Ask reviewers about up to ten of its typical turns first, before it is decided."""
+        with writing(context.engine) as connection:
+            return rules.review(connection, context.keyring, bot, proposal, now(), who=principal.name)
 
 
 class CoverageController(Controller):

@@ -1,7 +1,7 @@
 """Proposed intents, and how much of the log the intents cover."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -10,14 +10,22 @@ from service.intents.schemas import Description, Intent, Name
 Status = Literal["open", "accepted", "dismissed", "lapsed"]  # lapsed: a later look at the log did not find it again
 
 
+class Growth(NamedTuple):
+    """A cluster's shares of the turns, in [0, 1]: before the newest window, and in it."""
+
+    before: float
+    now: float
+
+
 class NewProposal(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster as the job PROPOSE found it."""
+    """A cluster as it was found: in the whole log by the job PROPOSE, or grown by the job DRIFT."""
 
     turn_ids: tuple[int, ...]  # the medoid first, then by distance from the middle
     middle: bytes  # packed, as a turn's vector is: the mean of all its turns' vectors
     turns: int  # of the log looked at, repeats of a text among them
     tightness: float  # mean cosine with the cluster's middle, in [-1, 1]
     phrases: tuple[str, ...]
+    growth: Growth | None = None
 
 
 class ProposalTurn(msgspec.Struct, frozen=True):
@@ -40,6 +48,13 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     typical: tuple[ProposalTurn, ...]  # the medoid first
     intent: str | None = None  # what it was accepted as
     decided_at: datetime | None = None
+    growth: Growth | None = None  # None: it does not grow at present
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """Turns that wait now to be asked about, before all others."""
+
+    queued: tuple[int, ...]
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

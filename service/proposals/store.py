@@ -8,15 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from service import tables
-from service.errors import BadInput, ProposalNotFound
+from service.errors import ProposalNotFound
+from service.events import outbox
 from service.intents.store import list_intents
-from service.page import Page
+from service.page import Page, before
 from service.proposals.recurring import Known
-from service.proposals.schemas import NewProposal, Proposal, ProposalTurn, Status
+from service.proposals.schemas import Growth, NewProposal, Proposal, ProposalTurn, Status
 
 PROPOSAL, MEMBER, CONTENT = tables.proposal, tables.proposal_turn, tables.turn_content
 LABEL, INTENT = tables.label, tables.intent
 
+GROWS = PROPOSAL.c.now.is_not(None)
 TYPICAL = 6  # turns shown and asked about: the medoid and up to five more
 
 
@@ -50,22 +52,55 @@ def replace_open(
     again: Collection[int],
     now: datetime,
 ) -> list[int]:
-    """Bring the open proposals up to date with what was found: those that are not there again lapse, new ones are
-    added. The new ones' ids."""
-    is_gone = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again))
+    """Bring the open proposals up to date with what was found: those that are not there again lapse, unless they grow
+    at present, new ones are added. The new ones' ids."""
+    is_gone = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again), ~GROWS)
     connection.execute(sa.update(PROPOSAL).where(*is_gone).values(status="lapsed", decided_at=now))
     return [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
 
 
-def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, object]) -> int:
+def replace_growing(
+    connection: sa.Connection,
+    bot: str,
+    n: int,
+    encoder: str,
+    new: Sequence[NewProposal],
+    again: Mapping[int, NewProposal],
+    now: datetime,
+) -> list[int]:
+    """The proposals whose clusters grow at present: these, by id where they are known, and no others. Those that do not
+    grow any more are left to the next look at the whole log. The new ones' ids."""
+    stands = (PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", PROPOSAL.c.id.not_in(again), GROWS)
+    connection.execute(sa.update(PROPOSAL).where(*stands).values(before=None, now=None))
+    for proposal_id, one in again.items():
+        known = (PROPOSAL.c.id == proposal_id, PROPOSAL.c.status == "open")
+        connection.execute(sa.update(PROPOSAL).where(*known).values(**_grown(one)))
+    return [_add(connection, one, {"bot": bot, "n": n, "encoder": encoder, "at": now}) for one in new]
+
+
+def growing(connection: sa.Connection, bot: str) -> list[int]:
+    """Ids of the open ones whose clusters grow at present, the one that grew most first."""
+    query = sa.select(PROPOSAL.c.id).where(PROPOSAL.c.bot == bot, PROPOSAL.c.status == "open", GROWS)
+    return list(connection.scalars(query.order_by(PROPOSAL.c.before - PROPOSAL.c.now, PROPOSAL.c.id)))
+
+
+def _grown(new: NewProposal) -> dict[str, float | None]:
+    before, now = new.growth or (None, None)
+    return {"before": before, "now": now}
+
+
+def _add(connection: sa.Connection, new: NewProposal, row: Mapping[str, Any]) -> int:
     shown = {"turns": new.turns, "tightness": new.tightness, "phrases": list(new.phrases), "middle": new.middle}
-    row = {**row, **shown}
+    row = {**row, **shown, **_grown(new)}
     proposal_id: int = connection.execute(PROPOSAL.insert().returning(PROPOSAL.c.id), row).scalar_one()
     members = [
         {"proposal_id": proposal_id, "turn_id": turn_id, "position": position}
         for position, turn_id in enumerate(new.turn_ids)
     ]
     connection.execute(MEMBER.insert(), members)
+    # Without its phrases: they may be forgotten.
+    told = {"proposal": proposal_id, "classifier": row["n"], "turns": new.turns, "tightness": new.tightness}
+    outbox.record(connection, row["bot"], "intent.proposed", told, row["at"])
     return proposal_id
 
 
@@ -91,18 +126,10 @@ def list_proposals(
     if status is not None:
         query = query.where(PROPOSAL.c.status == status)
     if cursor is not None:
-        query = query.where(PROPOSAL.c.id < _cursor(cursor))
+        query = query.where(PROPOSAL.c.id < before(cursor))
     rows = connection.execute(query).all()
     next_cursor = str(rows[limit - 1].id) if len(rows) > limit else None
     return Page(_proposals(connection, bot, rows[:limit]), next_cursor)
-
-
-def _cursor(cursor: str) -> int:
-    try:
-        return int(cursor)
-    except ValueError as error:
-        hint = "take `next` of the page before"
-        raise BadInput("this is no cursor of this list", path="cursor", hint=hint) from error
 
 
 def get_proposal(connection: sa.Connection, bot: str, proposal_id: int) -> Proposal:
@@ -130,6 +157,7 @@ def _proposals(connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]])
             typical=tuple(typical[row.id]),
             intent=names.get(row.intent_id),
             decided_at=row.decided_at,
+            growth=None if row.now is None else Growth(row.before, row.now),
         )
         for row in rows
     ]
@@ -152,6 +180,13 @@ def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultd
     for row in connection.execute(query):
         found[row.proposal_id].append(ProposalTurn(row.turn_id, row.text))
     return found
+
+
+def members(connection: sa.Connection, proposal_id: int, limit: int) -> list[int]:
+    """Its turns that can be read, the medoid first."""
+    query = sa.select(MEMBER.c.turn_id).join(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
+    query = query.where(MEMBER.c.proposal_id == proposal_id).order_by(MEMBER.c.position)
+    return list(connection.scalars(query.limit(limit)))
 
 
 def close(

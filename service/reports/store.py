@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.intents.store import merges
 from service.reports.inferred import Line
+from service.turns import tally
 from service.turns.schemas import Report, ReportKind
 from service.turns.store import Arrival, ExternalKey, event_time, first_of_each, fit
 
@@ -46,10 +47,12 @@ def insert_reports(connection: sa.Connection, bot: str, reports: Sequence[NewRep
     """Store the reports that are not there yet; how many those were."""
     first = first_of_each(((new.arrival.source, new.report.external_id), new) for new in reports)
     rows = [_row(bot, new) for new in first.values()]
-    inserted = database.insert_new(connection, REPORT, rows, REPORT.c.id, REPORT.c.source, REPORT.c.external_id)
+    told = [REPORT.c[name] for name in ("id", "source", "external_id", "at", "is_explicit")]
+    inserted = database.insert_new(connection, REPORT, rows, *told)
     contents = [_content_row(row.id, first[row.source, row.external_id]) for row in inserted]
     if contents:
         connection.execute(sa.insert(CONTENT), contents)
+        tally.count_reports(connection, bot, [(row.at, row.is_explicit) for row in inserted])
     return len(contents)
 
 
@@ -87,6 +90,49 @@ def reports_on_turns(connection: sa.Connection, bot: str, turn_ids: Iterable[int
     if turn_ids is not None:
         query = query.where(found.c.turn_id.in_(list(turn_ids)))
     return [TurnReport(**row._mapping) for row in connection.execute(query)]
+
+
+def reported_among(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> set[int]:
+    """Those of the turns that `reports_on_turns` has a report of, by indexes alone: of a bot's every report it would
+    look for the turn."""
+    found: set[int] = set()
+    for start in range(0, len(turn_ids), MANY):
+        here = TURN.c.id.in_(turn_ids[start : start + MANY])
+        for query in (_reported(), _reported_by_named_reply(), _reported_by_following_reply()):
+            found.update(connection.scalars(query.where(TURN.c.bot == bot, here)))
+    return found
+
+
+def _reported() -> sa.Select[Any]:
+    r = REPORT.c
+    about = (r.bot == TURN.c.bot, r.source == TURN.c.source, r.turn_external_id == TURN.c.external_id)
+    return sa.select(TURN.c.id).join(REPORT, sa.and_(*about, r.turn_external_id != ""))
+
+
+def _reported_by_named_reply() -> sa.Select[Any]:
+    names_it = (REPLY.c.turn_external_id == TURN.c.external_id, REPLY.c.turn_external_id != "")
+    return _reported_by_reply(*names_it)
+
+
+def _reported_by_following_reply() -> sa.Select[Any]:
+    later = TURN.alias()
+    between = sa.exists().where(
+        later.c.bot == TURN.c.bot,
+        later.c.source == TURN.c.source,
+        later.c.conversation_id == TURN.c.conversation_id,
+        later.c.at <= REPLY.c.at,
+        sa.tuple_(later.c.at, later.c.id) > sa.tuple_(TURN.c.at, TURN.c.id),
+    )
+    follows = (REPLY.c.conversation_id == TURN.c.conversation_id, REPLY.c.conversation_id != "")
+    return _reported_by_reply(REPLY.c.turn_external_id == "", *follows, REPLY.c.at >= TURN.c.at, ~between)
+
+
+def _reported_by_reply(*answers: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    r = REPORT.c
+    reply = (REPLY.c.bot == TURN.c.bot, REPLY.c.source == TURN.c.source, *answers)
+    about = (r.bot == REPLY.c.bot, r.source == REPLY.c.source, r.reply_external_id == REPLY.c.external_id)
+    named = (r.turn_external_id == "", r.reply_external_id != "")
+    return sa.select(TURN.c.id).join(REPLY, sa.and_(*reply)).join(REPORT, sa.and_(*about, *named))
 
 
 def _columns(bot_intent: sa.ColumnElement[str]) -> list[sa.ColumnElement[Any]]:

@@ -3,7 +3,7 @@ a candidate."""
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +16,9 @@ from service.encoding import unpack
 from service.learning.confidence import Whose
 from service.learning.structure import surprise
 from service.learning.types import Floats2d
+from service.turns import tally
 from service.turns.schemas import Entity, IntentScore
+from service.turns.tally import MarkKey
 
 TURN, CONTENT, VECTOR, LABEL = tables.turn, tables.turn_content, tables.vector, tables.label
 PREDICTION, MARK, CANDIDATE, STRUCTURE = tables.prediction, tables.mark, tables.candidate, tables.structure
@@ -206,13 +208,25 @@ def _replace_marks(
     connection: sa.Connection, bot: str, n: int, marks: Mapping[int, Sequence[Mark]], now: datetime
 ) -> None:
     old = sa.delete(MARK).where(MARK.c.turn_id.in_(list(marks)), MARK.c.kind.in_(OF_CLASSIFIER))
-    connection.execute(old)
+    gone = _marks_of(connection.execute(old.returning(MARK.c.turn_id, MARK.c.kind)))
     rows = [
         {"bot": bot, "turn_id": turn_id, **mark._asdict(), "n": n, "at": now}
         for turn_id, of_turn in marks.items()
         for mark in of_turn
     ]
-    database.insert_new(connection, MARK, rows)
+    _add_marks(connection, bot, rows, gone)
+
+
+def _add_marks(
+    connection: sa.Connection, bot: str, rows: Sequence[Mapping[str, Any]], gone: Sequence[MarkKey] = ()
+) -> None:
+    """Those that are not there; counted together with what went before."""
+    added = _marks_of(database.insert_new(connection, MARK, rows, MARK.c.turn_id, MARK.c.kind))
+    tally.count_marks(connection, bot, added, gone)
+
+
+def _marks_of(rows: Iterable[sa.Row[Any]]) -> list[MarkKey]:
+    return [(row.turn_id, row.kind) for row in rows]
 
 
 def _replace_candidates(
@@ -340,7 +354,7 @@ def store_unfamiliar(connection: sa.Connection, bot: str, turn_ids: Sequence[int
     asked = _settled(connection, turn_ids)
     waiting = [turn_id for turn_id in turn_ids if turn_id in newest and turn_id not in asked]
     rows = [{"bot": bot, "turn_id": turn_id, "n": newest[turn_id]} for turn_id in waiting]
-    database.insert_new(connection, MARK, [{**row, "kind": "unfamiliar", "value": 1.0, "at": now} for row in rows])
+    _add_marks(connection, bot, [{**row, "kind": "unfamiliar", "value": 1.0, "at": now} for row in rows])
     _put_candidates(connection, bot, [{**row, "uncertainty": 1.0, "structure": 0.0} for row in rows], now)
     return waiting
 
@@ -352,7 +366,7 @@ def _mark_reported(
         {"bot": bot, "turn_id": turn_id, "kind": "reported", "value": one.q, "rate": one.rate, "n": n, "at": now}
         for turn_id, one in believed.items()
     ]
-    database.insert_new(connection, MARK, rows)
+    _add_marks(connection, bot, rows)
     update = sa.update(MARK).where(MARK.c.turn_id == sa.bindparam("of_turn"), MARK.c.kind == "reported")
     if rows:
         again = [{"of_turn": turn_id, "q": one.q} for turn_id, one in believed.items()]
@@ -407,11 +421,13 @@ def marked_reported(connection: sa.Connection, bot: str) -> list[int]:
     return list(connection.scalars(query.order_by(c.turn_id)))
 
 
-def drop_reported(connection: sa.Connection, lapsed: Sequence[int]) -> None:
+def drop_reported(connection: sa.Connection, bot: str, lapsed: Sequence[int]) -> None:
     """Undo the mark of waiting candidates that are reported no more: they are as uncertain as predicted, and
     leave the queue when nothing else marks them."""
     c = CANDIDATE.c
-    connection.execute(sa.delete(MARK).where(MARK.c.turn_id.in_(lapsed), MARK.c.kind == "reported"))
+    drop = sa.delete(MARK).where(MARK.c.turn_id.in_(lapsed), MARK.c.kind == "reported")
+    gone = _marks_of(connection.execute(drop.returning(MARK.c.turn_id, MARK.c.kind)))
+    tally.count_marks(connection, bot, [], gone)
     plain = sa.select(PREDICTION.c.uncertainty).where(PREDICTION.c.turn_id == c.turn_id, PREDICTION.c.n == c.n)
     waiting = (c.turn_id.in_(lapsed), c.status == "open")
     connection.execute(sa.update(CANDIDATE).where(*waiting).values(uncertainty=plain.scalar_subquery()))

@@ -127,23 +127,23 @@ def training_labels(connection: sa.Connection, bot: str, *, up_to: int | None = 
     """What may train the bot's classifier, by turn: the newest label of each turn, and blind answers to flips once
     their gate is decided. Merges are followed; an archived intent's labels wait for its return; turns of the audit
     slice and the gold set never train. `up_to`: as it was when that label was the newest, intents and gates aside."""
-    return list(_by_turn(connection, bot, _trainable(bot, up_to)).values())
+    return list(_by_turn(connection, bot, trainable(bot, up_to)).values())
 
 
 def given(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, TrainingLabel]:
     """Those that people gave to the turns themselves, by vote or import, of what may train."""
     found: dict[int, TrainingLabel] = {}
-    by_people = _trainable(bot).where(LABEL.c.use == "train", LABEL.c.origin.in_(("vote", "import")))
+    by_people = trainable(bot).where(LABEL.c.use == "train", LABEL.c.origin.in_(("vote", "import")))
     for start in range(0, len(turn_ids), CHUNK):
         found |= _by_turn(connection, bot, by_people.where(LABEL.c.turn_id.in_(turn_ids[start : start + CHUNK])))
     return found
 
 
 def _by_turn(connection: sa.Connection, bot: str, query: sa.Select[Any]) -> dict[int, TrainingLabel]:
-    counts_for = _counts_for(connection, bot)
+    into = counts_for(connection, bot)
     by_turn: dict[int, TrainingLabel] = {}
     for row in connection.execute(query):
-        intent_id = None if row.answer == "none" else counts_for.get(row.intent_id)
+        intent_id = None if row.answer == "none" else into.get(row.intent_id)
         if row.answer == "none" or intent_id is not None:
             spans = msgspec.convert(row.spans, Spans)
             by_turn[row.turn_id] = TrainingLabel(row.id, row.turn_id, intent_id, row.weight, row.origin, spans)
@@ -153,13 +153,11 @@ def _by_turn(connection: sa.Connection, bot: str, query: sa.Select[Any]) -> dict
 def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | None, ...]]:
     """What is right, by turn of the audit slice and the gold set: one intent or either of two; None is `none`. The
     newest label counts; merges are followed, and archived intents left out."""
-    counts_for = _counts_for(connection, bot)
-    of_use = (LABEL.c.bot == bot, LABEL.c.use.in_(TEST_USES))
-    newest = sa.select(sa.func.max(LABEL.c.id)).where(*of_use).group_by(LABEL.c.turn_id)
+    into = counts_for(connection, bot)
     found: dict[int, tuple[int | None, ...]] = {}
-    for row in connection.execute(sa.select(LABEL).where(LABEL.c.id.in_(newest))):
+    for row in connection.execute(tested(bot)):
         said = {"intent": (row.intent_id,), "two": (row.intent_id, row.second_id)}.get(row.answer, ())
-        live = tuple(counts_for[intent_id] for intent_id in said if intent_id in counts_for)
+        live = tuple(into[intent_id] for intent_id in said if intent_id in into)
         right: tuple[int | None, ...] = (None,) if row.answer == "none" else live
         if right:
             found[row.turn_id] = right
@@ -171,7 +169,7 @@ def label_counts(connection: sa.Connection, bot: str) -> dict[int | None, int]:
     return dict(Counter(label.intent_id for label in training_labels(connection, bot) if label.origin != "weak"))
 
 
-def _trainable(bot: str, up_to: int | None = None) -> sa.Select[Any]:
+def trainable(bot: str, up_to: int | None = None) -> sa.Select[Any]:
     """The newest label of each turn and use that trains, oldest first."""
     gate = tables.gate
     card = tables.card
@@ -189,6 +187,13 @@ def _trainable(bot: str, up_to: int | None = None) -> sa.Select[Any]:
     )
 
 
+def tested(bot: str) -> sa.Select[Any]:
+    """The newest label of each turn of the audit slice and the gold set."""
+    of_use = (LABEL.c.bot == bot, LABEL.c.use.in_(TEST_USES))
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(*of_use).group_by(LABEL.c.turn_id)
+    return sa.select(LABEL).where(LABEL.c.id.in_(newest))
+
+
 def _tests(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """The turn was drawn for the audit slice, or is in the gold set."""
     other = LABEL.alias()
@@ -196,7 +201,7 @@ def _tests(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     return is_marked | sa.exists().where(other.c.turn_id == turn_id, other.c.use.in_(TEST_USES))
 
 
-def _counts_for(connection: sa.Connection, bot: str) -> dict[int, int]:
+def counts_for(connection: sa.Connection, bot: str) -> dict[int, int]:
     """Each intent's id → the id its labels count for; an archived intent is missing."""
     live = {intent.id for intent in list_intents(connection, bot)}
     return {intent_id: end for intent_id, end in merges(connection, bot).items() if end in live}

@@ -1,7 +1,8 @@
 """How votes become labels, and what follows from new labels."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -11,9 +12,11 @@ from service.bots.store import get_bot
 from service.classifiers.rules import LOG_FROM, LOG_GROWTH
 from service.classifiers.schemas import Manifest, decode_manifest
 from service.context import Context
+from service.events import outbox
 from service.intents.store import intent_ids
 from service.jobs import Job, enqueue
 from service.reviews import labels, store
+from service.reviews.listing import intent_names
 from service.reviews.policies import is_enough, standing
 from service.reviews.schemas import Card, StoredVote
 
@@ -44,9 +47,30 @@ def _resolve_card(connection: sa.Connection, card: Card, now: datetime) -> list[
     decided = standing(card, votes).vote
     says = None if decided is None else _label_of(connection, card, decided)
     added = labels.settle(connection, card, says, votes[-1], now)
+    if added and outbox.is_wanted(connection, card.bot, "label.resolved"):
+        outbox.record(connection, card.bot, "label.resolved", _told(connection, card, added), now)
     if card.purpose == "rank":
         labels.set_candidates(connection, [card.turn_id], is_labelled=decided is not None)
     return added
+
+
+def _told(connection: sa.Connection, card: Card, added: Sequence[int]) -> dict[str, Any]:
+    """What the event says of the card's turn; `labels`: with those of the turns that were folded into it."""
+    label, turn = tables.label, tables.turn
+    query = sa.select(label, turn.c.source, turn.c.external_id).join(turn, turn.c.id == label.c.turn_id)
+    row = connection.execute(query.where(label.c.id.in_(added), label.c.turn_id == card.turn_id)).one()
+    names = intent_names(connection, card.bot)
+    return {
+        "turn": card.turn_id,
+        "source": row.source,
+        "turn_id": row.external_id,
+        "card": card.id,
+        "use": row.use,
+        "answer": row.answer,
+        "intent": None if row.intent_id is None else names.get(row.intent_id),
+        "second": None if row.second_id is None else names.get(row.second_id),
+        "labels": len(added),
+    }
 
 
 def _label_of(connection: sa.Connection, card: Card, decided: StoredVote) -> StoredVote | None:

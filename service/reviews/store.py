@@ -247,11 +247,14 @@ def answered_blind(connection: sa.Connection, bot: str, limit: int) -> list[Card
     return [_card(row) for row in rows]
 
 
-def votes_of_cards(connection: sa.Connection, card_ids: Sequence[str]) -> dict[str, list[StoredVote]]:
-    """Every vote on each of the cards, oldest first."""
+def votes_of_cards(
+    connection: sa.Connection, card_ids: Sequence[str], *, until: datetime | None = None
+) -> dict[str, list[StoredVote]]:
+    """Every vote on each of the cards, oldest first; those given until then."""
     found: dict[str, list[StoredVote]] = {card_id: [] for card_id in card_ids}
+    is_given = () if until is None else (VOTE.c.at <= until,)
     for start in range(0, len(card_ids), CHUNK):
-        for vote in _votes(connection, VOTE.c.card_id.in_(card_ids[start : start + CHUNK])):
+        for vote in _votes(connection, VOTE.c.card_id.in_(card_ids[start : start + CHUNK]), *is_given):
             found[vote.card_id].append(vote)
     return found
 

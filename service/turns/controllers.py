@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Controller, Request, post
+from litestar import Controller, Request, head, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, RawBody
 
@@ -27,6 +27,11 @@ class WebhookController(Controller):
     ) -> Receipt:
         """A delivery signed by the source's scheme; 202 means that it is on disk."""
         return intake.signed(bot, source, body, headers(request), now())
+
+    @head(operation_id="FindSource", sync_to_thread=True)
+    def find(self, bot: FromPath[str], source: FromPath[str], intake: NamedDependency[Intake]) -> None:
+        """Whether there is such a source: Intercom, for one, asks before it takes the address."""
+        intake.find(bot, source)
 
 
 class TurnController(Controller):

@@ -1,15 +1,15 @@
 """`fencepost import`, and `fencepost sources test`. Platforms are handed in: they are integrations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from service.bots.schemas import Source
 from service.bots.source_commands import FILE, JSON_FILE, OPTIONS, read_options
 from service.bots.sources import checked_options
 from service.bots.store import NATIVE, get_source, live_bot
@@ -22,7 +22,7 @@ from service.printing import as_json
 from service.settings import Settings
 from service.turns import files, importing
 from service.turns.files import Piece
-from service.turns.importing import Imported, Read
+from service.turns.importing import Import, Imported, Read
 from service.turns.parsing import Parsed, Platform
 from service.turns.schemas import Fact, Reply, Report, Turn
 from service.turns.sending import PATIENCE_S
@@ -30,6 +30,7 @@ from service.turns.sending import PATIENCE_S
 GENERIC = "generic"
 COLUMNS = ("text", "turn_id", "conversation_id", "user", "ts", "lang", "channel", "bot_version", "intent", "score")
 SHOWN = 100  # characters of a text
+COLUMN = click.option("--column", "columns", multiple=True, help="FIELD=COLUMN of a CSV; repeat it for more.")
 
 
 def import_command(platforms: Mapping[str, Platform]) -> click.Command:
@@ -37,7 +38,7 @@ def import_command(platforms: Mapping[str, Platform]) -> click.Command:
     @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=FILE)
     @click.option("--bot", required=True, help="The bot whose log this is.")
     @click.option("--source", default=NATIVE, show_default=True, help="The source that would have sent it.")
-    @click.option("--column", "columns", multiple=True, help="FIELD=COLUMN of a CSV; repeat it for more.")
+    @COLUMN
     @click.option("--dry-run", is_flag=True, help="Only say what would become of it.")
     @click.option(
         "--patience",
@@ -65,32 +66,37 @@ def import_command(platforms: Mapping[str, Platform]) -> click.Command:
         Importing a file again changes nothing.
         """
         done = Imported()
-        with opened(settings) as context, _progress() as bar:
+        with opened(settings) as context:
             with reading(context.engine) as connection:
                 live_bot(connection, bot)
-                found, known = get_source(connection, bot, source), set(intent_ids(connection, bot))
-            append = _nowhere if dry_run else importing.appender(context, found, now(), patience)
-            for path in paths:
-                task = bar.add_task(path.name, total=path.stat().st_size)
-                importing.import_pieces(
-                    done,
-                    files.pieces(path),
-                    _reader(platforms, found, path, columns),
-                    append,
-                    known,
-                    partial(_show, bar, task),
-                )
-        as_json(done, json_file) if json_file is not None else _print(done, is_dry=dry_run)
+                found, intents = get_source(connection, bot, source), set(intent_ids(connection, bot))
+            reads = [_reader(platforms, found.format, found.options, path, columns) for path in paths]
+            append = importing.dry(context, found) if dry_run else importing.appender(context, found, now(), patience)
+            going = Import(done, append, intents)
+            with _reported(done, json_file, is_dry=dry_run), _progress() as bar:
+                for path, read in zip(paths, reads, strict=True):
+                    task = bar.add_task(path.name, total=path.stat().st_size)
+                    going.add(files.pieces(path), read, partial(_show, bar, task))
 
     return run
 
 
+@contextmanager
+def _reported(done: Imported, json_file: TextIO | None, *, is_dry: bool) -> Iterator[None]:
+    """What became of the files, also when it ends in the middle."""
+    try:
+        yield
+    except BaseException:  # Ctrl-C too
+        click.echo("Broken off; up to there:", err=True)
+        if not is_dry:
+            click.echo("(the same command again goes on: what was taken is known)", err=True)
+        raise
+    finally:
+        as_json(done, json_file) if json_file is not None else _print(done, is_dry=is_dry)
+
+
 def _show(bar: Progress, task: TaskID, piece: Piece) -> None:
     bar.update(task, completed=piece.read)
-
-
-def _nowhere(_delivery_id: str, _facts: list[Fact]) -> None:
-    """Of a dry run."""
 
 
 def _progress() -> Progress:
@@ -98,13 +104,15 @@ def _progress() -> Progress:
     return Progress(*shown, console=Console(stderr=True, highlight=False), transient=True)
 
 
-def _reader(platforms: Mapping[str, Platform], source: Source, path: Path, columns: Sequence[str]) -> Read:
+def _reader(
+    platforms: Mapping[str, Platform], format: str, options: Mapping[str, Any], path: Path, columns: Sequence[str]
+) -> Read:
     """A table's rows are read by their columns, whatever the source's format."""
     if not files.is_table(path):
-        return importing.reader(platforms[source.format].parse, source.options, now())
+        return importing.reader(platforms[format].parse, options, now())
     names = _column_map(files.columns(path), columns)
-    options = checked_options(platforms[GENERIC], {"turn": names})
-    return importing.reader(platforms[GENERIC].parse, options, now())
+    by_columns = checked_options(platforms[GENERIC], {"turn": names})
+    return importing.reader(platforms[GENERIC].parse, by_columns, now())
 
 
 def _column_map(header: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
@@ -124,6 +132,10 @@ def _column_map(header: Sequence[str], columns: Sequence[str]) -> dict[str, str]
 def _print(done: Imported, *, is_dry: bool) -> None:
     said = f"{done.turns:,} turns, {done.replies:,} replies and {done.reports:,} reports"
     click.echo(f"{said} would be imported" if is_dry else f"{said} are on their way through ingest")
+    if done.known:
+        click.echo(f"known {done.known:,} × from before")
+    if done.repeated:
+        click.echo(f"repeated {done.repeated:,} × within the files")
     if done.intents:
         click.echo(f"intents that are kept by name, not imported: {', '.join(sorted(done.intents))}")
     for title, remarks in (("noted", done.notes), ("skipped", done.rejected)):
@@ -137,23 +149,30 @@ def test_command(platforms: Mapping[str, Platform]) -> click.Command:
     @click.option("--sample", required=True, type=FILE, help="A payload; or a file as `fencepost import` takes it.")
     @click.option("--bot", help="The bot that has the source. Without it, SOURCE is a format.")
     @OPTIONS
+    @COLUMN
     @JSON_FILE
     @click.pass_obj
     def run(
-        settings: Settings, source: str, sample: Path, bot: str | None, options: Path | None, json_file: TextIO | None
+        settings: Settings,
+        source: str,
+        sample: Path,
+        bot: str | None,
+        options: Path | None,
+        columns: Sequence[str],
+        json_file: TextIO | None,
     ) -> None:
         """Show what a payload would become; nothing is stored. The text is shown as it is, not redacted."""
         if bot is not None:
             with opened(settings) as context, reading(context.engine) as connection:
                 found = get_source(connection, bot, source)
-            platform, settled = platforms[found.format], found.options
+            format, settled = found.format, found.options
         elif source in platforms:
-            platform, settled = platforms[source], {}
+            format, settled = source, {}
         else:
             raise BadInput(f"{source!r} is no format", path="SOURCE", hint=f"one of {', '.join(platforms)}, or --bot")
         if options is not None:
-            settled = checked_options(platform, read_options(options))
-        read = importing.reader(platform.parse, settled, now())
+            settled = checked_options(platforms[format], read_options(options))
+        read = _reader(platforms, format, settled, sample, columns)
         parsed = importing.merged(importing.read_piece(piece, read) for piece in files.pieces(sample))
         _print_json(parsed, json_file) if json_file is not None else _print_parsed(parsed)
 

@@ -12,17 +12,15 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
-
 from service.bots.schemas import NAME, Source
 from service.bots.store import NATIVE, active_secrets, get_bot, get_source
 from service.context import Context
 from service.database import reading
 from service.errors import BotArchived, BotNotFound, SourceNotFound, TooLarge
 from service.intents.store import intent_ids
-from service.keyring import Keyring
 from service.streams import Streams
-from service.turns.parsing import DERIVED, ID_FIELDS, Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
+from service.turns.keying import keyed_ids
+from service.turns.parsing import Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
 from service.turns.schemas import ID_LIMIT, Fact, Note, Receipt, Rejected, Reply, Report, Turn
 
 BODY_LIMIT = 8 << 20  # bytes, as sent and after decompression
@@ -46,7 +44,7 @@ class Intake:
 
     def signed(self, bot: str, source: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         """A webhook delivery: lenient, item by item."""
-        sender = self._sender(bot, source)
+        sender = self.find(bot, source)
         check = partial(
             self._schemes[sender.source.scheme],
             secrets=sender.secrets,
@@ -69,13 +67,14 @@ class Intake:
             raise Refused(faults)
         return self.append(bot, NATIVE, delivery_id, parsed, received_at)
 
-    def _sender(self, bot: str, name: str) -> Sender:
-        check_names(bot, name)
+    def find(self, bot: str, source: str) -> Sender:
+        """BotNotFound or SourceNotFound where there is none."""
+        check_names(bot, source)
         with reading(self._context.engine) as connection:
             is_archived = get_bot(connection, bot).archived_at is not None
-            source = get_source(connection, bot, name)
-            secrets = active_secrets(connection, self._context.keyring, bot, name)
-        return Sender(source, secrets, is_archived)
+            found = get_source(connection, bot, source)
+            secrets = active_secrets(connection, self._context.keyring, bot, source)
+        return Sender(found, secrets, is_archived)
 
     def append(self, bot: str, source: str, delivery_id: str, parsed: Parsed, received_at: datetime) -> Receipt:
         """Put what was parsed into the bot's stream; see Streams.append."""
@@ -123,19 +122,6 @@ def names(fact: Fact) -> Iterator[str]:
 def short_id(delivery_id: str) -> str:
     """The id, or its digest where it is longer than a column."""
     return delivery_id if len(delivery_id) <= ID_LIMIT else f"sha256:{hashlib.sha256(delivery_id.encode()).hexdigest()}"
-
-
-def keyed_ids(fact: Fact, keyring: Keyring, bot: str) -> Fact:
-    """The fact as it is kept: an id derived from what somebody said, or from who they are, could be guessed by trying,
-    so it is keyed. What was alike stays alike."""
-    given = {name: getattr(fact, name, "") for name in ID_FIELDS}
-    kind = "report" if isinstance(fact, Report) else "id"
-    keyed = {
-        name: keyring.hash(kind if name == "external_id" else "id", bot, found).hex()[:32]
-        for name, found in given.items()
-        if found.startswith(DERIVED)
-    }
-    return msgspec.structs.replace(fact, **keyed) if keyed else fact
 
 
 def read(

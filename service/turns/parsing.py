@@ -5,7 +5,7 @@ Adapters and verifiers live in integrations/webhooks and are handed to `create_a
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -49,12 +49,16 @@ class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a platform whose sources have no settings of their own."""
 
 
+# Whether turns come with the scores of several intents; "sometimes": where the bot, or the way they come by, says them.
+Margin = Literal["yes", "sometimes", "no"]
+
+
 class Platform(NamedTuple):
     """A format that logs may come in."""
 
     parse: Adapter
     scheme: str  # that a new source gets
-    has_margin: bool  # whether a turn may come with the scores of several intents
+    margin: Margin
     unverified: tuple[str, ...] = ()  # fields that no public page was found for: read leniently
     options: type[msgspec.Struct] = NoOptions
 

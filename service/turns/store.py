@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.errors import TurnNotFound
-from service.turns.schemas import Entity, IntentScore, Reply, Turn
+from service.turns import tally
+from service.turns.schemas import Entity, Fact, IntentScore, Reply, Report, Turn
 
 TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
 REPLY, REPLY_CONTENT = tables.reply, tables.reply_content
@@ -22,6 +23,7 @@ CHUNK = 500  # ids in one IN
 
 T = TypeVar("T")
 ExternalKey = tuple[str, str]  # (source, external id), unique within a bot
+FactKey = tuple[type, str]  # (kind, external id), unique within a source
 Redaction = tuple[int, int, int, int, str]  # start, end, new start, new end, kind; characters
 
 
@@ -123,10 +125,14 @@ def insert_turns(connection: sa.Connection, bot: str, turns: Sequence[NewTurn]) 
     """Store the turns that are not there yet, with their content; the ids of those. Of twins the first counts."""
     first = first_of_each((new.key, new) for new in turns)
     rows = [_turn_row(bot, new) for new in first.values()]
-    inserted = database.insert_new(connection, TURN, rows, TURN.c.id, TURN.c.source, TURN.c.external_id)
+    told = [
+        TURN.c[name] for name in ("id", "source", "external_id", "at", "bot_version", "is_slot_fill", "is_fallback")
+    ]
+    inserted = database.insert_new(connection, TURN, rows, *told)
     ids = {(row.source, row.external_id): int(row.id) for row in inserted}
     if ids:
         connection.execute(sa.insert(CONTENT), [_content_row(ids[key], first[key]) for key in ids])
+        tally.count_turns(connection, bot, [row for row in inserted if row.source not in tables.NOT_SAID])
     return ids
 
 
@@ -194,6 +200,17 @@ def turn_ids(connection: sa.Connection, bot: str, keys: Iterable[ExternalKey]) -
         sa.select(c.id, c.source, c.external_id).where(c.bot == bot, wanted, c.forgotten_at.is_(None))
     )
     return {(row.source, row.external_id): int(row.id) for row in rows}
+
+
+def stored_keys(connection: sa.Connection, bot: str, source: str, facts: Sequence[Fact]) -> set[FactKey]:
+    """Those of the facts' keys that are taken; a forgotten turn's is."""
+    found: set[FactKey] = set()
+    for kind, table in ((Turn, TURN), (Reply, REPLY), (Report, tables.report)):
+        ids = [fact.external_id for fact in facts if isinstance(fact, kind)]
+        c = table.c
+        query = sa.select(c.external_id).where(c.bot == bot, c.source == source, c.external_id.in_(ids))
+        found.update((kind, external_id) for external_id in connection.scalars(query))
+    return found
 
 
 def insert_replies(connection: sa.Connection, bot: str, replies: Sequence[NewReply]) -> int:

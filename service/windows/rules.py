@@ -1,20 +1,25 @@
-"""Whether people ask for other things than they did: the newest seven days against the seven before, by event time.
+"""Whether people ask for other things than they did, as surfaces show it.
 
-Both windows are decided by the champion, so that a new classifier is never taken for drift."""
+`mix`: the newest seven days against the seven before, by event time. Both windows are decided by the champion, so that
+a new classifier is never taken for drift. `drift_of`: what the job DRIFT measured day by day."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
 
 from service.bots.schemas import Bot
+from service.errors import BadInput
 from service.learning import drift
-from service.windows import store
-from service.windows.schemas import IntentMove, Mix, Unmeasured, Window
+from service.windows import ledger, store
+from service.windows.markers import markers
+from service.windows.schemas import Drift, IntentMove, Mix, Unmeasured, Window
 from service.windows.store import Counts
 
 SPAN = timedelta(days=7)
 ENOUGH = 100  # turns of a window, below which nothing is said
+SHOWN = timedelta(days=28)
+MOST = timedelta(days=366)
 
 
 def mix(connection: sa.Connection, bot: Bot, at: datetime | None = None) -> Mix | Unmeasured:
@@ -49,3 +54,12 @@ def _compare(n: int, until: datetime, before: Counts, after: Counts) -> Mix:
 def _window(until: datetime, counts: Counts) -> Window:
     turns = sum(counts.decided.values())
     return Window(since=until - SPAN, until=until, turns=turns, undecided=counts.undecided)
+
+
+def drift_of(connection: sa.Connection, bot: str, since: date | None, until: date | None, today: date) -> Drift:
+    """Of the days from `since` up to and with `until`; BadInput when that is too long, or no time at all."""
+    until = until or today
+    since = since or until - SHOWN
+    if not since <= until <= since + MOST:
+        raise BadInput(f"{since} to {until} is not a year or less", path="from", hint="ask for up to 366 days at once")
+    return Drift(ledger.windows(connection, bot, since, until), markers(connection, bot, since, until))

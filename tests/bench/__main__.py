@@ -1,6 +1,7 @@
-"""`python -m tests.bench rank|train|gate|slack|adapters|drift`: what ranking and retraining take beside their bare
-arithmetic, what the promotion gate lets through, what becomes of answers when Slack fails, and of deliveries that come
-repeatedly, and how soon drift is seen. They print what they measured and never assert it."""
+"""`python -m tests.bench rank|train|gate|slack|adapters|predict|drift`: what ranking and retraining take beside their
+bare arithmetic, what the promotion gate lets through, what becomes of answers when Slack fails, of deliveries that come
+repeatedly, how long a prediction takes beside bare encoding, and how soon drift is seen. They print what they measured
+and never assert it."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,6 +83,18 @@ def adapters(json_file: BinaryIO) -> None:
     from tests.bench.adapters import measure
 
     _write(json_file, measure())
+
+
+@bench.command
+@click.option("--texts", default=600, show_default=True, type=click.IntRange(min=20, max=1_200))
+@json_option
+def predict(texts: int, json_file: BinaryIO) -> None:
+    """Predictions over HTTP, one text at a time, beside bare encoding of the same texts."""
+    from tests.bench.predict import measure, said
+
+    found = measure(texts)
+    _write(json_file, found)
+    click.echo(said(found), err=True)
 
 
 @bench.command

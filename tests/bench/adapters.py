@@ -22,7 +22,7 @@ from service.bots.store import create_bot
 from service.context import Context, opened, wait_for_redis
 from service.settings import Settings
 from service.streams import Streams
-from service.turns.intake import keyed_ids
+from service.turns.keying import keyed_ids
 from service.turns.schemas import Fact
 from tests.support.encoder import FakeEncoder
 from tests.support.ingest import redactor

@@ -1,86 +1,20 @@
 """The review page in a real browser: keys, search, and what a screen reader is told."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from service import database, tables
-from service.access import sessions
-from service.access.guard import COOKIE
-from service.clock import now
 from service.context import Context
-from tests.support.shop import BOT, add_card, add_turn, deal, open_shop
+from tests.support.shop import BOT, add_card, add_turn, deal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
 
 REVIEW = f"/bots/{BOT}/review"
-
-
-@pytest.fixture
-def address(context: Context) -> Iterator[str]:
-    """The app on granian, on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = context.settings
-    environ = os.environ | {
-        "FENCEPOST_DATA_DIR": settings.data_dir,
-        "FENCEPOST_DATABASE_URL": settings.database_url,
-        "FENCEPOST_REDIS_URL": settings.redis_url,
-    }
-    granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "service.__main__:app"]
-    server = subprocess.Popen([*granian, "--port", str(port)], env=environ, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    await_answer(f"{url}/health/live")
-    yield url
-    server.terminate()
-    server.wait(20)
-
-
-def await_answer(url: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
-
-
-@pytest.fixture
-def page(context: Context, address: str) -> "Iterator[Page]":
-    """Ana's page; anything the browser complains of fails the test."""
-    open_shop(context.engine)
-    with database.writing(context.engine) as connection:
-        token = sessions.create_sign_in(connection, name="Ana", role="reviewer", bot=BOT, now=now())
-        session = sessions.redeem(connection, token, "", now())
-    complaints: list[str] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM)
-        opened = browser.new_context(base_url=address)
-        opened.add_cookies([{"name": COOKIE, "value": session, "url": address}])
-        page = opened.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
-        yield page
-        browser.close()
-    assert [words for words in complaints if "502" not in words and "400" not in words] == []  # a test's own
 
 
 def press(page: "Page", key: str, then: str) -> None:

@@ -334,7 +334,7 @@ def test_what_broke_off_goes_on_where_it_was(bench: Bench) -> None:
     assert [n for (n,) in bench.shop.rows(tables.classifier, "n", order="n")] == [1]
     bench.hub.unseen.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.encode_desk.FAILED_S", 0.0)
+        patch.setattr("workers.encoders.FAILED_S", 0.0)
         assert bench.adapt() == 2
     assert len(bench.tuner.seen) == 1
 

@@ -1,20 +1,22 @@
 """From labels to a classifier in force, on both databases, with a fake encoder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from service import database, tables
+from service import clock, database, tables
 from service.bots.store import update_bot
 from service.classifiers import gates, store
 from service.classifiers.operations import NeverInForce, NotHeld, OtherEncoder, promote, roll_back, version, versions
 from service.classifiers.rules import LOG_FROM, Duel
 from service.classifiers.schemas import Classifier, Gate, Manifest
 from service.errors import ClassifierNotFound
+from service.events import endpoints
 from service.intents.store import create_intents
 from service.learning.head import decide
 from service.reviews.rules import wants_training
@@ -564,3 +566,64 @@ def test_a_cold_bot_learns_again_when_its_log_has_doubled(shop: Shop) -> None:
         shop.say(f"{WORDS[i % 12]} {WORDS[i // 12 % 12]} {i}", minute=i)
     with database.reading(shop.engine) as connection:
         assert wants_training(connection, BOT)
+
+
+@pytest.fixture
+def told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, dict[str, Any]]]]:
+    """Events that an endpoint wants, oldest first; a second goes by at each look at the clock."""
+    seconds = count()
+    monkeypatch.setattr("service.clock.now", lambda: AT + timedelta(seconds=next(seconds)))
+    with database.writing(shop.engine) as connection:
+        endpoints.add(connection, shop.context.keyring, BOT, "https://hooks.example", (), AT, who="olga")
+    return lambda: shop.rows(tables.event, "type", "data", order="id")
+
+
+Told = Callable[[], list[tuple[str, dict[str, Any]]]]
+
+
+def test_what_becomes_of_classifiers_is_told_to_endpoints(shop: Shop, told: Told) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    answer(shop, n, "champion")
+    assert gating.decide(shop.context, shop.encoder, BOT) == "held"
+    lost = gate_of(shop, n)
+    promote(shop.context, BOT, n, clock.now(), who="olga")
+    roll_back(shop.context, BOT, 1, clock.now(), who="olga")
+    counts = {"wins": 0, "losses": lost.losses, "neither": 0}
+    assert told() == [
+        ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": None, "how": "untried"}),
+        ("classifier.held", {"bot": BOT, "classifier": n, "champion": 1, "reason": lost.reason, **counts}),
+        ("classifier.promoted", {"bot": BOT, "classifier": n, "replaced": 1, "how": "owner"}),
+        ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": n, "how": "rollback"}),
+    ]
+
+
+def test_a_promotion_by_the_gate_is_told(shop: Shop, told: Told) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    answer(shop, n, "challenger")
+    assert gating.decide(shop.context, shop.encoder, BOT) == "promoted"
+    assert told()[1:] == [("classifier.promoted", {"bot": BOT, "classifier": n, "replaced": 1, "how": "gate"})]
+
+
+def test_a_challenger_whose_gate_ended_without_a_result_is_told_as_held(shop: Shop, told: Told) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    with database.writing(shop.engine) as connection:
+        gates.void(connection, BOT, "its encoder is gone", clock.now())
+    [(type, data)] = told()[1:]
+    assert (type, data["classifier"], data["reason"]) == ("classifier.held", n, "its encoder is gone")
+
+
+def test_a_challenger_that_is_held_at_once_is_told(shop: Shop, told: Told) -> None:
+    turns = say_all(shop)
+    for n in (1, 2):
+        for intent, ids in turns.items():
+            label(shop, ids[n], intent)
+        assert run(shop) == n
+    counts = {"wins": 0, "losses": 0, "neither": 0}
+    data = {"bot": BOT, "classifier": 2, "champion": 1, "reason": gate_of(shop, 2).reason, **counts}
+    assert told()[1:] == [("classifier.held", data)]

@@ -311,7 +311,7 @@ def test_the_index_is_rebuilt_from_sql(context, hub, client):
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed setting is seen at once."""
-    monkeypatch.setattr("workers.encode_desk.SETTING_S", 0.0)
+    monkeypatch.setattr("workers.encoders.SETTING_S", 0.0)
 
 
 def test_bots_have_encoders_of_their_own(context, served, client, quick):

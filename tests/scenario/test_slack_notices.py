@@ -15,6 +15,7 @@ from service import database, tables
 from service.bots.store import get_bot, update_bot
 from service.classifiers import operations, store
 from service.context import Context
+from service.events import endpoints
 from service.intents.store import by_name
 from tests.support.channel import Clock, words
 from tests.support.encoder import FakeEncoder
@@ -390,3 +391,25 @@ def test_a_week_in_which_nothing_happened_has_no_digest(
     clock.at = datetime(2026, 3, 9, 12, tzinfo=UTC)
     look()
     assert slack.messages[CHANNEL] == []
+
+
+def test_endpoints_that_were_disabled_for_what_they_answered_are_told_once_each(
+    desk: Context, slack: Slack, clock: Clock, look: Callable[[], None]
+) -> None:
+    with database.writing(desk.engine) as connection:
+        for because in ("gone", "failing", "owner"):
+            url = f"https://{because}.example/services/token"
+            made = endpoints.add(connection, desk.keyring, BOT, url, (), AT, who="Olga")
+            endpoints.disable(connection, made.endpoint.id, because, AT)
+    look()
+    clock.at += timedelta(hours=1)
+    look()
+    assert sorted(heads(slack)) == ["shop: endpoint 1 was disabled", "shop: endpoint 2 was disabled"]
+    said = [words(message) for message in slack.messages[CHANNEL]]
+    assert any("gone.example; it answered 410." in text for text in said)
+    assert any("failing.example; every attempt failed for five days." in text for text in said)
+    assert not any("token" in text for text in said)
+    with database.writing(desk.engine) as connection:
+        endpoints.disable(connection, 1, "gone", clock.at)  # enabled meanwhile, and disabled again
+    look()
+    assert len(heads(slack)) == 3

@@ -10,7 +10,7 @@ from litestar.testing import TestClient
 
 from integrations.slack.blocks import samples
 from integrations.slack.preview import pages
-from integrations.webhooks import native
+from integrations.webhooks import PLATFORMS
 from service import database
 from service.access import sessions
 from service.access.guard import COOKIE
@@ -29,7 +29,7 @@ ESCAPED = "&lt;b&gt;&amp;&lt;/b&gt; &lt;!channel&gt; &#34;quoted&#34;"
 def client(context: Context) -> Iterator[TestClient[Litestar]]:
     """Rea's, a reader of the shop."""
     open_shop(context.engine)
-    app = create_app(context.settings, sources={"native": native.parse}, schemes={}, mounts=pages.MOUNTS)
+    app = create_app(context.settings, sources=PLATFORMS, schemes={}, mounts=pages.MOUNTS)
     with database.writing(context.engine) as connection:
         create_bot(connection, "bank", AT)
         token = sessions.create_sign_in(connection, name="Rea", role="reader", bot=BOT, now=now())

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from service.bots.source_commands import OpenedSource
+from service.bots.source_controllers import OpenedSource
 from service.cli import cli
 from service.operations.doctor import examine
 from service.turns.schemas import Reply, Turn
@@ -53,9 +53,18 @@ def test_the_formats_are_listed_with_what_is_not_verified(edge: Edge) -> None:
     listed = json.loads(run(edge, "sources", "list", "--json", "-").stdout)
     assert [one["format"] for one in listed] == PLATFORMS
     found = {one["format"]: one for one in listed}
-    assert (found["intercom"]["scheme"], found["intercom"]["margin"]) == ("intercom", False)
+    assert (found["intercom"]["scheme"], found["intercom"]["margin"]) == ("intercom", "no")
     assert "conversation_rating" in found["intercom"]["unverified"]
-    assert found["native"] == {"format": "native", "scheme": "standard_webhooks", "margin": True, "unverified": []}
+    assert found["native"] == {
+        "format": "native",
+        "scheme": "standard_webhooks",
+        "margin": "sometimes",
+        "unverified": [],
+    }
+    assert {one["margin"] for one in listed} == {"yes", "sometimes", "no"}
+    assert found["bot_framework"]["margin"] == "sometimes"  # where the bot sets includeAllIntents
+    (line,) = [line for line in run(edge, "sources", "list").stdout.splitlines() if line.startswith("bot_framework")]
+    assert line.split()[2] == "sometimes"
     assert run(edge, "sources", "list").stdout.split()[:4] == ["format", "scheme", "margin", "not"]
 
 
@@ -86,6 +95,12 @@ def test_a_sender_s_secret_may_come_later(edge: Edge) -> None:
     assert [post(edge, "intercom", body, headers).status_code for _ in range(2)] == [202, 202]
     ids = [fact.external_id for fact in edge.facts()]
     assert len(ids) == len(set(ids)) > 0
+
+
+def test_a_platform_that_asks_whether_the_webhook_is_there_is_told(edge: Edge) -> None:
+    added(edge, "intercom")  # still without a secret: Intercom asks when its owner types the address
+    paths = (f"/webhooks/{BOT}/intercom", f"/webhooks/{BOT}/nowhere", "/webhooks/nobody/intercom", "/webhooks/%00/a")
+    assert [edge.client.head(path).status_code for path in paths] == [200, 404, 404, 404]
 
 
 def test_unsigned_is_a_choice_that_doctor_names(edge: Edge) -> None:
@@ -124,7 +139,7 @@ def test_an_archived_source_is_not_there_until_it_is_brought_back(edge: Edge) ->
         (("add", BOT, "telex"), "'telex' is not one of 'native'"),
         (("add", "nobody", "rasa"), "there is no bot 'nobody'"),
         (("add", BOT, "rasa", "--tolerance", "0"), "0 is not in the range"),
-        (("set", BOT, "native", "--secret-file", "{file}"), "goes with --scheme"),
+        (("set", BOT, "native", "--secret-file", "{file}"), "a secret goes with a scheme"),
         (("set", BOT, "slackbot", "--tolerance", "60"), "has no source 'slackbot'"),
         (("test", "telex", "--sample", "{file}"), "one of native, rasa"),
         (("test", "native", "--sample", "{file}"), "skipped  map.json: type: type is missing (missing)"),
@@ -157,3 +172,14 @@ def test_a_sample_shows_what_it_would_become_and_nothing_is_stored(edge: Edge, t
     assert [fact["type"] for fact in tried["facts"]] == ["turn", "reply"]
     assert [note["type"] for note in tried["notes"]] == ["no-match"]
     assert edge.facts() == []
+
+
+def test_a_csv_is_tried_out_as_import_reads_it(edge: Edge, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    sample.write_text("Utterance,intent,score\nwhere is it,track,0.4\n,,\n")
+    shown = run(edge, "sources", "test", "rasa", "--sample", str(sample), "--column", "text=Utterance")
+    first, second = shown.stdout.splitlines()
+    assert first.endswith(": 'where is it' track 0.4")
+    assert second == "skipped  sample.csv, row 2: Utterance: text is missing (missing)"
+    unnamed = run(edge, "sources", "test", "native", "--bot", BOT, "--sample", str(sample))
+    assert (unnamed.exit_code, "no column is called text" in unnamed.output) == (1, True)

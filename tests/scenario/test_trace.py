@@ -138,11 +138,10 @@ def taught(desk: Desk, tests: int) -> int:
     nothing = np.zeros((0, x.shape[1]), np.float32)
     tuning = Tuning(1.0, len(x))
     head = trainer.fit(np.array([1, 2, 3]), phrases, labels, nothing, seed=1, tuning=tuning).head
-    known = {name: place for place, name in enumerate(PHRASES, 1)}
     manifest = Manifest(
         encoder=shop.encoder.identity(BOT),
         dimensions=x.shape[1],
-        intents=known,
+        intents={"refund": 1, "cancel_order": 2, "track_order": 3},
         labels=len(ids),
         last_label_id=len(ids),
         c=1.0,

@@ -15,6 +15,7 @@ import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from integrations.formats.exporters import EXPORTERS
 from integrations.webhooks import PLATFORMS, signatures
 from service import database
 from service.access.keys import create_key
@@ -31,8 +32,7 @@ TURNS = f"/v1/bots/{BOT}/turns"
 
 
 def build(settings: Settings) -> Litestar:
-    sources = {name: platform.parse for name, platform in PLATFORMS.items()}
-    return create_app(settings, sources=sources, schemes=signatures.SCHEMES)
+    return create_app(settings, sources=PLATFORMS, schemes=signatures.SCHEMES, exporters=EXPORTERS)
 
 
 class Edge(NamedTuple):

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -20,17 +19,11 @@ from tests.support.encoder import FakeEncoder
 from workers import ingest
 from workers.ingest import Lane, Reader
 from workers.recording import Recorder
-from workers.redaction import Redactor
+from workers.redaction import redactor
 
 BOT = "shop"
 AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 ORDER = Pattern("order_id", r"ORD-\d{6}")
-
-
-@cache
-def redactor() -> Redactor:
-    """Loaded once for the run: it takes seconds."""
-    return Redactor()
 
 
 class Clock:

@@ -1,7 +1,8 @@
-"""`python -m tests.support.newest_python`: the tests that need no torch, on the newest Python present.
+"""`python -m tests.support.newest_python`: the unit tests that need no torch, on the newest Python present.
 
-torch comes later to a new Python than everything else; what does not need it should not wait. Says so and does nothing
-when no newer Python is here."""
+torch comes later to a new Python than everything else; what does not need it should not wait. `make test` has run all
+tests on its own Python just before: storage and HTTP are not gone through twice. Says so and does nothing when no newer
+Python is here."""
 
 import re
 import shutil
@@ -58,7 +59,7 @@ def main() -> int:
         return 0
     print(f"the parts without torch on {found}", flush=True)
     side_by_side = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-    arguments = [*side_by_side, "-m", "not model and not data and not postgres", "tests/unit", "tests/contract"]
+    arguments = [*side_by_side, "-m", "not model and not data", "tests/unit"]
     return subprocess.run([environment(found), "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 

@@ -22,6 +22,7 @@ from service.keyring import Keyring
 from service.learning.head import NEVER, Head
 from service.learning.types import Floats1d
 from service.settings import Settings
+from service.turns import tally
 from tests.support.encoder import FakeEncoder
 from workers import ranking, scoring
 
@@ -80,8 +81,10 @@ class Shop(NamedTuple):
                 "entity_signature": entities,
                 **more,
             }
-            insert = tables.turn.insert().returning(tables.turn.c.id)
-            turn_id: int = connection.execute(insert, row).scalar_one()
+            new = connection.execute(tables.turn.insert().returning(tables.turn), row).one()
+            turn_id: int = new.id
+            if source not in tables.NOT_SAID:
+                tally.count_turns(connection, BOT, [new])
             connection.execute(tables.turn_content.insert(), {"turn_id": turn_id, "text": text})
             x = self.encoder.encode(BOT, [text])[0] if vector is None else vector
             stored = {"turn_id": turn_id, "encoder": self.encoder.identity(BOT), "data": pack(x)}

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import create_bot
 from service.intents.store import create_intents
+from service.turns import tally
 
 AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 BOT = "shop"
@@ -40,7 +41,10 @@ def add_turn(
         at = AT + timedelta(minutes=minute)
         row = {"bot": bot, "source": source, "external_id": f"t-{count}", "conversation_id": conversation, "at": at}
         row |= {"received_at": at, "text_key": text.casefold().encode(), "bot_intent": "track_order"}
-        turn_id: int = connection.execute(tables.turn.insert().returning(tables.turn.c.id), row).scalar_one()
+        stored = connection.execute(tables.turn.insert().returning(tables.turn), row).one()
+        turn_id: int = stored.id
+        if source not in tables.NOT_SAID:
+            tally.count_turns(connection, bot, [stored])
         content = {"turn_id": turn_id, "text": text, "entities": list(entities), "person": "someone"}
         connection.execute(tables.turn_content.insert(), content)
     return turn_id

@@ -15,7 +15,8 @@ LIST, REACTION, FEEDBACK, RECORD = deliveries("bot_framework")
 
 
 def message(own_id: str = "m-1", **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "id": own_id, "text": "my card", "from": {"id": "u-1", "role": "user"}} | fields
+    own = {"type": "message", "id": own_id, "text": "my card", "from": {"id": "u-1", "role": "user"}}
+    return own | {"conversation": {"id": "c"}} | fields
 
 
 def trace(value: object, value_type: str = "", **fields: Any) -> dict[str, Any]:
@@ -24,6 +25,15 @@ def trace(value: object, value_type: str = "", **fields: Any) -> dict[str, Any]:
 
 def recognized(**result: Any) -> dict[str, Any]:
     return trace({"recognizerResult": {"text": "my card"} | result})
+
+
+NOWHERE = message(conversation=None)
+REACTED = {
+    "type": "messageReaction",
+    "id": "m-2",
+    "conversation": {"id": "c"},
+    "reactionsAdded": [{"type": "sad"}],
+}
 
 
 def turn(*activities: dict[str, Any]) -> Turn:
@@ -94,25 +104,55 @@ def test_a_record_of_dataverse_holds_a_transcript_as_a_string() -> None:
 @pytest.mark.parametrize(
     ("body", "external_id"),
     [
-        (message(), "m-1"),
-        (message(conversation={"id": "c-1"}), "c-1/m-1"),
-        ([message()], "m-1/m-1"),
-        ({"activities": [message()]}, "m-1/m-1"),
-        ({"content": [message()]}, "m-1/m-1"),
-        ({"content": json.dumps([message()]), "conversationtranscriptid": "t-1"}, "t-1/m-1"),
-        ({"value": [{"content": {"activities": [message()]}, "conversationtranscriptid": "t-1"}]}, "t-1/m-1"),
+        (message(), "c/m-1"),
+        ([message()], "c/m-1"),
+        ({"activities": [message()]}, "c/m-1"),
+        ({"content": [message()]}, "c/m-1"),
+        ({"content": json.dumps([NOWHERE]), "conversationtranscriptid": "t-1"}, "t-1/m-1"),
+        ({"value": [{"content": {"activities": [NOWHERE]}, "conversationtranscriptid": "t-1"}]}, "t-1/m-1"),
     ],
-    ids=["alone", "its conversation", "list", "activities", "content", "string", "records"],
+    ids=["alone", "list", "activities", "content", "string", "records"],
 )
 def test_every_shape_of_a_transcript_is_read(body: object, external_id: str) -> None:
     found = parsed(parse, body)
     assert ([fact.external_id for fact in found.facts], found.notes, found.rejected) == ([external_id], [], [])
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (NOWHERE, "conversation.id"),
+        ([message("m-0"), NOWHERE], "[1].conversation.id"),
+        ({"content": [NOWHERE]}, "content[0].conversation.id"),
+        (REACTED | {"conversation": {}}, "conversation.id"),
+    ],
+)
+def test_an_activity_of_no_conversation_is_refused_whatever_stands_beside_it(body: object, path: str) -> None:
+    found = parsed(parse, body)
+    assert "m-1" not in str(found.facts)
+    assert rejections(found) == [(path, "missing")]
+    assert "conversationtranscriptid" in found.rejected[0].reason
+
+
+def test_what_is_nothing_of_ours_needs_no_conversation() -> None:
+    found = parsed(parse, [{"type": "typing"}, {"type": "endOfConversation"}])
+    assert (found.facts, found.notes, found.rejected) == ([], [], [])
+
+
+def test_a_reaction_finds_a_reply_without_words() -> None:
+    card = message(
+        "m-2", text=None, attachments=[{"contentType": "card"}], replyToId="m-1", **{"from": {"role": "bot"}}
+    )
+    reply, report = parsed(parse, [card, REACTED]).facts
+    assert reply == Reply(external_id="c/m-2", text="", at=reply.at, conversation_id="c", turn_external_id="c/m-1")
+    assert isinstance(report, Report)
+    assert report.reply_external_id == "c/m-2"
+
+
 def test_what_is_said_of_a_record_counts_records() -> None:
     records = [{"content": {"activities": [message(), message("")]}}, {"content": [message("m-2"), message("m-2")]}]
     found = parsed(parse, {"value": records})
-    assert [fact.external_id for fact in found.facts] == ["m-1/m-1", "m-2/m-2"]
+    assert [fact.external_id for fact in found.facts] == ["c/m-1", "c/m-2"]
     assert [(rejected.index, rejected.path, rejected.type) for rejected in found.rejected] == [
         (0, "value[0].content.activities[1].id", "bad-id"),
         (1, "value[1].content[1]", "repeated"),
@@ -194,29 +234,30 @@ def test_buttons_and_cards_are_skipped(fields: dict[str, Any]) -> None:
 
 def feedback(reaction: str, said: object) -> dict[str, Any]:
     value = {"actionName": "feedback", "actionValue": {"reaction": reaction, "feedback": said}}
-    return {"type": "invoke", "name": "message/submitAction", "replyToId": "m-2", "value": value}
+    about = {"replyToId": "m-2", "conversation": {"id": "c"}}
+    return {"type": "invoke", "name": "message/submitAction", "value": value} | about
 
 
 def test_the_form_may_be_an_object_and_a_like_is_no_report() -> None:
     (report,) = parsed(parse, feedback("dislike", {"feedbackText": "wrong"})).facts
     assert isinstance(report, Report)
-    assert (report.comment, report.reply_external_id) == ("wrong", "m-2")
+    assert (report.comment, report.reply_external_id) == ("wrong", "c/m-2")
     liked = parsed(parse, feedback("like", "{}"))
     assert (liked.facts, notes(liked)) == ([], [("value", "no-complaint")])
-    hearts = parsed(parse, {"type": "messageReaction", "id": "m-2", "reactionsAdded": [{"type": "heart"}]})
+    hearts = parsed(parse, REACTED | {"reactionsAdded": [{"type": "heart"}]})
     assert (hearts.facts, notes(hearts)) == ([], [("reactionsAdded", "no-complaint")])
 
 
 def test_a_reaction_without_a_reply_names_its_message_by_its_own_id() -> None:
-    (report,) = parsed(parse, {"type": "messageReaction", "id": "m-2", "reactionsAdded": [{"type": "sad"}]}).facts
+    (report,) = parsed(parse, REACTED).facts
     assert isinstance(report, Report)
-    assert report.reply_external_id == "m-2"
+    assert report.reply_external_id == "c/m-2"
 
 
 def test_one_bad_activity_costs_the_others_nothing() -> None:
     bad = [message("m-2", text="x" * 4001), 7, {"type": 7}, message("m-1"), message("")]
     found = parsed(parse, [message("m-1"), *bad, {"type": "typing"}, message("m-3")])
-    assert [fact.external_id for fact in found.facts] == ["m-1/m-1", "m-1/m-3"]
+    assert [fact.external_id for fact in found.facts] == ["c/m-1", "c/m-3"]
     assert rejections(found) == [
         ("[1].text", "text-too-long"),
         ("[2]", "wrong-type"),

@@ -1,5 +1,6 @@
 """Events of Botpress v12, from hooks and from its table."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_rows_of_the_table_bring_feedback_and_what_was_out_of_scope_and_no_butto
     )
 
 
-@pytest.mark.parametrize("feedback", [1, 0, None, True, "-1", [-1]])
+@pytest.mark.parametrize("feedback", [1, 0, None, True, "1", "bad", [-1]])
 def test_feedback_that_is_not_negative_reports_nothing(feedback: object) -> None:
     assert len(parsed(parse, {"event": event(), "feedback": feedback}).facts) == 1
 
@@ -153,9 +154,32 @@ def test_what_says_nothing_is_passed_over(kind: str, direction: str) -> None:
     assert (found.facts, found.notes, found.rejected) == ([], [], [])
 
 
-def test_an_incoming_picture_is_skipped_with_a_note() -> None:
-    found = parsed(parse, event(type="image"))
-    assert (found.facts, notes(found), found.rejected) == ([], [("type", "no-text")], [])
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"type": "image"}, "type"),
+        ({"preview": " "}, "preview"),
+        ({"direction": "outgoing", "type": "image", "preview": None}, "preview"),
+        ({"direction": "outgoing", "type": "carousel", "preview": ""}, "preview"),
+    ],
+)
+def test_what_has_no_words_is_skipped_with_a_note(fields: dict[str, Any], path: str) -> None:
+    found = parsed(parse, event(**fields))
+    assert (found.facts, notes(found), found.rejected) == ([], [(path, "no-text")], [])
+
+
+def test_a_row_whose_event_is_text_is_read_as_one_whose_event_is_an_object() -> None:
+    rows = [{"event": event(), "feedback": -1}, {"event": event(id="e-2", direction="outgoing")}]
+    exported = [{"event": json.dumps(row["event"]), "feedback": str(row.get("feedback", 0))} for row in rows]
+    found = parsed(parse, exported)
+    assert (found.facts, found.notes) == (parsed(parse, rows).facts, [])
+    assert [type(fact) for fact in found.facts] == [Turn, Report, Reply]
+
+
+@pytest.mark.parametrize("text", ["", "hello", "7", "[" * 100_000, '{"type": "text"'])
+def test_a_row_whose_event_is_no_event_is_rejected(text: str) -> None:
+    found = parsed(parse, [{"event": text}, event()])
+    assert ([fact.external_id for fact in found.facts], rejections(found)) == (["e-1"], [("[0].event.type", "missing")])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +188,7 @@ def test_an_incoming_picture_is_skipped_with_a_note() -> None:
         ({"direction": "sideways"}, ("direction", "unknown-direction")),
         ({"direction": None}, ("direction", "missing")),
         ({"id": None}, ("id", "missing")),
-        ({"preview": " "}, ("preview", "empty-text")),
+        ({"preview": 7}, ("preview", "wrong-type")),
         ({"preview": "x" * 4001}, ("preview", "text-too-long")),
         ({"type": 5}, ("type", "wrong-type")),
     ],

@@ -8,7 +8,7 @@ import pytest
 from integrations.webhooks.chatwoot import parse
 from service.turns.parsing import DERIVED
 from service.turns.schemas import Reply, Report, Turn
-from tests.support.parsed import parsed, rejections
+from tests.support.parsed import notes, parsed, rejections
 from tests.support.platforms import deliveries
 
 ASKED, ANSWERED, NOTE, RATED, RESOLVED = deliveries("chatwoot")
@@ -51,7 +51,7 @@ def test_an_outgoing_message_is_a_reply_and_a_private_note_is_none() -> None:
         )
     ]
     found = parsed(parse, NOTE)
-    assert (found.facts, rejections(found)) == ([], [("private", "private")])
+    assert (found.facts, notes(found), found.rejected) == ([], [("private", "private")], [])
 
 
 def test_a_low_rating_reports_the_survey_and_so_the_last_turn_before_it() -> None:
@@ -78,9 +78,29 @@ def test_a_comment_that_follows_the_rating_is_a_report_of_its_own_and_a_repeat_i
     assert bare != commented == again
 
 
-def test_other_updates_and_events_are_rejected_with_the_reason() -> None:
-    assert rejections(parsed(parse, message(event="message_updated"))) == [("event", "no-message")]
+def test_other_events_are_rejected_with_the_reason() -> None:
     assert rejections(parsed(parse, RESOLVED)) == [("event", "unknown-event-type")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"content": None, "attachments": [{"file_type": "image"}]}, ("content", "no-text")),
+        ({"content": "\n"}, ("content", "no-text")),
+        ({"content": None, "message_type": "outgoing"}, ("content", "no-text")),
+        ({"content": "Assigned to Jo", "message_type": "activity"}, ("message_type", "no-text")),
+        ({"event": "message_updated"}, ("event", "no-answer")),
+    ],
+)
+def test_what_says_nothing_is_skipped_with_a_note(fields: dict[str, Any], note: tuple[str, str]) -> None:
+    found = parsed(parse, message(**fields))
+    assert (found.facts, notes(found), found.rejected) == ([], [note], [])
+
+
+def test_a_survey_without_words_is_reported_all_the_same() -> None:
+    asked, report = parsed(parse, survey(1) | {"content": None}).facts
+    assert isinstance(report, Report)
+    assert (asked.external_id, report.reply_external_id) == ("7", "7")
 
 
 def test_conversations_of_two_accounts_are_two() -> None:
@@ -100,9 +120,9 @@ def test_a_template_is_a_reply_and_a_long_one_is_cut() -> None:
     [
         ({"id": None}, ("id", "missing")),
         ({"id": True}, ("id", "wrong-type")),
-        ({"content": None}, ("content", "missing")),
-        ({"content": "\n"}, ("content", "empty-text")),
-        ({"message_type": "activity"}, ("message_type", "unknown-message-type")),
+        ({"content": 7}, ("content", "wrong-type")),
+        ({"content": "x" * 4001}, ("content", "text-too-long")),
+        ({"message_type": "shout"}, ("message_type", "unknown-message-type")),
         ({"conversation": {"id": [4]}}, ("conversation.id", "wrong-type")),
     ],
 )

@@ -246,6 +246,16 @@ def test_lex_has_slots_in_the_place_of_what_was_said() -> None:
     assert all(re.fullmatch(lex.NAME, part) for path in files for part in path.split("/")[:-1])
 
 
+def test_lex_tells_a_second_slot_of_a_type_from_a_type_of_that_name() -> None:
+    made = [
+        row(1, "from Lyon to Rome", "yes", ("Lyon", "city"), ("Rome", "city")),
+        row(2, "Bonn", "yes", ("Bonn", "city 2")),
+    ]
+    files = unzipped(b"".join(EXPORTERS["lex"].write(export(INTENTS[-1:], made))))
+    slots = [file["slotTypeName"] for path, file in files.items() if path.endswith("/Slot.json")]
+    assert (len(slots), slots.count("city")) == (3, 2)
+
+
 def ours_in(files: dict[str, Any]) -> list[tuple[str, str]]:
     return [(theirs, ours["name"]) for theirs, ours in files["provenance/names.json"]["intents"].items()]
 

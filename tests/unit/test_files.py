@@ -1,7 +1,9 @@
 """Files of logs are cut into bodies, and what is said of a body says where in the file it stands."""
 
+import csv
 import doctest
 import gzip
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +82,14 @@ def test_lines_of_either_shape_are_read(tmp_path: Path) -> None:
     assert len(parsed.facts) == 2
     assert [note.path.partition(":")[0] for note in parsed.notes] == ["log.jsonl, line 3"]
     assert [(found.path, found.type) for found in parsed.rejected] == [("log.jsonl, line 4", "repeated")]
+    assert [place.path.partition(":")[0] for place in parsed.places] == ["log.jsonl, line 1", "log.jsonl, line 2"]
+
+
+def test_what_stands_in_two_lines_that_are_read_alone_is_said(tmp_path: Path) -> None:
+    lines = [json.dumps(turn(turn_id=own_id)) for own_id in ("a", "b", "a")]
+    parsed = read(write(tmp_path, "log.jsonl", "\n".join(lines)))
+    assert [fact.external_id for fact in parsed.facts] == ["a", "b"]
+    assert [(found.path, found.type) for found in parsed.rejected] == [("log.jsonl, line 3: data", "repeated")]
 
 
 def test_a_table_s_rows_are_objects_with_an_id_of_their_own(tmp_path: Path) -> None:
@@ -92,6 +102,44 @@ def test_a_table_s_rows_are_objects_with_an_id_of_their_own(tmp_path: Path) -> N
     assert len({fact.external_id for fact in parsed.facts}) == 3
     assert parsed.facts == again.facts
     assert [found.path for found in parsed.rejected] == ["log.csv, row 4: what"]
+
+
+LONG = "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [LONG, LONG + '"', f'"{LONG}"', f'"{LONG}, he said ""no""\nand went"', f'"a\nb{LONG}\n\n"'],
+    ids=["bare", "inch", "quoted", "quotes", "lines"],
+)
+def test_a_cell_however_long_costs_no_other_row(tmp_path: Path, cell: str) -> None:
+    limit = csv.field_size_limit()
+    path = write(tmp_path, "log.csv", f"text,raw\nfirst,{{}}\nsecond,{cell}\n{cell},{{}}\nlast,{{}}\n")
+    assert columns(path) == ["text", "raw"]
+    parsed = read(path, generic.parse, {"turn": {"turn_id": "row_id", "text": "text"}})
+    assert [fact.text for fact in parsed.facts] == ["first", "second", "last"]  # type: ignore[union-attr]
+    assert [(found.path, found.type) for found in parsed.rejected] == [("log.csv, row 3: text", "text-too-long")]
+    assert csv.field_size_limit() == limit
+    whole = json.loads(next(pieces(path)).bodies[1])["raw"]
+    assert whole == (cell[1:-1].replace('""', '"') if cell.startswith('"') else cell)
+
+
+def test_rows_are_called_what_they_always_were(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.csv", "text,user\nhi\n\nyou,u,more\n")
+    rows = [json.loads(body) for body in next(pieces(path)).bodies]
+    assert [{**row, "row_id": ""} for row in rows] == [
+        {"text": "hi", "user": None, "row_id": ""},
+        {"text": "you", "user": "u", "": ["more"], "row_id": ""},
+    ]
+    numbered = json.dumps([1, {"text": "you", "user": "u", "": ["more"]}]).encode()
+    assert rows[1]["row_id"] == DERIVED + hashlib.sha256(numbered).hexdigest()[:32]
+
+
+@pytest.mark.parametrize("look", [lambda path: list(pieces(path)), columns])
+def test_a_quoted_cell_that_never_ends_is_said(tmp_path: Path, look: Any) -> None:
+    path = write(tmp_path, "log.csv", 'text\n"hm' + LONG if look is not columns else '"hm' + LONG)
+    with pytest.raises(BadInput, match=r"begins at '.hmx+' and does not end"):
+        look(path)
 
 
 def test_bytes_that_are_no_text_are_refused_row_by_row(tmp_path: Path) -> None:

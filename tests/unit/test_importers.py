@@ -190,6 +190,25 @@ def test_texts_that_cannot_be_stored_are_refused(text: str, says: str) -> None:
     assert refused.value.path == "line 7"
 
 
+@pytest.mark.parametrize(
+    ("kinds", "lang", "says"),
+    [
+        ([""], "", "no name of an entity"),
+        (["x" * 101], "", "no name of an entity"),
+        (["a\0b"], "", "no name of an entity"),
+        (["city"] * 101, "", "101 entities"),
+        ([], "x" * 36, "no language"),
+        ([], "\0", "no language"),
+    ],
+)
+def test_what_a_label_cannot_hold_is_refused(kinds: list[str], lang: str, says: str) -> None:
+    entities = tuple(Entity(kind, "Lyon", 0, 4) for kind in kinds)
+    example = ParsedExample("Lyon", "line 7", entities, lang)
+    with pytest.raises(BadInput, match=says) as error:
+        check_all([ParsedIntent("a", "line 1", examples=(example,))])
+    assert error.value.path == "line 7"
+
+
 def test_every_format_has_its_importer() -> None:
     assert sorted(IMPORTERS) == ["clu", "csv", "dialogflow_cx", "jsonl", "lex", "rasa"]
 

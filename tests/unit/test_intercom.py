@@ -51,14 +51,14 @@ def test_a_bots_reply_under_two_topics_is_one() -> None:
     assert parsed(parse, OPERATOR).facts == parsed(parse, ADMIN).facts == [reply]
 
 
-def test_of_several_parts_a_note_is_rejected_and_a_button_skipped() -> None:
+def test_of_several_parts_a_note_and_a_button_are_skipped() -> None:
     found = parsed(parse, REPLIED)
     assert [(fact.external_id, fact.text) for fact in found.facts if isinstance(fact, Turn)] == [
         ("9001/7002", "neither, I live in Nice")
     ]
     assert (len(found.facts), found.places[0].path) == (1, f"{PARTS}[0]")
-    assert rejections(found) == [(f"{PARTS}[1].part_type", "private")]
-    assert notes(found) == [(f"{PARTS}[2].part_type", "button")]
+    assert notes(found) == [(f"{PARTS}[1].part_type", "private"), (f"{PARTS}[2].part_type", "button")]
+    assert found.rejected == []
 
 
 def test_a_low_rating_reports_what_the_user_had_come_for() -> None:
@@ -110,12 +110,10 @@ def test_a_part_is_known_by_its_conversation_and_its_id() -> None:
     ("fields", "fault"),
     [
         ({"id": None}, ("id", "missing")),
-        ({"body": None}, ("body", "missing")),
-        ({"body": '<img src="a.png">'}, ("body", "empty-text")),
+        ({"body": 7}, ("body", "wrong-type")),
         ({"body": "<p>" + "x" * 4001}, ("body", "text-too-long")),
         ({"body": "a\0b"}, ("body", "nul-in-text")),
         ({"author": None}, ("author.type", "missing")),
-        ({"part_type": "note_and_reopen"}, ("part_type", "private")),
     ],
 )
 def test_a_part_that_is_no_message_is_rejected(fields: dict[str, Any], fault: tuple[str, str]) -> None:
@@ -126,6 +124,27 @@ def test_a_part_that_is_no_message_is_rejected(fields: dict[str, Any], fault: tu
     )
 
 
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"body": None, "attachments": [{"name": "a.png"}]}, ("body", "no-text")),
+        ({"body": '<img src="a.png">'}, ("body", "no-text")),
+        ({"body": None, "part_type": "assignment", "author": {"type": "admin"}}, ("body", "no-text")),
+        ({"body": "", "part_type": "close", "author": {"type": "bot"}}, ("body", "no-text")),
+        ({"part_type": "note_and_reopen"}, ("part_type", "private")),
+    ],
+)
+def test_a_part_that_says_nothing_is_skipped_with_a_note(fields: dict[str, Any], note: tuple[str, str]) -> None:
+    found = parsed(parse, conversation(part(**fields), part(id="2")))
+    assert ([fact.external_id for fact in found.facts], found.rejected) == (["9/2"], [])
+    assert notes(found) == [(f"{PARTS}[0].{note[0]}", note[1])]
+
+
+def test_a_ping_is_skipped() -> None:
+    found = parsed(parse, PING)
+    assert (found.facts, notes(found), found.rejected) == ([], [("topic", "ping")], [])
+
+
 def test_other_notifications_are_rejected_with_their_topic() -> None:
-    for body in (PING, conversation(), conversation(part(), type="ticket")):
+    for body in (conversation(), conversation(part(), type="ticket")):
         assert rejections(parsed(parse, body)) == [("topic", "no-message")]

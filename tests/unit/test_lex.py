@@ -30,6 +30,10 @@ def slot(value: str) -> dict[str, Any]:
     return {"city": {"shape": "Scalar", "value": {"originalValue": value, "interpretedValue": value.upper()}}}
 
 
+def several(*values: str) -> dict[str, Any]:
+    return {"city": {"shape": "List", "values": [slot(value)["city"] for value in values]}}
+
+
 def slot_fills(*records: dict[str, Any]) -> list[bool]:
     return [fact.is_slot_fill for fact in parsed(parse, list(records)).facts if isinstance(fact, Turn)]
 
@@ -96,8 +100,11 @@ def test_another_intent_than_the_asking_one_is_no_answer() -> None:
         (record(interpretations=certain()), False),
         (record(slots=slot("Lyon")), False),
         (record(slots=slot("my money")), True),
-        (record(slots=slot("Lyon"), interpretations=certain()), True),
-        (record(slots=slot("Lyon"), interpretations=certain(), action="ElicitIntent"), False),
+        (record(slots=several("my cash", "my money")), True),
+        (record(slots=several("my cash", "a bit")), False),
+        (record(slots={"city": None, "day": [], "time": {"values": [7, {}]}}), False),
+        (record(slots=slot("Lyon"), interpretations=certain()), False),
+        (record(slots=slot("my money"), action="ElicitIntent"), False),
         (record(state={"confirmationState": "Denied"}), True),
         (record(state={"confirmationState": "None"}), False),
         (record(state={"confirmationState": "Denied"}, intent="FallbackIntent"), False),

@@ -156,6 +156,29 @@ def test_bad_zips_are_refused(format_name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_entry_is_damaged_is_refused(method: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        archive.writestr("a", bytes(range(256)))
+    data = bytearray(made.getvalue())
+    data[40:60] = b"\xff" * 20
+    assert refused("lex", bytes(data)) == ("", "not a zip that can be read")
+
+
+def test_a_zip_whose_directory_is_damaged_is_refused() -> None:
+    data = bytearray(zipped({"a.json": {}}))
+    data[data.rindex(b"PK\x05\x06") + 17] += 1  # it begins 256 bytes later than it does
+    assert refused("lex", bytes(data)) == ("", "not a zip that can be read")
+
+
+def test_json_that_nests_too_deeply_is_refused_by_line() -> None:
+    deep = "[" * 100_000
+    assert refused("csv", f"intent,text,entities\na,b,{deep}\n".encode()) == ("line 2, entities", "this is not JSON")
+    example = f"nlu:\n- intent: a\n  examples:\n  - text: '[b]{{{deep}}}'\n"
+    assert refused("rasa", example.encode())[0] == "line 4"
+
+
 def test_a_zip_that_unfolds_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("integrations.formats.zipped.UNZIPPED_LIMIT", 1 << 20)
     assert refused("lex", zipped({"a": "0" * (1 << 20) + "0"}))[1] == "the zip unfolds to too much"
@@ -185,6 +208,25 @@ def test_what_somebody_edits_in_an_export_counts() -> None:
     assert [(example.text, example.entities) for example in intent.examples] == [
         ("drive to Lyon", (Entity("city", "Lyon", 9, 13),)),
         ("by train", ()),
+    ]
+
+
+def test_an_utterance_added_in_lex_is_not_taken_for_one_of_ours_with_other_slots() -> None:
+    rows = [row(1, "fly to Lyon", "yes", ("Lyon", "city")), row(2, "fly to Rome", "yes", ("Rome", "city"))]
+    files = unzipped(b"".join(EXPORTERS["lex"].write(export(INTENTS[-1:], rows))))
+    folder = "shop/BotLocales/en_US"
+    intent = json.loads(files[f"{folder}/Intents/yes/Intent.json"])
+    intent["sampleUtterances"].append({"utterance": "fly to {land}"})
+    files |= {
+        f"{folder}/Intents/yes/Intent.json": intent,
+        f"{folder}/Intents/yes/Slots/land/Slot.json": {"name": "land", "slotTypeName": "country"},
+        f"{folder}/SlotTypes/country/SlotType.json": {"slotTypeValues": [{"sampleValue": {"value": "France"}}]},
+    }
+    (found,) = parse_lex(zipped(files))
+    assert [(example.text, example.entities) for example in found.examples] == [
+        ("fly to Lyon", (Entity("city", "Lyon", 7, 11),)),
+        ("fly to Rome", (Entity("city", "Rome", 7, 11),)),
+        ("fly to France", (Entity("country", "France", 7, 13),)),
     ]
 
 

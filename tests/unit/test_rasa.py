@@ -57,7 +57,8 @@ def test_a_list_gives_the_bots_words_and_skips_buttons_and_pictures() -> None:
             conversation_id=derived("visitor-31"),
         )
     ]
-    assert (found.places[0].path, notes(found), found.rejected) == ("[1]", [("[3].text", "trigger")], [])
+    assert (found.places[0].path, notes(found)) == ("[1]", [("[2].text", "no-text"), ("[3].text", "trigger")])
+    assert found.rejected == []
 
 
 def test_a_tracker_dump_names_its_sender_once() -> None:

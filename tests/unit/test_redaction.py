@@ -1,6 +1,7 @@
 """What redaction finds, covers and moves."""
 
 import logging
+import re
 import socket
 
 import pytest
@@ -11,7 +12,7 @@ from service.bots.patterns import PatternTooSlow
 from service.bots.schemas import Pattern
 from service.turns.schemas import TEXT_LIMIT, Entity
 from workers import redaction
-from workers.redaction import Find, Redacted, Redactor, merge, move, move_entities, replace
+from workers.redaction import SUSPECT, Find, Redacted, Redactor, merge, move, move_entities, origin, replace
 
 PERSONAL = {
     "EMAIL": ["anna.berg+shop@example.org", "ANNA@mail.internal", "o'neil@sub.example.co.uk"],
@@ -131,6 +132,26 @@ def test_a_span_moves_or_becomes_the_placeholder_it_touches(span, expected):
     assert (start, min(end, 26)) == expected if expected[1] != 26 else (start, end) == (expected[0], 24)
 
 
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ((0, 2), "to"),
+        ((3, 12), "a@b.de"),
+        ((4, 11), "a@b.de"),  # a part of the placeholder
+        ((0, 8), "to a@b.de"),
+        ((13, 16), "now"),
+        ((10, 23), "a@b.de now 1.2.3.4"),
+        ((22, 24), "1.2.3.4!"),
+    ],
+)
+def test_a_span_of_the_redacted_text_is_found_in_the_original(span, expected):
+    text = "to a@b.de now 1.2.3.4!"
+    redacted = replace(text, [Find(3, 9, "EMAIL", 1.0), Find(14, 21, "IP", 1.0)])
+    assert redacted.text == "to <EMAIL_1> now <IP_1>!"
+    start, end = origin(redacted, *span)
+    assert text[start:end] == expected
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
@@ -172,6 +193,7 @@ def test_an_untouched_entity_keeps_its_value(drawn):
         start, end = move(redacted, entity.start, entity.end)
         if all(find.end <= entity.start or entity.end <= find.start for find in finds):
             assert redacted.text[start:end] == entity.value
+            assert origin(redacted, start, end) == (entity.start, entity.end)
         else:
             starts, ends = zip(
                 *((new_start, new_end) for _, _, new_start, new_end, _ in redacted.redactions), strict=True
@@ -201,6 +223,16 @@ def test_entities_that_fall_onto_one_placeholder_are_told_once():
     entities = [Entity("name", "anna", 0, 4), Entity("name", "example", 5, 12), Entity("mail", "org", 13, 16)]
     expected = (Entity("name", "<EMAIL_1>", 0, 9), Entity("mail", "<EMAIL_1>", 0, 9))
     assert move_entities(redacted, entities, 16) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(texts, st.text("aAzw/_- .:,?#[]()+'\"<>\n", max_size=40)).filter(lambda text: not SUSPECT.search(text))
+)
+def test_what_is_not_suspect_holds_nothing(redactor, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.redaction.SUSPECT", re.compile(""))
+        assert redactor.redact(text) == Redacted(text)
 
 
 def test_kinds_name_every_recognizer():

@@ -77,8 +77,8 @@ def test_a_message_that_two_events_tell_of_is_one() -> None:
     ("fields", "path", "type"),
     [
         ({"id": None}, "id", "missing"),
-        ({"content": {"type": "image", "mediaUrl": "https://a.example/b.png"}}, "content.text", "missing"),
-        ({"content": {"type": "text", "text": " "}}, "content.text", "empty-text"),
+        ({"content": {"type": "text", "text": "x" * 4001}}, "content.text", "text-too-long"),
+        ({"content": {"type": "text", "text": 7}}, "content.text", "wrong-type"),
         ({"author": {}}, "author.type", "missing"),
     ],
 )
@@ -88,6 +88,21 @@ def test_an_event_without_identity_or_text_costs_the_others_nothing(
     found = parsed(parse, events(message(**fields), message(id="m-2")))
     assert [fact.external_id for fact in found.facts] == ["m-2"]
     assert rejections(found) == [(f"events[0].payload.message.{path}", type)]
+
+
+@pytest.mark.parametrize("author", ["user", "business"])
+@pytest.mark.parametrize("content", [{"type": "image", "mediaUrl": "https://a.example/b.png"}, {"text": " "}])
+def test_a_message_without_words_is_skipped_with_a_note(author: str, content: dict[str, Any]) -> None:
+    found = parsed(parse, events(message(author={"type": author}, content=content), message(id="m-2")))
+    assert ([fact.external_id for fact in found.facts], found.rejected) == (["m-2"], [])
+    assert notes(found) == [("events[0].payload.message.content.text", "no-text")]
+
+
+@pytest.mark.parametrize("actor", ["end_user", "agent"])
+def test_a_ticket_s_message_without_words_is_skipped_with_a_note(actor: str) -> None:
+    event = {"actor": {"type": actor}, "message": {"id": "m-9", "body": ""}}
+    found = parsed(parse, {"type": "zen:event-type:messaging_ticket.message_added", "event": event})
+    assert (found.facts, notes(found), found.rejected) == ([], [("event.message.body", "no-text")], [])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service import database
 from service.keyring import Keyring
 from service.tables import reply, report, turn
-from service.turns.intake import keyed_ids
+from service.turns.keying import keyed_ids
 from service.turns.logs import Conversation, deliveries
 from service.turns.parsing import Adapter
 from service.turns.schemas import Fact

@@ -40,6 +40,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.encoder }}
 - {name: FENCEPOST_ENCODER, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.endpointNetworks }}
+- {name: FENCEPOST_ENDPOINT_NETWORKS, value: {{ . | quote }}}
+{{- end }}
 {{ include "fencepost.fromSecret" (dict "variable" "FENCEPOST_DATABASE_URL" "secret" $secret "key" "database-url") }}
 {{ include "fencepost.fromSecret" (dict "variable" "FENCEPOST_REDIS_URL" "secret" $secret "key" "redis-url") }}
 {{ include "fencepost.fromSecret" (dict "variable" "FENCEPOST_STREAM_KEY" "secret" $secret "key" "stream-key") }}

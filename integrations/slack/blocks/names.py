@@ -13,6 +13,8 @@ TYPED = "typed"
 START = "start"  # its value is the bot to review
 PROMOTE = "promote"
 HOLD = "hold"
+SEND = "send"  # its value is the alert whose turns go to review
+PROPOSE = "propose"  # its value is the proposal; and the view that asks for the intent's name
 
 # callback ids of views, and values of the menu that opens them
 REVIEW = "review"

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from integrations.slack.blocks import alerts
+from integrations.slack.blocks.alerts import Calm, Drifted
 from integrations.slack.blocks.amounts import count, percent
 from integrations.slack.blocks.digest import Digest, digest
 from integrations.slack.blocks.elements import Block, Message, actions, button, cut, escape, plain, rich, section, words
@@ -64,20 +66,30 @@ class Undecided(msgspec.Struct, frozen=True, tag="undecided"):
     has_adjudicator: bool
 
 
-News = Promoted | Held | Stop | Undecided | Digest
+class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
+    """An endpoint is told nothing any more, for what it answered; its URL may be a secret, and only its host is
+    said."""
+
+    endpoint: int
+    host: str
+    reason: str
+
+
+News = Promoted | Held | Stop | Undecided | Disabled | Digest | Drifted | Calm
 
 
 class Quoted(NamedTuple):
-    """A turn that the two decide differently, and whom the reviewers found right; "": out of scope."""
+    """A turn; of one that two classifiers decide differently how, and whom the reviewers found right. "": out of
+    scope."""
 
     text: str
-    champion: str
-    challenger: str
-    is_won: bool
+    champion: str = ""
+    challenger: str = ""
+    is_won: bool = False
 
 
 class Decision(NamedTuple):
-    """What became of a held challenger: "" nothing yet, promote, hold, late."""
+    """What became of it: "" nothing yet; of a held challenger promote, hold, late; of an alert review, propose."""
 
     what: str = ""
     who: str = ""
@@ -158,8 +170,26 @@ def _undecided(place: NoticePlace, news: Undecided, _quoted: Sequence[Quoted], _
     return _Parts(f"{waits} for an adjudicator", [f"Reviewers answered differently. {decide}"])
 
 
+def _disabled(place: NoticePlace, news: Disabled, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
+    where = f"{place.bot} {news.endpoint}"
+    lines = [
+        f"Its webhooks went to {news.host}; {news.reason}.",
+        f"An owner brings it back: fencepost endpoints enable {where}, and what it missed: "
+        f"fencepost events replay {place.bot} --since DATE --endpoint {news.endpoint}.",
+    ]
+    return _Parts(f"endpoint {news.endpoint} was disabled", lines)
+
+
 def _digest(_place: NoticePlace, news: Digest, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
     return _Parts(*digest(news))
+
+
+def _drifted(place: NoticePlace, news: Drifted, quoted: Sequence[Quoted], decision: Decision) -> _Parts:
+    return _Parts(*alerts.drifted(place, news, [one.text for one in quoted], decision))
+
+
+def _calm(_place: NoticePlace, news: Calm, _quoted: Sequence[Quoted], _decision: Decision) -> _Parts:
+    return _Parts(*alerts.calm(news))
 
 
 _SAID: Mapping[type[News], Callable[[NoticePlace, Any, Sequence[Quoted], Decision], _Parts]] = {
@@ -167,7 +197,10 @@ _SAID: Mapping[type[News], Callable[[NoticePlace, Any, Sequence[Quoted], Decisio
     Held: _held,
     Stop: _stop,
     Undecided: _undecided,
+    Disabled: _disabled,
     Digest: _digest,
+    Drifted: _drifted,
+    Calm: _calm,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from integrations.slack.blocks import questions
+from integrations.slack.blocks.alerts import Calm, Drifted, propose
 from integrations.slack.blocks.channel import card, cards, gone
 from integrations.slack.blocks.digest import Digest, Share
 from integrations.slack.blocks.elements import Block, Message
@@ -16,6 +17,7 @@ from integrations.slack.blocks.metadata import Asked, Sitting
 from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.blocks.notices import (
     Decision,
+    Disabled,
     Held,
     News,
     Promoted,
@@ -95,6 +97,9 @@ NEWS: Mapping[str, News] = {
     ),
     "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
     "undecided": Undecided(3, True),
+    "disabled": Disabled(2, "hooks.bank.example", "every attempt failed for five days"),
+    "drifted": Drifted(4, date(2026, 3, 2), "turns unlike those before, intent weather", 17),
+    "calm": Calm(4, date(2026, 3, 2), 2),
     "digest": Digest(
         first_day=date(2026, 3, 2),
         last_day=date(2026, 3, 8),
@@ -141,6 +146,8 @@ def surfaces() -> dict[str, Message | Block]:
         "why": questions.why(OPEN, MESSAGE, reasons(OPEN, 7)),
         **{f"notice_{name}": notice(NOTICE, news, QUOTED) for name, news in NEWS.items()},
         "notice_decided": notice(NOTICE, NEWS["held"], (), Decision("hold", "slack:U0ANA")),
+        "notice_sent": notice(NOTICE, NEWS["drifted"], QUOTED, Decision("review", "slack:U0ANA")),
+        "propose": propose("{}"),
         "home": home("U0ANA", [STANDING], Beside(open=["shop"]), now()),
     }
 

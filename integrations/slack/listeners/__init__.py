@@ -6,6 +6,7 @@ import structlog
 from slack_bolt import Ack
 
 from integrations.slack.desk import Desk
+from integrations.slack.listeners.alerts import on_propose, on_proposed, on_send
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.home import on_home, on_start
 from integrations.slack.listeners.notices import on_hold, on_promote
@@ -26,8 +27,11 @@ __all__ = (
     "on_more",
     "on_options",
     "on_promote",
+    "on_propose",
+    "on_proposed",
     "on_report",
     "on_reported",
+    "on_send",
     "on_skip",
     "on_start",
     "on_unknown",

@@ -1,0 +1,145 @@
+"""Which turns a day's window holds, what they are compared with, and what that says.
+
+Both samples are decided by one classifier from stored vectors: a promotion, an import or a new version of the bot moves
+nothing by itself. What the classifier makes of a turn is worked out anew, for its predictions in SQL may be another
+classifier's."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+from msgspec import structs
+
+from service.classifiers.schemas import Classifier
+from service.intents.store import merges
+from service.learning.head import NONE
+from service.learning.types import Floats1d
+from service.windows import sampling, statistics
+from service.windows.sampling import Drawn, Span
+from service.windows.schemas import Found, Measured
+from service.windows.statistics import Finding, Findings, Sample
+
+DAY = timedelta(days=1)
+ENOUGH = 1_000  # turns of a window, which it goes back for
+LONGEST = 7  # days of a window
+LEAST = 100  # turns of the longest, below which nothing is measured
+BEFORE = 28  # days of a reference
+LEAST_BEFORE = 500
+MOST, MOST_BEFORE = 2_000, 5_000  # turns drawn
+KEPT = 50  # likeliest turns
+
+
+class Material(NamedTuple):
+    """A window and its reference, read at one moment."""
+
+    measured: Measured  # but for what the two say
+    window: Drawn
+    reference: Drawn
+    into: Mapping[int, int]  # intents → what they were merged into
+
+
+class Compared(NamedTuple):
+    """What they say, and how far each turn is from being one of a known intent, in [0, 1]."""
+
+    measured: Measured
+    doubt: Floats1d  # (m,) of the window
+    doubt_before: Floats1d  # (n,) of the reference
+
+
+def look(connection: sa.Connection, champion: Classifier, day: date) -> Material | Measured | None:
+    """The window that ends with the day. Measured: there are too few turns to compare. None: there is none at all, or
+    one has no vector yet."""
+    bot = champion.bot
+    since, drawn = _window(connection, bot, day)
+    if not drawn:
+        return None
+    before = Span(since - BEFORE * DAY, since)
+    drawn_before = sampling.draw(connection, bot, before, MOST_BEFORE)
+    measured = Measured(
+        day=day,
+        n=champion.n,
+        since=since,
+        reference_since=before.since,
+        turns=len(drawn),
+        reference_turns=len(drawn_before),
+        reason=_reason(len(drawn), len(drawn_before)),
+    )
+    if measured.reason:
+        return measured
+    window, reference = (sampling.seen(connection, bot, turns, champion.encoder) for turns in (drawn, drawn_before))
+    if window is None or reference is None:
+        return None
+    return Material(measured, window, reference, merges(connection, bot))
+
+
+def _window(connection: sa.Connection, bot: str, day: date) -> tuple[date, Sequence[sa.Row[Any]]]:
+    """Its first day and its turns."""
+    for days in range(1, LONGEST + 1):
+        since = day - (days - 1) * DAY
+        drawn = sampling.draw(connection, bot, Span(since, day + DAY), MOST)
+        if len(drawn) >= ENOUGH:
+            break
+    return since, drawn
+
+
+def _reason(turns: int, before: int) -> str:
+    """
+    >>> _reason(100, 500), _reason(99, 500)
+    ('', 'the 7 days hold turns of 99 conversations, of 100 that are needed')
+    """
+    if turns < LEAST:
+        return f"the {LONGEST} days hold turns of {turns} conversations, of {LEAST} that are needed"
+    if before < LEAST_BEFORE:
+        return f"the {BEFORE} days before hold turns of {before} conversations, of {LEAST_BEFORE} that are needed"
+    return ""
+
+
+def compare(champion: Classifier, material: Material) -> Compared:
+    window, reference = (_decided(champion, material.into, drawn) for drawn in (material.window, material.reference))
+    found = statistics.measure(reference, window, _rng(champion.bot, material.measured.day))
+    return Compared(_told(material, found), 1 - window.confidence, 1 - reference.confidence)
+
+
+def _rng(bot: str, day: date) -> np.random.Generator:
+    """A repeat permutes alike."""
+    return np.random.default_rng([zlib.crc32(bot.encode()), day.toordinal()])
+
+
+def _decided(champion: Classifier, into: Mapping[int, int], drawn: Drawn) -> Sample:
+    """An intent that was merged since counts as the other."""
+    sample = statistics.decided(
+        champion.head,
+        drawn.x,
+        is_fallback=drawn.is_fallback,
+        is_reported=drawn.is_reported,
+        structures=drawn.structures,
+    )
+    final = {NONE: NONE, **into}
+    return sample._replace(decided=np.array([final[intent_id] for intent_id in sample.decided.tolist()], np.int64))
+
+
+def _told(material: Material, found: Findings) -> Measured:
+    window, reference = material.window, material.reference
+    return structs.replace(
+        material.measured,
+        is_alarm=any(one.is_alarm for one in found.found),
+        findings=tuple(map(_found, found.found)),
+        likeliest=tuple(window.turn_ids[row] for row in found.likeliest[:KEPT].tolist()),
+        versions=_new_versions(window, reference),
+    )
+
+
+def _found(one: Finding) -> Found:
+    value, by_chance, p = map(float, one.statistic)
+    return Found(one.name, one.subject, value, by_chance, p, float(one.p), bool(one.is_alarm))
+
+
+def _new_versions(window: Drawn, reference: Drawn) -> dict[str, date]:
+    """`bot_version`s that the reference lacks, with their first day in the window."""
+    first: dict[str, date] = {}
+    for version, day in zip(window.versions, window.days, strict=True):
+        first[version] = min(day, first.get(version, day))
+    return {version: day for version, day in first.items() if version and version not in reference.versions}

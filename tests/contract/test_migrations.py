@@ -1,0 +1,80 @@
+"""Every migration goes down and up again, on both databases, and leaves behind what it found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from service import database, tables
+
+AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+BASE = "base"
+
+
+@contextmanager
+def config(engine: sa.Engine) -> Iterator[Config]:
+    """Alembic in one transaction."""
+    found = Config()
+    found.set_main_option("script_location", str(database.MIGRATIONS))
+    with database.writing(engine) as connection:
+        found.attributes["connection"] = connection
+        yield found
+
+
+def revisions() -> list[str]:
+    """Newest first, and what was before the first."""
+    scripts = ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()
+    return [*(script.revision for script in scripts), BASE]
+
+
+def schema(config: Config) -> list[str]:
+    """Columns, keys and indexes of all tables, whatever their order."""
+    seen = sa.inspect(config.attributes["connection"])
+    columns = [
+        f"{table} {one['name']} {one['type']} {one['nullable']} {one['default']}"
+        for (_, table), found in seen.get_multi_columns().items()
+        for one in found
+    ]
+    named = [*seen.get_multi_indexes().items(), *seen.get_multi_unique_constraints().items()]
+    keys = [
+        f"{table} {sorted(one['column_names'])} {one.get('unique')}" for (_, table), found in named for one in found
+    ]
+    primary = [f"{table} {one['constrained_columns']}" for (_, table), one in seen.get_multi_pk_constraint().items()]
+    foreign = [
+        f"{table} {one['constrained_columns']} {one['referred_table']}"
+        for (_, table), found in seen.get_multi_foreign_keys().items()
+        for one in found
+    ]
+    return sorted(one for one in (*columns, *keys, *primary, *foreign) if not one.startswith("alembic_version "))
+
+
+def test_every_migration_goes_down_and_up_again(engine: sa.Engine) -> None:
+    newest, *earlier = revisions()
+    with config(engine) as alembic:
+        found = {newest: schema(alembic)}
+        for revision in earlier:
+            command.downgrade(alembic, revision)
+            found[revision] = schema(alembic)
+        assert found[BASE] == []
+        for revision in (*reversed(earlier[:-1]), newest):
+            command.upgrade(alembic, revision)
+            assert schema(alembic) == found[revision], f"the way back to {revision} left something else"
+
+
+def test_a_source_survives_the_way_back_and_loses_what_was_not_known_then(engine: sa.Engine) -> None:
+    row = {"bot": "shop", "name": "desk", "format": "generic", "scheme": "shared_key", "created_at": AT}
+    with config(engine) as alembic:
+        connection = alembic.attributes["connection"]
+        connection.execute(tables.bot.insert(), {"name": "shop", "created_at": AT})
+        connection.execute(tables.source.insert(), row | {"tolerance_s": 60, "options": {"turn": {"text": "body"}}})
+        command.downgrade(alembic, "0016")
+        assert {"tolerance_s", "options"}.isdisjoint(
+            one["name"] for one in sa.inspect(connection).get_columns("source")
+        )
+        command.upgrade(alembic, "head")
+        kept = dict(connection.execute(sa.select(tables.source)).mappings().one())
+    assert kept == {**row, "archived_at": None, "tolerance_s": 300, "options": {}}
