@@ -20,7 +20,7 @@ from service.database import reading
 from service.page import Page
 
 IntentName = Annotated[str, Parameter(description="the intent's name")]
-Number = Annotated[int, Parameter(description="the classifier's number")]
+Number = Annotated[int, Parameter(le=2**31 - 1, description="the classifier's number")]
 
 
 class ClassifiersController(Controller):

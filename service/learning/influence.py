@@ -10,6 +10,19 @@ less of log n to be rid of (balanced softmax), which is known exactly and added.
 This is of the regression alone. Left out: that prototypes and the log's pull on them follow the labels, that C,
 temperature and gate are chosen anew, that the vectors of 50 to 600 labels are seen through a map that was learnt from
 them, and everything beyond first order.
+
+Held against whole trainings without the labels, on CLINC150's test part, temperature kept, without a log, of the three
+intents that are found least. Rank correlation of 11 single labels; S without the ten that help most, as foretold and in
+truth; and the more of two times without ten at random:
+
+| intents, labels | correlation | foretold | truth | at random |
+|---|---|---|---|---|
+| 20, 400 | .74 .98 .93 | −.040 −.012 −.015 | −.204 −.045 −.055 | .082 .006 .002 |
+| 77, 1,200 | .84 .15 .98 | −.080 −.092 −.091 | +.018 −.216 −.281 | .003 .001 .001 |
+| 150, 3,000 | | −.014 −.032 −.056 | −.022 −.131 −.119 | .002 .001 .003 |
+
+So the order is mostly right, the size 1.6 to 5 times too small, and one intent in nine went the other way. 15,000
+labels of 150 intents take two seconds.
 """
 
 from typing import NamedTuple

@@ -35,7 +35,7 @@ Cursor = Annotated[str | None, Parameter(description="`next` of the page before"
 Limit = Annotated[int, Parameter(ge=1, le=200, description="items a page")]
 Count = Annotated[int, Parameter(ge=1, le=dealing.CARDS_AT_ONCE, description="cards to claim")]
 CardId = Annotated[str, Parameter(description="the card's id")]
-TurnId = Annotated[int, Parameter(description="the turn's id")]
+TurnId = Annotated[int, Parameter(le=2**63 - 1, description="the turn's id")]
 
 
 class CardsController(Controller):

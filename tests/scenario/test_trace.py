@@ -110,7 +110,9 @@ def test_turns_are_found_by_number_or_among_the_newest_labels(desk: Desk) -> Non
     assert (found.status_code, found.headers["location"]) == (303, f"/bots/{BOT}/turns/{turn_id}")
     assert desk.get(f"/v1/bots/{BOT}/turns/99/trace").json()["type"] == "turn-not-found"
     assert desk.get(f"/bots/{BOT}/turns/99").status_code == 404
-    assert desk.get(f"/bots/{BOT}/turns", turn="x").status_code == 400
+    for bad in ("x", 2**63):
+        assert desk.get(f"/bots/{BOT}/turns", turn=bad).status_code == 400
+    assert desk.get(f"/v1/bots/{BOT}/turns/{2**63}/trace").status_code == 400
 
 
 WRONG = 6  # turns said about a parcel and labelled refund
@@ -181,4 +183,5 @@ def test_what_cannot_be_asked_is_said(desk: Desk) -> None:
     assert desk.get(path, intent="none such").json()["type"] == "intent-not-found"
     assert desk.get(f"/v1/bots/{BOT}/classifiers/7/influence", intent="refund").json()["type"] == "classifier-not-found"
     assert desk.get(path).status_code == 400
+    assert desk.get(f"/v1/bots/{BOT}/classifiers/{2**31}/influence", intent="refund").status_code == 400
     assert f'href="/bots/{BOT}/classifiers/1/influence?intent=refund"' in desk.page("/classifiers/1/influence")
