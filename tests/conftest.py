@@ -76,9 +76,7 @@ def postgres_server(short_folder: Path) -> Iterator[sa.URL]:
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server: sa.URL) -> sa.URL:
     """Migrated, once for the run."""
-    _execute(
-        postgres_server, f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', f'CREATE DATABASE "{DATABASE}"'
-    )
+    _execute(postgres_server, f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', f'CREATE DATABASE "{DATABASE}"')
     url = postgres_server.set(database=DATABASE)
     engine = database.connect(url.render_as_string(hide_password=False))
     database.migrate(engine)
