@@ -19,6 +19,7 @@ KEY = b"k" * 32
 # What a test before left open would wait for us, or we for it.
 LEFT_OPEN = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+VERSION = "SELECT version_num FROM alembic_version"
 DATABASE = f"test_fencepost_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"  # processes may share a given server
 
 
@@ -73,35 +74,38 @@ def postgres_server(short_folder: Path) -> Iterator[sa.URL]:
         server.cleanup()
 
 
-@pytest.fixture(scope="session")
-def postgres_database(postgres_server: sa.URL) -> sa.URL:
-    """Migrated, once for the run."""
-    _execute(postgres_server, f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', f'CREATE DATABASE "{DATABASE}"')
-    url = postgres_server.set(database=DATABASE)
-    engine = database.connect(url.render_as_string(hide_password=False))
-    database.migrate(engine)
-    engine.dispose()
-    return url
-
-
-def _execute(url: sa.URL, *statements: str) -> None:
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(sa.text(statement))
-    engine.dispose()
-
-
 @pytest.fixture
-def postgres_url(postgres_database: sa.URL) -> str:
-    """Emptied, which takes a fifth of what a new database takes."""
+def postgres_url(postgres_server: sa.URL) -> str:
+    """The process's own database, emptied, which takes a fifth of what a new one takes; made where it is not there, or
+    where a test of migrations left it at another version."""
+    url = postgres_server.set(database=DATABASE)
+    if not _emptied(url):
+        create = f'CREATE DATABASE "{DATABASE}"'
+        _execute(postgres_server, f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', create)
+        engine = database.connect(url.render_as_string(hide_password=False))
+        database.migrate(engine)
+        engine.dispose()
+    return url.render_as_string(hide_password=False)
+
+
+def _emptied(url: sa.URL) -> bool:
     names = ", ".join(f'"{table.name}"' for table in tables.metadata.sorted_tables)
-    _execute(
-        postgres_database,
-        LEFT_OPEN,
-        f"TRUNCATE {names} RESTART IDENTITY CASCADE",
-    )
-    return postgres_database.render_as_string(hide_password=False)
+    try:
+        found = _execute(url, LEFT_OPEN, f"TRUNCATE {names} RESTART IDENTITY CASCADE", VERSION)
+    except sa.exc.DBAPIError:
+        return False
+    return found == database.newest_version()
+
+
+def _execute(url: sa.URL, *statements: str) -> object:
+    """What the last one says."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            results = [connection.execute(sa.text(statement)) for statement in statements]
+            return results[-1].scalar() if results[-1].returns_rows else None
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
