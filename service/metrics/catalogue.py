@@ -4,7 +4,28 @@ A counter is what no deletion takes back: turns stay counted when they are forgo
 added. All else may fall, and is a gauge. Labels are bounded: a bot's name and words of ours, never an intent, a source,
 a person or a text."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+from service.events.schemas import SendingStatus
+from service.reviews.assessments import MarkKind
+from service.reviews.schemas import CardStatus, Purpose, Use
+from service.windows.words import SUBJECTS
+
+# What each label may say, but for `bot` and `version`.
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "kind": get_args(MarkKind),
+    "origin": ("filed", "inferred"),
+    "outcome": get_args(SendingStatus),
+    "part": ("redis",),
+    "purpose": get_args(Purpose),
+    "quantile": ("0.5", "0.95"),
+    "state": ("enabled", "failing", "disabled"),
+    "statistic": (*SUBJECTS, "intent", "structure"),
+    "status": get_args(CardStatus),
+    "use": get_args(Use),
+    "who": ("bot", "champion"),
+}
 
 
 class Metric(NamedTuple):
@@ -78,16 +99,26 @@ P = _of_bot("drift_p", "chance's probability of it after Holm's correction; of m
 ALARMS = _of_bot("drift_alarms", "alarms in that window: of intents and structures there may be several", "statistic")
 
 ENDPOINTS = _of_bot("endpoints", "URLs that are told what happens: enabled, failing or disabled", "state")
-SENDINGS = _of_bot("sendings", "events of 30 days on their way to an endpoint, delivered or given up", "status")
-ATTEMPTS = _of_bot("sending_attempts", "requests made for these", "status")
+SENDINGS = _of_bot("sendings", "events of 30 days on their way to an endpoint, delivered or given up", "outcome")
+ATTEMPTS = _of_bot("sending_attempts", "requests made for these", "outcome")
 
 CATALOGUE: tuple[Metric, ...] = tuple(one for one in list(globals().values()) if isinstance(one, Metric))
 
 
 def markdown_lines() -> list[str]:
-    """The table of charts/fencepost/METRICS.md."""
-    rows = (
-        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {one.meaning} |"
-        for one in CATALOGUE
-    )
-    return ["| metric | kind | labels | meaning |", "|---|---|---|---|", *rows]
+    """The tables of charts/fencepost/METRICS.md: metrics, and the values of their labels."""
+    metrics = (f"| `{one.name}` | {one.kind} | {_quoted(one.labels)} | {one.meaning} |" for one in CATALOGUE)
+    values = (f"| `{label}` | {_quoted(VALUES[label])} |" for label in VALUES)
+    return [
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+        *metrics,
+        "",
+        "| label | values |",
+        "|---|---|",
+        *values,
+    ]
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -20,7 +20,6 @@ WINDOW = tables.drift_window
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 NEWEST = 1000  # labels whose latency is looked at
-QUANTILES = (0.5, 0.95)
 
 
 def measure(connection: sa.Connection, bot: Bot, at: datetime) -> Iterator[Sample]:
@@ -68,8 +67,8 @@ def _latency(connection: sa.Connection, bot: str, at: datetime) -> Iterator[Samp
     query = sa.select(CARD.c.created_at, LABEL.c.at).join(CARD, CARD.c.id == LABEL.c.card_id).where(*made)
     rows = connection.execute(query.order_by(LABEL.c.at.desc()).limit(NEWEST)).all()
     waits = [(labelled_at - created_at).total_seconds() for created_at, labelled_at in rows]
-    for quantile in QUANTILES if waits else ():
-        yield Sample(m.LATENCY, float(np.quantile(waits, quantile)), (bot, str(quantile)))
+    for quantile in m.VALUES["quantile"] if waits else ():
+        yield Sample(m.LATENCY, float(np.quantile(waits, float(quantile))), (bot, quantile))
 
 
 def _budget(connection: sa.Connection, bot: Bot, at: datetime) -> Iterator[Sample]:

@@ -11,6 +11,7 @@ from service.bots.store import get_bot
 from service.clock import now
 from service.context import Context
 from service.metrics import of_bots, of_events
+from service.metrics.catalogue import VALUES
 from service.metrics.samples import Sample
 from service.reports.store import NewReport, insert_reports
 from service.reviews.assessments import Assessment, Mark, store_assessments
@@ -36,7 +37,11 @@ def measured(shop: sa.Engine) -> Values:
     with database.reading(shop) as connection:
         bot = get_bot(connection, BOT)
         found = [*of_bots.measure(connection, bot, now()), *of_events.measure(connection)]
-    assert {one.of[0] for one in found} == {BOT}
+    for one in found:
+        bot_name, *said = one.of
+        assert bot_name == BOT and all(
+            value in VALUES[label] for label, value in zip(one.metric.labels[1:], said, strict=True)
+        )
     assert len({(one.metric.name, one.of) for one in found}) == len(found)
     return {key(one): one.value for one in found}
 
