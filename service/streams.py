@@ -148,7 +148,9 @@ class Streams:
         """Of each bot, in one round trip. An entry's id begins with when it was appended, in milliseconds."""
         with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
             for bot in bots:
-                pipeline.xlen(TURNS.of(bot)).xrange(TURNS.of(bot), count=1).xlen(DEAD.of(bot))
+                pipeline.xlen(TURNS.of(bot))
+                pipeline.xrange(TURNS.of(bot), count=1)
+                pipeline.xlen(DEAD.of(bot))
             found = pipeline.execute()
         return {bot: _waiting(*found[3 * n : 3 * n + 3]) for n, bot in enumerate(bots)}
 

@@ -50,9 +50,7 @@ def _of_bot(name: str, meaning: str, *labels: str) -> Metric:
 
 INFO = Metric("fencepost_build_info", "1, with the version", ("version",))
 UP = Metric("fencepost_up", "whether Redis (part `redis`) answers; without it what it knows is left out", ("part",))
-SCRAPE = Metric(
-    "fencepost_scrape_seconds", "what gathering these numbers took; they are kept for 10 s, or ten times that"
-)
+SCRAPE = Metric("fencepost_scrape_seconds", "what gathering these numbers took")
 ENCODER_UP = _of_bot("encoder_up", "whether the encode process answers with the bot's encoder")
 
 BOUND = Metric("fencepost_stream_bound_entries", "entries of a bot's stream from which on webhooks answer 503")

@@ -4,8 +4,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 
 from service.access.guard import requires
 from service.access.roles import Principal
@@ -21,9 +20,9 @@ def show_metrics(
     """Numbers for Prometheus: of one bot with a key of that bot, of all and of the installation with a key of every
     bot. In OpenMetrics where the scraper asks for it."""
     found = scraper.expose(principal.bot)
-    if OPENMETRICS in request.headers.get("accept", ""):
-        return Response(openmetrics.generate_latest(found), media_type=openmetrics.CONTENT_TYPE_LATEST)
-    return Response(generate_latest(found), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    # Of the header only this: the library's own reading of it stumbles over versions that are no numbers.
+    encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in request.headers.get("accept", "") else "")
+    return Response(encode(found), headers={"content-type": content_type})
 
 
 CONTROLLERS = (show_metrics,)

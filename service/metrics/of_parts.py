@@ -17,7 +17,7 @@ from service.metrics import catalogue as m
 from service.metrics.samples import Sample
 from service.streams import Streams, redis_errors
 
-ENCODERS_S = 1.0  # for all bots together; what is not asked by then is left out
+ENCODERS_S = 0.5  # for all bots together; what is not asked by then is left out
 
 
 def measure_redis(redis: Redis, streams: Streams, bots: Sequence[str], at: datetime) -> Iterator[Sample]:

@@ -26,7 +26,7 @@ from service.streams import Streams
 KEPT_S = 10.0  # at least
 PAUSE = 10  # and so many times what gathering took: a tenth of the time at most goes into it
 REDIS_S = 2.0  # and no second try
-ENCODER_S = 1.0  # below the former: over Redis, waiting for the encode process must not look like a dead connection
+ENCODER_S = 0.5  # below the former: over Redis, waiting for the encode process must not look like a dead connection
 
 
 class Exposition:

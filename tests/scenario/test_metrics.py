@@ -24,7 +24,7 @@ from tests.support.edge import BOT, Edge, build, turn
 from tests.support.encode import FakeHub, serving
 from tests.support.shop import AT, add_turn
 
-TEXT, OPENMETRICS = "text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+TEXT, OPENMETRICS = "text/plain;version=x", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 Values = dict[tuple[str, ...], float]
 
 
@@ -101,7 +101,9 @@ def test_who_may_read_what(edge: Edge, operator: str) -> None:
 
 
 def test_two_scrapers_cost_one_and_what_is_said_is_in_the_catalogue(edge: Edge, operator: str) -> None:
-    before = values(scrape(edge.client, operator))
+    answer = scrape(edge.client, operator)
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    before = values(answer)
     add_turn(edge.context.engine, "where is it")
     assert values(scrape(edge.client, operator, OPENMETRICS))["fencepost_turns_total", BOT] == 0
     scraper = Scraper(edge.context)
