@@ -1,7 +1,7 @@
-"""How outgoing webhooks fare, of all bots."""
+"""How outgoing webhooks fare."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -12,13 +12,14 @@ from service.metrics.samples import Sample
 ENDPOINT, SENDING = tables.endpoint, tables.sending
 
 
-def measure(connection: sa.Connection) -> Iterator[Sample]:
-    states = Counter((row.bot, _state(row)) for row in connection.execute(sa.select(ENDPOINT)))
+def measure(connection: sa.Connection, bots: Sequence[str]) -> Iterator[Sample]:
+    found = connection.execute(sa.select(ENDPOINT).where(ENDPOINT.c.bot.in_(bots)))
+    states = Counter((row.bot, _state(row)) for row in found)
     for of, n in sorted(states.items()):
         yield Sample(m.ENDPOINTS, n, of)
     one = (SENDING.c.bot, SENDING.c.status)
     query = sa.select(*one, sa.func.count().label("n"), sa.func.sum(SENDING.c.attempts).label("attempts"))
-    for row in connection.execute(query.group_by(*one).order_by(*one)):
+    for row in connection.execute(query.where(SENDING.c.bot.in_(bots)).group_by(*one).order_by(*one)):
         yield Sample(m.SENDINGS, row.n, (row.bot, row.status))
         yield Sample(m.ATTEMPTS, row.attempts, (row.bot, row.status))
 

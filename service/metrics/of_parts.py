@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
@@ -21,10 +22,10 @@ ENCODERS_S = 0.5  # for all bots together; what is not asked by then is left out
 
 
 def measure_redis(redis: Redis, streams: Streams, bots: Sequence[str], at: datetime) -> Iterator[Sample]:
-    """All of it, or that Redis is down."""
+    """All of it, or that Redis is down, or refuses to say."""
     try:
         found = [*_streams(streams, bots, at), *_jobs(jobs.open_queue(redis), at)]
-    except RedisDown:
+    except (RedisDown, RedisError):
         yield Sample(m.UP, 0, ("redis",))
     else:
         yield Sample(m.UP, 1, ("redis",))
@@ -68,8 +69,7 @@ def _workers(queue: Queue) -> int:
 def measure_encoders(client: EncodeClient, bots: Sequence[str]) -> Iterator[Sample]:
     deadline = time.monotonic() + ENCODERS_S
     for bot in bots:
-        left = deadline - time.monotonic()
-        if left <= 0:
+        if time.monotonic() > deadline:
             return
         yield Sample(m.ENCODER_UP, _answers(client, bot), (bot,))
 

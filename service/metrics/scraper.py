@@ -73,10 +73,10 @@ class Scraper:
         yield Sample(m.BOUND, self._bound)
         with snapshot(self._engine) as connection:
             bots = list_bots(connection)
+            names = [bot.name for bot in bots]
             for bot in bots:
                 yield from of_bots.measure(connection, bot, at)
-            yield from of_events.measure(connection)
-        names = [bot.name for bot in bots]
+            yield from of_events.measure(connection, names)
         yield from of_parts.measure_redis(self._redis, self._streams, names, at)
         yield from of_parts.measure_encoders(self._encoder, names)
 

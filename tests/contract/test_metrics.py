@@ -36,7 +36,7 @@ def measured(shop: sa.Engine) -> Values:
     """By the metric's name and its labels but for the bot's."""
     with database.reading(shop) as connection:
         bot = get_bot(connection, BOT)
-        found = [*of_bots.measure(connection, bot, now()), *of_events.measure(connection)]
+        found = [*of_bots.measure(connection, bot, now()), *of_events.measure(connection, [BOT])]
     for one in found:
         bot_name, *said = one.of
         assert bot_name == BOT and all(
@@ -144,7 +144,7 @@ def send(shop: sa.Engine) -> None:
     states = [{}, {"failing_since": AT}, {"failing_since": AT, "disabled_at": AT}]
     endpoint = {"bot": BOT, "url": "https://example.com", "created_at": AT, "failing_since": None, "disabled_at": None}
     sending = {"bot": BOT, "endpoint_id": 1, "status": "delivered", "attempts": 1}
-    more = [{}, {"attempts": 3}, {"status": "pending", "attempts": 2}]
+    more = [{}, {"attempts": 3}, {"status": "pending", "attempts": 2}, {"bot": "archived"}]
     with database.writing(shop) as connection:
         connection.execute(tables.endpoint.insert(), [endpoint | state for state in states])
         rows = [sending | {"event_id": f"e-{n}"} | one for n, one in enumerate(more)]
