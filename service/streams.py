@@ -9,7 +9,7 @@ Redis 6.2; an outage of any kind is RedisDown.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
@@ -70,6 +70,14 @@ class DeadLetter(NamedTuple):
     error: str  # the error's class: messages may quote a person
     at: datetime
     sealed: bytes
+
+
+class Waiting(NamedTuple):
+    """How much stands in a bot's stream, since when, and how many dead letters it has."""
+
+    entries: int
+    since: datetime | None
+    dead: int
 
 
 class DeadLetterNotFound(NotFound):
@@ -135,6 +143,16 @@ class Streams:
         """Entries not yet settled."""
         with redis_errors():
             return int(self._redis.xlen(TURNS.of(bot)))
+
+    def waiting(self, bots: Sequence[str]) -> dict[str, Waiting]:
+        """Of each bot, in one round trip. An entry's id begins with when it was appended, in milliseconds."""
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for bot in bots:
+                pipeline.xlen(TURNS.of(bot))
+                pipeline.xrange(TURNS.of(bot), count=1)
+                pipeline.xlen(DEAD.of(bot))
+            found = pipeline.execute()
+        return {bot: _waiting(*found[3 * n : 3 * n + 3]) for n, bot in enumerate(bots)}
 
     def bots(self) -> list[str]:
         with redis_errors():
@@ -255,6 +273,11 @@ class Streams:
 
 def _script(redis: Redis, name: str) -> Script:
     return redis.register_script(resources.files("service").joinpath(f"lua/{name}.lua").read_text("utf-8"))
+
+
+def _waiting(entries: int, oldest: Sequence[tuple[bytes, Any]], dead: int) -> Waiting:
+    since = datetime.fromtimestamp(int(oldest[0][0].partition(b"-")[0]) / 1000, UTC) if oldest else None
+    return Waiting(entries, since, dead)
 
 
 def _dead_letter(dead_id: bytes, fields: Mapping[bytes, bytes]) -> DeadLetter:
