@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -35,12 +36,14 @@ from service.settings import Settings
 from service.turns import tally
 from tests.bench.filled import fill
 from tests.bench.filled_log import BOT
+from tests.bench.filled_plan import PROMOTED
 from tests.bench.filled_world import NAMES
 from tests.support.server import environment, serving
 from workers.progress import Progress
 
 BAR_MS = 200.0  # of every page's p95
 LIVE = "live"
+CHAMPION = len(PROMOTED)
 ARRIVALS = 5  # turns that come in between two rounds
 LABELLED_EVERY = 5  # rounds
 START_S = 300.0  # for the encode process to hold the neighbour index
@@ -145,7 +148,7 @@ def _paths(context: Context) -> Paths:
         "pair": [f"{here}/boundary/{min(pair)}/{max(pair)}" for pair in pairs],
         "turns": [f"{here}/turns"],
         "trace": [f"{here}/turns/{turn_id}" for turn_id in labelled],
-        "influence": [f"{here}/classifiers/5/influence?intent={quote(name)}" for name in NAMES[:3]],
+        "influence": [f"{here}/classifiers/{CHAMPION}/influence?intent={quote(name)}" for name in NAMES[:3]],
     }
 
 
@@ -182,27 +185,34 @@ def _ms(work: Callable[[], object]) -> float:
 
 
 def _go_on(context: Context, place: int) -> None:
-    """Turns come in; now and then one that was asked about gets another label."""
+    """Turns come in, the first of them marked; now and then one that was asked about gets another label."""
     at = now()
     with database.writing(context.engine) as connection:
-        newest = connection.execute(sa.select(tables.turn).order_by(tables.turn.c.id.desc()).limit(ARRIVALS)).mappings()
-        rows = [
-            {**row, "id": row["id"] + ARRIVALS, "external_id": f"n-{row['id'] + ARRIVALS}", "at": at} for row in newest
-        ]
-        connection.execute(tables.turn.insert(), [row | {"received_at": at} for row in rows])
-        connection.execute(
-            tables.turn_content.insert(), [{"turn_id": row["id"], "text": "where is it"} for row in rows]
-        )
-        connection.execute(tables.prediction.insert(), [_prediction(row["id"]) for row in rows])
+        rows = list(_arrive(connection, at))
         tally.count_turns(connection, BOT, [_Counted(**{name: row[name] for name in tally.COUNTED}) for row in rows])
+        mark = {"bot": BOT, "turn_id": rows[0]["id"], "kind": "boundary"}
+        connection.execute(tables.mark.insert(), {**mark, "value": 0.7, "n": CHAMPION, "at": at})
+        tally.count_marks(connection, BOT, [(rows[0]["id"], "boundary")], [])
         if place % LABELLED_EVERY == 0:
             turn_id = connection.scalar(_labelled().offset(place).limit(1))
             label = {"turn_id": turn_id, "use": "train", "answer": "intent", "intent_id": 1, "origin": "vote"}
             connection.execute(tables.label.insert(), {"bot": BOT, "at": at, **label})
 
 
+def _arrive(connection: sa.Connection, at: datetime) -> Iterator[dict[str, Any]]:
+    """Turns like the newest ones."""
+    newest = sa.select(tables.turn).order_by(tables.turn.c.id.desc()).limit(ARRIVALS)
+    for row in connection.execute(newest).mappings().all():
+        id_ = row["id"] + ARRIVALS
+        turn = {**row, "id": id_, "external_id": f"n-{id_}", "at": at, "received_at": at}
+        connection.execute(tables.turn.insert(), turn)
+        connection.execute(tables.turn_content.insert(), {"turn_id": id_, "text": "where is it"})
+        connection.execute(tables.prediction.insert(), _prediction(id_))
+        yield turn
+
+
 class _Counted(NamedTuple):
-    at: Any
+    at: datetime
     bot_version: str
     is_slot_fill: bool
     is_fallback: bool
@@ -210,7 +220,7 @@ class _Counted(NamedTuple):
 
 def _prediction(turn_id: int) -> dict[str, Any]:
     numbers = {"p1": 0.6, "p2": 0.3, "out_of_scope": 0.0, "uncertainty": 0.7}
-    return {"turn_id": turn_id, "n": 5, "bot": BOT, "intent_id": 1, "best_id": 1, "second_id": 2, **numbers}
+    return {"turn_id": turn_id, "n": CHAMPION, "bot": BOT, "intent_id": 1, "best_id": 1, "second_id": 2, **numbers}
 
 
 class Client:
