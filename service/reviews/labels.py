@@ -155,7 +155,8 @@ def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | N
     newest label counts; merges are followed, and archived intents left out."""
     into = counts_for(connection, bot)
     found: dict[int, tuple[int | None, ...]] = {}
-    for row in connection.execute(tested(bot)):
+    columns = (LABEL.c.turn_id, LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
+    for row in connection.execute(tested(bot).with_only_columns(*columns)):
         said = {"intent": (row.intent_id,), "two": (row.intent_id, row.second_id)}.get(row.answer, ())
         live = tuple(into[intent_id] for intent_id in said if intent_id in into)
         right: tuple[int | None, ...] = (None,) if row.answer == "none" else live
