@@ -19,13 +19,14 @@ from service.classifiers.advice import advise
 from service.classifiers.schemas import Manifest
 from service.clock import now
 from service.console import overview_plots as plots
-from service.console.figures import Figure
+from service.console.figures import Figure, svg
 from service.console.frame import bot_page, refused
 from service.console.overview_plots import DailyTurns, Line
 from service.console.plots import Marker
 from service.console.words import better, change, share
 from service.context import Context
 from service.database import reading
+from service.kept import Kept
 from service.learning.stopping import Estimate
 from service.reviews import budget, store
 from service.reviews.reasons import MARKS
@@ -56,23 +57,37 @@ class OverviewController(Controller):
 
 def overview(connection: sa.Connection, bot: Bot, at: datetime) -> dict[str, Any]:
     """What the template shows."""
-    counts = tally.read(connection, bot.name)
-    found = graded(connection, bot.name, counts)
     return {
-        "accuracy": found,
-        "better": better(found.bot),
-        "versions": [(one, change(one.accuracy), change(one.reports)) for one in found.versions],
-        "advice": advise(connection, bot.name, at),
-        "right": right_figure(found, counts),
-        "came_in": came_in_figure(counts, at.date()),
-        "week": came_in(counts, found.until),
-        "marked": marked_figure(counts, found.until),
-        "labels": labels_figure(labels_a_week(connection, bot.name, at)),
+        **_kept.of(connection, bot.name, bot.champion),
         "queue": queue(connection, bot, at),
         "saved": saved(connection, bot),
         "alerts": [(one.since, moved(one)) for one in list_alerts(connection, bot.name, "open", None, 1).items],
         "share": share,
     }
+
+
+def _look(connection: sa.Connection, bot: str) -> dict[str, Any]:
+    """What takes long of it, with the charts drawn."""
+    at, counts = now(), tally.read(connection, bot)
+    found = graded(connection, bot, counts)
+    figures = {
+        "right": right_figure(found, counts),
+        "came_in": came_in_figure(counts, at.date()),
+        "marked": marked_figure(counts, found.until),
+        "labels": labels_figure(labels_a_week(connection, bot, at)),
+    }
+    for figure in filter(None, figures.values()):
+        svg(figure)
+    return figures | {
+        "accuracy": found,
+        "better": better(found.bot),
+        "versions": [(one, change(one.accuracy), change(one.reports)) for one in found.versions],
+        "advice": advise(connection, bot, at),
+        "week": came_in(counts, found.until),
+    }
+
+
+_kept = Kept(_look)
 
 
 class Queue(NamedTuple):

@@ -5,7 +5,8 @@ Between rounds the bot's life goes on: turns come in, and every fifth time someb
 keeps is out of date as often as it would be. So a folder that is used again holds a little more each time.
 
 `first_ms` is the first view since the start, when nothing is kept yet; it does not count. `/health/live`, which does
-nothing, is asked for as often: what it takes is the machine's, and a page's median is also told in its terms.
+nothing, is asked for as often: what it takes is the machine's, and a page's median is also told in its terms. And some
+arithmetic is done as often: `slowdown` is its median time over its shortest, 1 where nothing else is done meanwhile.
 """
 
 import http.client
@@ -17,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ from tests.support.server import environment, serving
 from workers.progress import Progress
 
 BAR_MS = 200.0  # of every page's p95
-LIVE = "live"
+LIVE, SPIN = "live", "spin"
 CHAMPION = len(PROMOTED)
 ARRIVALS = 5  # turns that come in between two rounds
 LABELLED_EVERY = 5  # rounds
@@ -74,9 +74,10 @@ def measure(turns: int, rounds: int, folder: Path | None, database_url: str) -> 
         with _running(settings) as (context, url):
             key, paths, said = _key(context), _paths(context), _turns(context)
             times = _visit(context, Client(url, key), paths, rounds, progress)
-    live = statistics.median(times.pop(LIVE).later)
+    live, spun = statistics.median(times.pop(LIVE).later), times.pop(SPIN).later
     pages = {name: one.as_json(live) for name, one in times.items()}
-    return {"turns": said, "rounds": rounds, "live_ms": round(live, 2), "pages": pages}
+    machine = {"live_ms": round(live, 2), "slowdown": round(statistics.median(spun) / min(spun), 2)}
+    return {"turns": said, "rounds": rounds, **machine, "pages": pages}
 
 
 def said(found: dict[str, Any]) -> str:
@@ -166,14 +167,15 @@ def _neighbouring() -> sa.Select[tuple[int, int]]:
 
 
 def _visit(context: Context, client: "Client", paths: Paths, rounds: int, progress: Progress) -> dict[str, Times]:
-    first = {name: _ms(partial(client.get, some[0])) for name, some in paths.items()}
-    times = {name: Times(ms, []) for name, ms in first.items()}
     following = {name: cycle(some) for name, some in paths.items()}
+    views = {name: lambda some=some: client.get(next(some)) for name, some in following.items()}  # type: ignore[misc]
+    views[SPIN] = lambda: sum(range(1_000_000))
+    times = {name: Times(_ms(view), []) for name, view in views.items()}
     with progress.step("rounds", rounds) as advance:
         for place in range(rounds):
             _go_on(context, place)
-            for name, some in following.items():
-                times[name].later.append(_ms(partial(client.get, next(some))))
+            for name, view in views.items():
+                times[name].later.append(_ms(view))
             advance(1)
     return times
 
