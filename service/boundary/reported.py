@@ -36,7 +36,9 @@ def _named(connection: sa.Connection, bot: str, source: str, turns: Sequence[str
     replies = dict(
         connection.execute(named.where(c.bot == bot, c.source == source, c.turn_external_id.in_(turns))).all()
     )
+    # Of `= ''` SQLite thinks it tells much, and walks all reports that name no turn.
+    names_none = sa.func.length(r.turn_external_id) == 0
     to_reply = sa.select(r.reply_external_id).where(
-        r.bot == bot, r.source == source, r.turn_external_id == "", r.reply_external_id.in_(list(replies))
+        r.bot == bot, r.source == source, names_none, r.reply_external_id.in_(list(replies))
     )
     return {*connection.scalars(direct), *(replies[one] for one in connection.scalars(to_reply))}

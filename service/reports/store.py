@@ -92,14 +92,15 @@ def reports_on_turns(connection: sa.Connection, bot: str, turn_ids: Iterable[int
     return [TurnReport(**row._mapping) for row in connection.execute(query)]
 
 
-def reported_among(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> set[int]:
+def reported_among(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
     """Those of the turns that `reports_on_turns` has a report of, by indexes alone: of a bot's every report it would
     look for the turn."""
     found: set[int] = set()
     for start in range(0, len(turn_ids), MANY):
+        # Without the bot: asked for a bot's turns among some ids, SQLite walks all of its turns or reports.
         here = TURN.c.id.in_(turn_ids[start : start + MANY])
         for query in (_reported(), _reported_by_named_reply(), _reported_by_following_reply()):
-            found.update(connection.scalars(query.where(TURN.c.bot == bot, here)))
+            found.update(connection.scalars(query.where(here)))
     return found
 
 
@@ -123,16 +124,19 @@ def _reported_by_following_reply() -> sa.Select[Any]:
         later.c.at <= REPLY.c.at,
         sa.tuple_(later.c.at, later.c.id) > sa.tuple_(TURN.c.at, TURN.c.id),
     )
+    between = between.correlate(TURN, REPLY)
     follows = (REPLY.c.conversation_id == TURN.c.conversation_id, REPLY.c.conversation_id != "")
     return _reported_by_reply(REPLY.c.turn_external_id == "", *follows, REPLY.c.at >= TURN.c.at, ~between)
 
 
 def _reported_by_reply(*answers: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """From the turn to its reply to that one's report, in this order: the other way leads through all reports."""
     r = REPORT.c
     reply = (REPLY.c.bot == TURN.c.bot, REPLY.c.source == TURN.c.source, *answers)
     about = (r.bot == REPLY.c.bot, r.source == REPLY.c.source, r.reply_external_id == REPLY.c.external_id)
-    named = (r.turn_external_id == "", r.reply_external_id != "")
-    return sa.select(TURN.c.id).join(REPLY, sa.and_(*reply)).join(REPORT, sa.and_(*about, *named))
+    # Of `= ''` SQLite thinks it tells much, and walks all reports that name no turn.
+    is_reported = sa.exists().where(*about, sa.func.length(r.turn_external_id) == 0, r.reply_external_id != "")
+    return sa.select(TURN.c.id).where(sa.exists().where(*reply, is_reported))
 
 
 def _columns(bot_intent: sa.ColumnElement[str]) -> list[sa.ColumnElement[Any]]:

@@ -75,7 +75,7 @@ def seen(connection: sa.Connection, bot: str, drawn: Sequence[sa.Row[Any]], enco
     found, x = vectors_of(connection, ids, encoder)
     if len(found) < len(ids):
         return None
-    reported = reported_among(connection, bot, ids)
+    reported = reported_among(connection, ids)
     return Drawn(
         turn_ids=ids,
         x=x[np.searchsorted(found, ids)],
