@@ -26,8 +26,8 @@ from service.console.plots import Marker
 from service.console.words import better, change, share
 from service.context import Context
 from service.database import reading
-from service.kept import Kept
 from service.learning.stopping import Estimate
+from service.renewed import Renewed
 from service.reviews import budget, store
 from service.reviews.reasons import MARKS
 from service.turns import tally
@@ -87,7 +87,7 @@ def _look(connection: sa.Connection, bot: str) -> dict[str, Any]:
     }
 
 
-_kept = Kept(_look)
+_kept = Renewed(_look)
 
 
 class Queue(NamedTuple):

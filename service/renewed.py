@@ -1,4 +1,4 @@
-"""What takes long to work out, kept in this process, and renewed behind the back of whoever asks.
+"""What takes long to work out and may be a minute old: kept in this process, renewed behind the back of whoever asks.
 
 Who asks is given what is kept. Found older than FRESH_S it is given away all the same, and worked out anew meanwhile:
 who asks next gets that. So what is often looked at is little more than a minute old, and nothing is older than
@@ -19,7 +19,7 @@ FRESH_S = 60.0
 OLDEST_S = 3_600.0
 K, T = TypeVar("K", bound=Hashable), TypeVar("T")
 
-_behind = ThreadPoolExecutor(1, "kept")  # one at a time: requests need the processor more
+_behind = ThreadPoolExecutor(1, "renewed")  # one at a time: requests need the processor more
 
 
 class _Value(NamedTuple, Generic[T]):
@@ -28,7 +28,7 @@ class _Value(NamedTuple, Generic[T]):
     value: T
 
 
-class Kept(Generic[K, T]):
+class Renewed(Generic[K, T]):
     """What `work` makes of each key; its errors are whose who asks and waits."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Kept(Generic[K, T]):
     ) -> None:
         self._work, self._fresh_s, self._clock = work, fresh_s, clock
         self._values: WeakKeyDictionary[sa.Engine, dict[K, _Value[T]]] = WeakKeyDictionary()
-        self._renewed: set[tuple[int, K]] = set()  # now
+        self._running: set[tuple[int, K]] = set()  # renewals
         self._lock = Lock()
 
     def of(self, connection: sa.Connection, key: K, version: Hashable = None) -> T:
@@ -62,8 +62,8 @@ class Kept(Generic[K, T]):
 
     def _renew(self, engine: sa.Engine, key: K, version: Hashable) -> None:
         with self._lock:
-            is_renewed = (id(engine), key) in self._renewed
-            self._renewed.add((id(engine), key))
+            is_renewed = (id(engine), key) in self._running
+            self._running.add((id(engine), key))
         if not is_renewed:
             _behind.submit(self._anew, engine, key, version)
 
@@ -73,4 +73,4 @@ class Kept(Generic[K, T]):
                 self._keep(connection, key, version)
         finally:
             with self._lock:
-                self._renewed.discard((id(engine), key))
+                self._running.discard((id(engine), key))
