@@ -243,6 +243,16 @@ def change_intent(
     return before != store.get_intent(connection, bot, intent_id).archived_at
 
 
+def change(context: Context, bot: str, intent_id: int, wanted: IntentChange, now: datetime, *, who: str) -> Intent:
+    """`change_intent`, and the training that it makes worth while."""
+    with writing(context.engine) as connection:
+        is_other_set = change_intent(connection, bot, intent_id, wanted, now, who=who)
+        changed = store.get_intent(connection, bot, intent_id)
+    if is_other_set:
+        ask(context, Job.TRAIN, bot)
+    return changed
+
+
 def ask(context: Context, job: Job, bot: str) -> None:
     with redis_errors():
         jobs.enqueue(context.queue, job, bot)
