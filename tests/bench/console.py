@@ -149,6 +149,10 @@ def _paths(context: Context) -> Paths:
         "pair": [f"{here}/boundary/{min(pair)}/{max(pair)}" for pair in pairs],
         "turns": [f"{here}/turns"],
         "trace": [f"{here}/turns/{turn_id}" for turn_id in labelled],
+        "classifiers": [f"{here}/classifiers"],
+        "classifier": [f"{here}/classifiers/{n}" for n in range(1, CHAMPION + 2)],
+        "intents": [f"{here}/intents"],
+        "intent": [f"{here}/intents/{n}" for n in range(1, len(NAMES) + 1)],
         "influence": [f"{here}/classifiers/{CHAMPION}/influence?intent={quote(name)}" for name in NAMES[:3]],
     }
 
