@@ -7,6 +7,8 @@ from service.console.drift import DriftController
 from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.reviewers import ReviewersController
+from service.console.sources import DeadLettersController, SourcesController
 from service.console.trace import TraceController
 
 CONTROLLERS = (
@@ -16,6 +18,9 @@ CONTROLLERS = (
     DriftController,
     BoundaryController,
     TraceController,
+    ReviewersController,
+    SourcesController,
+    DeadLettersController,
     ChartsController,
     files(STATIC),
 )
