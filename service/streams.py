@@ -9,7 +9,7 @@ Redis 6.2; an outage of any kind is RedisDown.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, NamedTuple, cast
 
@@ -144,6 +144,12 @@ class Streams:
         with redis_errors():
             return int(self._redis.xlen(TURNS.of(bot)))
 
+    def oldest(self, bot: str) -> datetime | None:
+        """When the oldest of them came in; None: none waits."""
+        with redis_errors():
+            rows = cast(Any, self._redis.xrange(TURNS.of(bot), count=1))
+        return _instant(rows[0][0]) if rows else None
+
     def bots(self) -> list[str]:
         with redis_errors():
             return sorted(cast(bytes, name).decode() for name in self._redis.smembers(BOTS))
@@ -263,6 +269,15 @@ class Streams:
 
 def _script(redis: Redis, name: str) -> Script:
     return redis.register_script(resources.files("service").joinpath(f"lua/{name}.lua").read_text("utf-8"))
+
+
+def _instant(entry_id: bytes) -> datetime:
+    """The milliseconds that an id begins with.
+
+    >>> _instant(b"1772442904120-0").isoformat()
+    '2026-03-02T09:15:04.120000+00:00'
+    """
+    return datetime.fromtimestamp(int(entry_id.partition(b"-")[0]) / 1000, UTC)
 
 
 def _dead_letter(dead_id: bytes, fields: Mapping[bytes, bytes]) -> DeadLetter:

@@ -398,6 +398,16 @@ tally = Table(  # what a day of event time brought, kept so that no page counts 
     Column("n", Integer, nullable=False),
 )
 
+source_day = Table(  # what a source brought of each day of event time: service/turns/brought.py
+    "source_day",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC's
+    Column("turns", Integer, nullable=False),
+    Column("received_at", Instant, nullable=False),  # the newest of them
+)
+
 # cards, votes, labels
 
 card = Table(
@@ -531,6 +541,7 @@ vote = Table(
     UniqueConstraint("bot", "click_id"),
     Index("vote_by_card", "card_id"),
     Index("vote_by_time", "bot", "at"),
+    Index("vote_by_reviewer", "bot", "reviewer", "at", "answer"),
 )
 
 label = Table(  # append-only: the newest row of a turn and use counts

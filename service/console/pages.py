@@ -9,6 +9,8 @@ from service.console.frame import STATIC, files
 from service.console.intents import IntentsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.reviewers import ReviewersController
+from service.console.sources import DeadLettersController, SourcesController
 from service.console.trace import TraceController
 
 CONTROLLERS = (
@@ -20,6 +22,9 @@ CONTROLLERS = (
     TraceController,
     IntentsController,
     ClassifiersController,
+    ReviewersController,
+    SourcesController,
+    DeadLettersController,
     ChartsController,
     files(STATIC),
 )
