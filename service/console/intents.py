@@ -19,14 +19,14 @@ from service.console.boundary import advice, row
 from service.console.frame import bot_page, refused
 from service.console.words import share
 from service.context import Context
-from service.database import reading, writing
+from service.database import reading
 from service.errors import BadInput, Conflict, FencepostError
 from service.intents import rules, store
 from service.intents.controllers import IntentId
-from service.intents.parsing import check_all
 from service.intents.schemas import DESCRIPTION_LIMIT, NAME_LIMIT, IntentChange, ParsedExample, ParsedIntent
 
 HERE = "Intents"
+FORM = "the form"  # where errors are
 Deed = Literal["describe", "rename", "merge", "archive", "restore"]
 DONE: Mapping[str, str] = {
     "made": "The intent is made.",
@@ -68,16 +68,11 @@ class IntentsController(Controller):
 
     @post("/", guards=[requires("owner")], status_code=303, sync_to_thread=True)
     def create(self, context: Context, principal: Principal, bot: BotName, data: Form) -> Redirect | Response[str]:
-        described = {data.name: _lines(data.description)}
-        examples = _examples(data.name, data.examples)
+        wanted = ParsedIntent(data.name, FORM, _lines(data.description), _examples(data.examples))
         try:
-            check_all(examples)
-            with writing(context.engine) as connection:
-                [made] = store.create_intents(connection, bot, described, now(), who=principal.name)
+            made = rules.create_intent(context, bot, wanted, now(), who=principal.name)
         except (Conflict, BadInput) as error:
             return _list_page(context, principal, bot, form=data, error=error)
-        if examples:
-            rules.import_intents(context, bot, examples, now(), who=principal.name)
         return Redirect(f"/bots/{bot}/intents/{made.id}?done=made", status_code=303)
 
     @get("/{intent:int}", guards=[requires("reader")], sync_to_thread=True)
@@ -94,7 +89,10 @@ class IntentsController(Controller):
         with reading(context.engine) as connection:
             name = store.get_intent(connection, bot, intent).name
         try:
-            rules.import_intents(context, bot, _examples(name, data.examples), now(), who=principal.name)
+            wanted = ParsedIntent(name, FORM, examples=_examples(data.examples))
+            if not wanted.examples:
+                raise BadInput("there is no example", path="examples", hint="write one a line")
+            rules.import_intents(context, bot, [wanted], now(), who=principal.name)
         except (Conflict, BadInput) as error:
             return _page(context, principal, bot, intent, error=error)
         return Redirect(f"/bots/{bot}/intents/{intent}?done=examples", status_code=303)
@@ -116,11 +114,13 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def _examples(name: str, field: str) -> list[ParsedIntent]:
-    """The intent as a file would have it; nothing without an example."""
-    lines = [line.strip() for line in _lines(field).split("\n")]
-    found = tuple(ParsedExample(line, f"line {place}") for place, line in enumerate(lines, 1) if line)
-    return [ParsedIntent(name, "examples", examples=found)] if found else []
+def _examples(field: str) -> tuple[ParsedExample, ...]:
+    """
+    >>> [(one.text, one.where) for one in _examples("wrap it\\r\\n\\r\\n as a gift")]
+    [('wrap it', 'examples, line 1'), ('as a gift', 'examples, line 3')]
+    """
+    lines = enumerate(field.splitlines(), 1)
+    return tuple(ParsedExample(line.strip(), f"examples, line {place}") for place, line in lines if line.strip())
 
 
 def _list_page(

@@ -66,6 +66,17 @@ def import_intents(
     return Imported(created=summary[0], updated=summary[1], examples=len(sent), notes=tuple(notes[:NOTES_SHOWN]))
 
 
+def create_intent(context: Context, bot: str, parsed: ParsedIntent, now: datetime, *, who: str) -> Intent:
+    """A new one, with the examples that there are; IntentNameTaken, and nothing sent, when there was one before."""
+    _check(context, bot, [parsed])
+    with writing(context.engine) as connection:
+        live_bot(connection, bot)
+        [made] = store.create_intents(connection, bot, {parsed.name: parsed.description}, now, who=who)
+    if parsed.examples:
+        import_intents(context, bot, [parsed], now, who=who)
+    return made
+
+
 def import_gold(
     context: Context, bot: str, parsed: Sequence[ParsedIntent], now: datetime, *, who: str = audit.SYSTEM
 ) -> Imported:
