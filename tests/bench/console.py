@@ -35,6 +35,7 @@ from service.errors import EncoderDown
 from service.settings import Settings
 from service.turns import tally
 from tests.bench.filled import fill
+from tests.bench.filled_answers import PEOPLE
 from tests.bench.filled_log import BOT
 from tests.bench.filled_plan import PROMOTED
 from tests.bench.filled_world import NAMES
@@ -150,9 +151,12 @@ def _paths(context: Context) -> Paths:
         "turns": [f"{here}/turns"],
         "trace": [f"{here}/turns/{turn_id}" for turn_id in labelled],
         "classifiers": [f"{here}/classifiers"],
-        "classifier": [f"{here}/classifiers/{n}" for n in range(1, CHAMPION + 2)],
+        "classifier": [f"{here}/classifiers/{n}" for n in (CHAMPION, CHAMPION + 1)],
         "intents": [f"{here}/intents"],
         "intent": [f"{here}/intents/{n}" for n in range(1, len(NAMES) + 1)],
+        "reviewers": [f"{here}/reviewers"],
+        "reviewer": [f"{here}/reviewers/votes?of={quote(person)}" for person in PEOPLE],
+        "sources": [f"{here}/sources"],
         "influence": [f"{here}/classifiers/{CHAMPION}/influence?intent={quote(name)}" for name in NAMES[:3]],
     }
 
