@@ -8,6 +8,7 @@ from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.trace import TraceController
+from service.console.turns import TurnsController
 
 CONTROLLERS = (
     BotsController,
@@ -15,6 +16,7 @@ CONTROLLERS = (
     ReviewController,
     DriftController,
     BoundaryController,
+    TurnsController,
     TraceController,
     ChartsController,
     files(STATIC),

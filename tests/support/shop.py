@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import create_bot
 from service.intents.store import create_intents
-from service.turns import tally
+from service.turns import tally, word_index
 
 AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 BOT = "shop"
@@ -47,6 +47,7 @@ def add_turn(
             tally.count_turns(connection, bot, [stored])
         content = {"turn_id": turn_id, "text": text, "entities": list(entities), "person": "someone"}
         connection.execute(tables.turn_content.insert(), content)
+        word_index.add(connection, bot, {turn_id: text})
     return turn_id
 
 
