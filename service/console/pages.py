@@ -12,6 +12,7 @@ from service.console.review import ReviewController
 from service.console.reviewers import ReviewersController
 from service.console.sources import DeadLettersController, SourcesController
 from service.console.trace import TraceController
+from service.console.turns import TurnsController
 
 CONTROLLERS = (
     BotsController,
@@ -19,6 +20,7 @@ CONTROLLERS = (
     ReviewController,
     DriftController,
     BoundaryController,
+    TurnsController,
     TraceController,
     IntentsController,
     ClassifiersController,

@@ -81,7 +81,7 @@ def reports_on_turns(connection: sa.Connection, bot: str, turn_ids: Iterable[int
 
     A report names its turn, or a reply that names its turn, or a reply that follows its turn in the conversation.
     """
-    found = sa.union_all(_naming_a_turn(bot), _naming_a_reply(bot)).subquery()
+    found = reports_with_turns(bot).subquery()
     query = (
         sa.select(found, sa.func.coalesce(CONTENT.c.person, "").label("person"))
         .outerjoin(CONTENT, CONTENT.c.report_id == found.c.id)
@@ -143,6 +143,11 @@ def _columns(bot_intent: sa.ColumnElement[str]) -> list[sa.ColumnElement[Any]]:
     r = REPORT.c
     turn_columns = [TURN.c.id.label("turn_id"), bot_intent.label("bot_intent"), TURN.c.bot_version]
     return [r.id, r.kind, r.is_explicit, r.intent, r.at, *turn_columns]
+
+
+def reports_with_turns(bot: str) -> sa.CompoundSelect[Any]:
+    """Each report whose turn is known, with its `turn_id`."""
+    return sa.union_all(_naming_a_turn(bot), _naming_a_reply(bot))
 
 
 def _naming_a_turn(bot: str) -> sa.Select[Any]:

@@ -22,7 +22,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import sqlalchemy as sa
@@ -46,6 +46,19 @@ from workers.progress import Progress
 BAR_MS = 200.0  # of every page's p95
 LIVE, SPIN = "live", "spin"
 START_S = 300.0  # for the encode process to hold the neighbour index
+
+SEARCHES: dict[str, list[dict[str, str]]] = {  # common words and rare ones, large intents and small ones
+    "words": [{"q": said} for said in ("order", "cancel my parcel", "number 123456", "moon oslo", '"gift card"')],
+    "meaning": [{"q": said, "by": "meaning"} for said in ("where is my parcel", "send me the bill again")],
+    "intent": [{"intent": name} for name in (NAMES[0], NAMES[-1], "none")],
+    "label": [{"label": name} for name in (NAMES[0], NAMES[-1], "none")],
+    "mark": [{"mark": kind} for kind in ("boundary", "unfamiliar", "audit")],
+    "report": [{"report": kind} for kind in ("thumbs_down", "handoff")],
+    "several": [
+        {"q": "order", "intent": NAMES[-1], "mark": "audit", "report": "handoff"},
+        {"q": "please", "mark": "unfamiliar", "source": "phone", "version": "2026.1"},
+    ],
+}
 
 Paths = dict[str, Sequence[str]]  # page → its addresses, which take turns
 
@@ -151,7 +164,7 @@ def _turns(context: Context) -> int:
 
 def _paths(context: Context) -> Paths:
     with database.reading(context.engine) as connection:
-        people = list(connection.scalars(labelled().limit(200)))
+        turns = list(connection.scalars(labelled().limit(200)))
         pairs = connection.execute(_neighbouring().limit(20)).all()
     here = f"/bots/{BOT}"
     return {
@@ -162,7 +175,8 @@ def _paths(context: Context) -> Paths:
         "boundary": [f"{here}/boundary"],
         "pair": [f"{here}/boundary/{min(pair)}/{max(pair)}" for pair in pairs],
         "turns": [f"{here}/turns"],
-        "trace": [f"{here}/turns/{turn_id}" for turn_id in people],
+        **{f"turns by {name}": [f"{here}/turns?{urlencode(one)}" for one in some] for name, some in SEARCHES.items()},
+        "trace": [f"{here}/turns/{turn_id}" for turn_id in turns],
         "classifiers": [f"{here}/classifiers"],
         "classifier": [f"{here}/classifiers/{n}" for n in (CHAMPION, CHAMPION + 1)],
         "intents": [f"{here}/intents"],

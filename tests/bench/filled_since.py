@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.clock import now
-from service.turns import tally
+from service.turns import brought, tally, word_index
 from tests.bench.filled_log import BOT
 from tests.bench.filled_plan import PROMOTED
 
 CHAMPION = len(PROMOTED)
+TEXT = "where is it"
 ARRIVALS = 5  # turns that come in at once
 LABELLED_EVERY = 5  # times
 
@@ -22,7 +23,10 @@ def go_on(engine: sa.Engine, place: int) -> None:
     at = now()
     with database.writing(engine) as connection:
         rows = list(_arrive(connection, at))
-        tally.count_turns(connection, BOT, [_Counted(**{name: row[name] for name in tally.COUNTED}) for row in rows])
+        said = [_Said(**{name: row[name] for name in _Said._fields}) for row in rows]
+        tally.count_turns(connection, BOT, said)
+        brought.count(connection, BOT, said)
+        word_index.add(connection, BOT, {row["id"]: TEXT for row in rows})
         mark = {"bot": BOT, "turn_id": rows[0]["id"], "kind": "boundary"}
         connection.execute(tables.mark.insert(), {**mark, "value": 0.7, "n": CHAMPION, "at": at})
         tally.count_marks(connection, BOT, [(rows[0]["id"], "boundary")], [])
@@ -39,13 +43,15 @@ def _arrive(connection: sa.Connection, at: datetime) -> Iterator[dict[str, Any]]
         id_ = row["id"] + ARRIVALS
         turn = {**row, "id": id_, "external_id": f"n-{id_}", "at": at, "received_at": at}
         connection.execute(tables.turn.insert(), turn)
-        connection.execute(tables.turn_content.insert(), {"turn_id": id_, "text": "where is it"})
+        connection.execute(tables.turn_content.insert(), {"turn_id": id_, "text": TEXT})
         connection.execute(tables.prediction.insert(), _prediction(id_))
         yield turn
 
 
-class _Counted(NamedTuple):
+class _Said(NamedTuple):
+    source: str
     at: datetime
+    received_at: datetime
     bot_version: str
     is_slot_fill: bool
     is_fallback: bool

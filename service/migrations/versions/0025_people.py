@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0023"
 
 DAY = {"sqlite": "date(at)", "postgresql": "CAST(at AT TIME ZONE 'UTC' AS date)"}
 
