@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
     labels: int
     right: int  # that the others tell
-    supported: float  # share of their nearest others that have the intent
+    supported: float  # share of their nearest others that have the intent, beyond chance
     rival: int | None  # the intent that the others say most often instead
 
 
@@ -157,7 +157,7 @@ def _held(labels: tuple[int, ...], vectors: bytes) -> dict[int, Held]:
         int(intent): Held(
             int((y == k).sum()),
             int((said[y == k] == k).sum()),
-            float(supported[y == k].mean()),
+            left_out.beyond_chance(float(supported[y == k].mean()), int((y == k).sum()), len(y)),
             _rival(intents, said[(y == k) & (said != k)]),
         )
         for k, intent in enumerate(intents)
