@@ -69,7 +69,7 @@ def look(connection: sa.Connection, champion: Classifier, day: date) -> Material
     )
     if measured.reason:
         return measured
-    window, reference = (sampling.seen(connection, bot, turns, champion.encoder) for turns in (drawn, drawn_before))
+    window, reference = (sampling.seen(connection, champion, turns) for turns in (drawn, drawn_before))
     if window is None or reference is None:
         return None
     return Material(measured, window, reference, merges(connection, bot))
@@ -116,6 +116,8 @@ def _decided(champion: Classifier, into: Mapping[int, int], drawn: Drawn) -> Sam
         is_fallback=drawn.is_fallback,
         is_reported=drawn.is_reported,
         structures=drawn.structures,
+        is_learnt=drawn.is_learnt,
+        is_later=drawn.is_later,
     )
     final = {NONE: NONE, **into}
     return sample._replace(decided=np.array([final[intent_id] for intent_id in sample.decided.tolist()], np.int64))

@@ -13,9 +13,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from service import tables
+from service.classifiers.schemas import Classifier
 from service.learning.types import Bools1d, Floats2d
 from service.reports.store import reported_among
 from service.reviews.candidates import vectors_of
+from service.windows.learnt import learnt
 
 TURN, CONTENT = tables.turn, tables.turn_content
 
@@ -42,6 +44,8 @@ class Drawn(NamedTuple):
     structures: Sequence[str]
     versions: Sequence[str]
     days: Sequence[date]
+    is_learnt: Bools1d  # as in Learnt
+    is_later: Bools1d
 
 
 def place(turn_id: Number) -> Number:
@@ -69,13 +73,13 @@ def draw(connection: sa.Connection, bot: str, span: Span, most: int) -> Sequence
         share *= 4
 
 
-def seen(connection: sa.Connection, bot: str, drawn: Sequence[sa.Row[Any]], encoder: str) -> Drawn | None:
-    """The turns as the encoder sees them; None while one of them has no vector yet."""
+def seen(connection: sa.Connection, champion: Classifier, drawn: Sequence[sa.Row[Any]]) -> Drawn | None:
+    """The turns as the champion sees them; None while one of them has no vector yet."""
     ids = [row.id for row in drawn]
-    found, x = vectors_of(connection, ids, encoder)
+    found, x = vectors_of(connection, ids, champion.encoder)
     if len(found) < len(ids):
         return None
-    reported = reported_among(connection, bot, ids)
+    reported = reported_among(connection, champion.bot, ids)
     return Drawn(
         turn_ids=ids,
         x=x[np.searchsorted(found, ids)],
@@ -84,6 +88,7 @@ def seen(connection: sa.Connection, bot: str, drawn: Sequence[sa.Row[Any]], enco
         structures=[row.entity_signature for row in drawn],
         versions=[row.bot_version for row in drawn],
         days=[row.at.date() for row in drawn],
+        **learnt(connection, champion, ids, [row.at for row in drawn])._asdict(),
     )
 
 

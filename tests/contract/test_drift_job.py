@@ -12,6 +12,7 @@ from msgspec import structs
 
 from service import clock, database, tables
 from service.access import audit
+from service.classifiers import store
 from service.encoding import pack
 from service.errors import AlertNotFound, BadInput
 from service.events import endpoints
@@ -276,6 +277,41 @@ def test_fallbacks_reports_and_entity_structures_are_drift_too(shop: Shop) -> No
         ("structure", "city>date"): (0, pytest.approx(40 / 310)),
         ("reports", None): (0, pytest.approx(30 / 310)),
     }
+
+
+def test_what_a_classifier_learnt_from_and_what_came_later(shop: Shop) -> None:
+    fill(shop)
+    first = quiet(shop, TODAY - DAY)
+    teach(shop)
+    taught = {turn_id for (turn_id,) in shop.rows(tables.label, "turn_id")}
+    n = shop.train(last_label_id=max(id for (id,) in shop.rows(tables.label, "id", order="id")))
+    with database.writing(shop.engine) as connection:
+        trained = datetime.combine(TODAY - DAY, time(1), UTC) + timedelta(seconds=299.5)  # before that day's last ten
+        connection.execute(sa.update(tables.classifier).where(tables.classifier.c.n == n).values(created_at=trained))
+        connection.execute(tables.label.insert(), {**label(first[0]), "bot": BOT})  # given since
+
+    def known(**learnt_from: int) -> tuple[set[int], set[int]]:
+        with database.reading(shop.engine) as connection:
+            champion = store.champion(connection, BOT)
+            assert champion is not None
+            by = structs.replace(champion, manifest=structs.replace(champion.manifest, **learnt_from))
+            drawn = sampling.draw(connection, BOT, Span(TODAY - 9 * DAY, TODAY), 5000)
+            seen = sampling.seen(connection, by, drawn)
+        assert seen is not None
+        ids = np.array(seen.turn_ids)
+        return set(ids[seen.is_learnt].tolist()), set(ids[seen.is_later].tolist())
+
+    assert known() == (taught, set(first[-10:]))
+    assert known(log_turns=50) == (taught, set(first[-10:])), "of no use to it"
+    drawn = set(first[250:300])
+    assert known(log_turns=50, pseudo_labels=50) == (taught | drawn, set(first[-10:]))
+    assert known(log_turns=50, weak_examples=9) == (taught | drawn, set(first[-10:]))
+    everything = len(known(log_turns=20_000, pseudo_labels=20_000)[0])
+    assert everything == 6 * 100 + 300
+
+
+def label(turn_id: int) -> dict[str, object]:
+    return {"turn_id": turn_id, "use": "train", "answer": "none", "origin": "vote", "at": NOON}
 
 
 # What is kept
