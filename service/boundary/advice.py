@@ -1,9 +1,10 @@
 """What would help a weak intent most: one piece of advice, from what was measured of it.
 
-SUPPORTED is for an encoder that does not tell the intent from others. Of 10, 40 and 77 intents of CLINC150 and BANKING77
-(train and validation rows) with 16 labels each on average, three of four chosen by margin as reviewers are asked, none
-of 385 comes below it with the embedded encoder; with noise twice as long as its vectors .40 of 468 do, with eight random
-directions of them .51 of 447. Half of the nearest labels, chance or not, is more than .14, .81 and .89 of these have."""
+SUPPORTED is for an encoder that does not tell the intent from others. Of 10, 40 and 77 intents of CLINC150 and
+BANKING77 (train and validation rows) with 16 labels each on average, three of four chosen by margin as reviewers are
+asked, none of 385 comes below it with the embedded encoder; with noise twice as long as its vectors .40 of 468 do, with
+eight random directions of them .51 of 447. Half of the nearest labels, chance or not, is more than .14, .81 and .89 of
+these have."""
 
 from typing import NamedTuple
 

@@ -1,9 +1,9 @@
 """Everything that is measured of a window beside its reference, and what of it is an alarm. From arrays alone.
 
-Both samples are decided by one classifier, which is surer of turns that it learnt from. On CLINC150, one trained on a log
-of 5,000 turns with 100, 400, 1,000 and 2,500 of them labelled takes 0, 2, 2 and 6 of 6 quiet windows beside that log for
-alarms, and none of 16 beside turns that it never saw. So what it makes of the turns is compared where it learnt from as
-much of the one sample as of the other; else of turns said after its training; else not at all.
+Both samples are decided by one classifier, which is surer of turns that it learnt from. On CLINC150, one trained on a
+log of 5,000 turns with 100, 400, 1,000 and 2,500 of them labelled takes 0, 2, 2 and 6 of 6 quiet windows beside that
+log for alarms, and none of 16 beside turns that it never saw. So what it makes of the turns is compared where it learnt
+from as much of the one sample as of the other; else of turns said after its training; else not at all.
 
 The turns of one conversation go together, so that a sample holds one of
 each: the tests take turns for drawn one by one."""
