@@ -1,4 +1,4 @@
-"""Turns of the log drawn at random from whole days, of each conversation one, the same ones each time.
+"""Turns of the log drawn at random from spans of time, of each conversation one, the same ones each time.
 
 Every turn has a place in the lottery: its id, scrambled. The turns with the lowest places are drawn, of a conversation
 the lowest. So a repeat draws the same, and a turn that comes late or is forgotten changes the sample by itself alone.
@@ -28,10 +28,15 @@ Number = TypeVar("Number", int, sa.ColumnElement[int])
 
 
 class Span(NamedTuple):
-    """Whole days of UTC, by event time."""
+    """Of event time."""
 
-    since: date
-    until: date  # the first day after it
+    since: datetime
+    until: datetime  # before which it ends
+
+
+def days(since: date, until: date) -> Span:
+    """Of UTC; `until`: the first day after them."""
+    return Span(*(datetime.combine(day, time(), UTC) for day in (since, until)))
 
 
 class Drawn(NamedTuple):
@@ -60,14 +65,15 @@ def place(turn_id: Number) -> Number:
     return (((square * square) % PRIME) * spread) % PRIME
 
 
-def draw(connection: sa.Connection, bot: str, span: Span, most: int) -> Sequence[sa.Row[Any]]:
-    """Up to `most` turns of different conversations; a turn without one is a conversation of its own."""
-    total = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, span))) or 0
+def draw(connection: sa.Connection, bot: str, spans: Sequence[Span], most: int) -> Sequence[sa.Row[Any]]:
+    """Up to `most` turns of different conversations; a turn without one is a conversation of its own. The spans have
+    nothing in common."""
+    total = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, spans))) or 0
     if not total:
         return []
     share = SPARE * most / total
     while True:
-        drawn = list(_first_of_each(sorted(_rows(connection, bot, span, share), key=lambda row: place(row.id))))
+        drawn = list(_first_of_each(sorted(_rows(connection, bot, spans, share), key=lambda row: place(row.id))))
         if len(drawn) >= most or share >= 1:
             return drawn[:most]
         share *= 4
@@ -92,14 +98,14 @@ def seen(connection: sa.Connection, champion: Classifier, drawn: Sequence[sa.Row
     )
 
 
-def _within(bot: str, span: Span) -> tuple[sa.ColumnElement[bool], ...]:
-    since, until = (datetime.combine(day, time(), UTC) for day in span)
-    return TURN.c.bot == bot, TURN.c.at >= since, TURN.c.at < until
+def _within(bot: str, spans: Sequence[Span]) -> tuple[sa.ColumnElement[bool], ...]:
+    inside = (sa.and_(TURN.c.at >= span.since, TURN.c.at < span.until) for span in spans)
+    return TURN.c.bot == bot, sa.or_(*inside)
 
 
-def _rows(connection: sa.Connection, bot: str, span: Span, share: float) -> list[sa.Row[Any]]:
+def _rows(connection: sa.Connection, bot: str, spans: Sequence[Span], share: float) -> list[sa.Row[Any]]:
     """What people said and may still be read, of about this share of the turns."""
-    looked_at = sa.select(TURN.c.id).where(*_within(bot, span))
+    looked_at = sa.select(TURN.c.id).where(*_within(bot, spans))
     if share < 1:
         looked_at = looked_at.where(place(TURN.c.id) < int(share * PRIME))
     t = TURN.c

@@ -30,6 +30,7 @@ from workers import emerging, encoder, prototypes, trainer
 from workers.bench.data import Row, read
 from workers.clusters import Known
 from workers.progress import Progress
+from workers.proposing import with_prototypes
 
 LABELS = 1_000
 SCOPELESS = 0.05
@@ -222,7 +223,7 @@ def _clusters(texts: Texts, world: World, rng: np.random.Generator) -> Clusters:
     log, is_recent = np.concatenate([before, recent]), np.arange(2 * REFERENCE) >= REFERENCE
     taught = world.labelled[texts.y[world.labelled] != NONE]
     doubt = 1 - probabilities(world.head, texts.x[log]).max(axis=1)
-    known = Known(texts.x[taught], texts.y[taught])
+    known = with_prototypes(Known(texts.x[taught], texts.y[taught]), world.head)
     found = emerging.find(texts.x[log], is_recent, doubt, known, world.head.center)
     return _judged([texts.y[log[one.rows]] for one in found], Counter(texts.y[recent[:count]].tolist()))
 
