@@ -8,7 +8,11 @@ so that one of them means one thing. Growth is the exact test of drift.rate, wit
 Measured on CLINC150's train rows, five domains released as 10 % of 4,000 turns beside 4,000 of before, so that an
 intent has 27: of the turns in cores that grew .92 share the commonest intent of their core and .97 are of the domain;
 .39 of its intents are found. From 12 turns on .80 and .48, from 5 on .90 and .20; average linkage cut at cosine
-distances .35 and .45 gave .92 and .41, .76 and .40; the clusters of workers/clusters.py .56 and .35."""
+distances .35 and .45 gave .92 and .41, .76 and .40; the clusters of workers/clusters.py .56 and .35.
+
+What the bot has grows, too: five known intents that nobody had asked for in 5,000 turns and then all did made 35 cores
+in ten worlds of 1,000 and 300 labels. LIKE and SURE, chosen on four of these worlds, told 11 of 12 for what they were,
+and took 2 of 53 of a domain held back for known; in the other six 16 of 23, and 2 of 52."""
 
 from typing import NamedTuple
 

@@ -68,7 +68,7 @@ def place(turn_id: Number) -> Number:
 def draw(connection: sa.Connection, bot: str, spans: Sequence[Span], most: int) -> Sequence[sa.Row[Any]]:
     """Up to `most` turns of different conversations; a turn without one is a conversation of its own. The spans have
     nothing in common."""
-    total = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, spans))) or 0
+    total = sum(_count(connection, bot, span) for span in spans)
     if not total:
         return []
     share = SPARE * most / total
@@ -98,16 +98,19 @@ def seen(connection: sa.Connection, champion: Classifier, drawn: Sequence[sa.Row
     )
 
 
-def _within(bot: str, spans: Sequence[Span]) -> tuple[sa.ColumnElement[bool], ...]:
-    inside = (sa.and_(TURN.c.at >= span.since, TURN.c.at < span.until) for span in spans)
-    return TURN.c.bot == bot, sa.or_(*inside)
+def _count(connection: sa.Connection, bot: str, span: Span) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, span))) or 0
+
+
+def _within(bot: str, span: Span) -> tuple[sa.ColumnElement[bool], ...]:
+    return TURN.c.bot == bot, TURN.c.at >= span.since, TURN.c.at < span.until
 
 
 def _rows(connection: sa.Connection, bot: str, spans: Sequence[Span], share: float) -> list[sa.Row[Any]]:
     """What people said and may still be read, of about this share of the turns."""
-    looked_at = sa.select(TURN.c.id).where(*_within(bot, spans))
-    if share < 1:
-        looked_at = looked_at.where(place(TURN.c.id) < int(share * PRIME))
+    is_low = place(TURN.c.id) < int(share * PRIME) if share < 1 else sa.true()
+    # One SELECT a span: of several spans joined by OR SQLite makes a walk through the bot's whole log.
+    looked_at = sa.union_all(*(sa.select(TURN.c.id).where(*_within(bot, span), is_low) for span in spans))
     t = TURN.c
     columns = (t.id, t.source, t.conversation_id, t.at, t.is_fallback, t.entity_signature, t.bot_version)
     query = sa.select(*columns).join(CONTENT, CONTENT.c.turn_id == t.id).where(t.id.in_(looked_at))
