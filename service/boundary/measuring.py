@@ -15,7 +15,6 @@ from service.boundary import advice, disagreement, recent
 from service.boundary.advice import BEHIND, FEW, Measures
 from service.boundary.labelled import newest_of_all
 from service.boundary.recent import Between
-from service.boundary.reported import reported
 from service.boundary.schemas import IntentAdvice, IntentsAdvice, Side
 from service.classifiers import store as classifiers
 from service.encoding import unpack
@@ -23,6 +22,7 @@ from service.intents.store import list_intents
 from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
 from service.learning.types import Ints1d
+from service.reports.store import reported_among
 from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
@@ -198,7 +198,7 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
 
 def _reported(connection: sa.Connection, bot: str, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
     """Turns by the intent they are decided for, and those of them that are reported."""
-    reports = reported(connection, bot, [turn.turn_id for turn in turns])
+    reports = reported_among(connection, bot, [turn.turn_id for turn in turns])
     decided = Counter(turn.intent_id for turn in turns if turn.intent_id is not None)
     return decided, Counter(t.intent_id for t in turns if t.intent_id is not None and t.turn_id in reports)
 
