@@ -94,7 +94,7 @@ def measure(
     turns = recent.newest(connection, bot.name, bot.champion)
     recalls, votes = _recalls(connection, bot, held), disagreement.votes(connection, bot.name)
     alphas, said = votes.alphas(), votes.on
-    decided, complained = _reported(connection, bot.name, turns)
+    decided, complained = _reported(connection, turns)
     contradicted, near = _contradicted(connection, bot.name), _proposals(connection, bot)
     goal = _goal(bot, recalls)
     usual = sum(complained.values()) / max(sum(decided.values()), 1)
@@ -196,9 +196,9 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
     return found
 
 
-def _reported(connection: sa.Connection, bot: str, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
+def _reported(connection: sa.Connection, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
     """Turns by the intent they are decided for, and those of them that are reported."""
-    reports = reported_among(connection, bot, [turn.turn_id for turn in turns])
+    reports = reported_among(connection, [turn.turn_id for turn in turns])
     decided = Counter(turn.intent_id for turn in turns if turn.intent_id is not None)
     return decided, Counter(t.intent_id for t in turns if t.intent_id is not None and t.turn_id in reports)
 

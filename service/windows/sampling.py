@@ -85,7 +85,7 @@ def seen(connection: sa.Connection, champion: Classifier, drawn: Sequence[sa.Row
     found, x = vectors_of(connection, ids, champion.encoder)
     if len(found) < len(ids):
         return None
-    reported = reported_among(connection, champion.bot, ids)
+    reported = reported_among(connection, ids)
     return Drawn(
         turn_ids=ids,
         x=x[np.searchsorted(found, ids)],

@@ -98,6 +98,7 @@ def test_turns_with_reports_are_looked_up_and_no_table_is_walked_through(engine)
         engine,
         TURN,
         new_turn("t-2", conversation="d"),
+        new_turn("t-3", conversation="e"),
         new_reply("r-1", 2, turn="t-1"),
         new_reply("r-2", 2, conversation="d"),
         new_report("x-1", 3, turn_external_id="t-1"),
@@ -111,7 +112,8 @@ def test_turns_with_reports_are_looked_up_and_no_table_is_walked_through(engine)
         def plan(_, cursor, statement, parameters, *rest):
             steps.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
-        assert reports.reported_among(connection, "shop", list(ids.values())) == {ids["t-1"], ids["t-2"]}
+        assert reports.reported_among(connection, list(ids.values())) == {ids["t-1"], ids["t-2"]}
+        assert reports.reports_on_turns(connection, "shop", [ids["t-3"]]) == []
     searches = [step for step in steps if step.startswith(("SEARCH", "SCAN"))]
     assert len(searches) > 5
     assert [step for step in searches if step.startswith("SCAN") or step.endswith("(bot=?)")] == []
