@@ -36,7 +36,7 @@ MEASURES: Mapping[str, tuple[str, str]] = {  # what was measured, and which valu
     "recall": ("recall", "below"),
     "agreement": ("people’s agreement, α", "below"),
     "contradicted": ("labels contradicted", "from"),
-    "neighbours": ("nearest labels that agree", "below"),
+    "neighbours": ("nearest labels that agree, beyond chance", "below"),
     "reports": ("its turns reported, lower end", "above"),
     "proposals": ("proposed intents near it", "from"),
 }
