@@ -51,22 +51,35 @@ class Recall(NamedTuple):
         return Estimate(self.right / self.n, *wilson(self.right / self.n, self.n))
 
 
+class Looked(NamedTuple):
+    """What was measured of every intent that is offered, and what is advised of the weak ones."""
+
+    measures: Mapping[int, Measures]
+    advice: IntentsAdvice
+
+
 def intents_advice(connection: sa.Connection, name: str) -> IntentsAdvice:
+    """BotNotFound."""
+    return look(connection, name).advice
+
+
+def look(connection: sa.Connection, name: str) -> Looked:
     """BotNotFound."""
     bot = get_bot(connection, name)
     if bot.champion is None:
-        return IntentsAdvice(n=None, goal=bot.target or 0.0, usual_reports=0.0, intents=())
+        return Looked({}, IntentsAdvice(n=None, goal=bot.target or 0.0, usual_reports=0.0, intents=()))
     names = {intent.id: intent.name for intent in list_intents(connection, name)}
     held = held_labels(connection, bot, list(names))
     found = measure(connection, bot, names, held)
     weak = [_advice(names, one, of, held.get(one)) for one, of in found.items() if advice.weakness(of)]
     any_of = next(iter(found.values()), None)
-    return IntentsAdvice(
+    advised = IntentsAdvice(
         n=bot.champion,
         goal=any_of.goal if any_of else 0.0,
         usual_reports=any_of.usual_reports if any_of else 0.0,
         intents=tuple(sorted(weak, key=lambda one: (_recall(found[one.id]), one.name))),
     )
+    return Looked(found, advised)
 
 
 def _recall(of: Measures) -> float:

@@ -12,6 +12,8 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Drift", "/drift", "reader"),
     ("Boundary", "/boundary", "reader"),
     ("Turns", "/turns", "reader"),
+    ("Intents", "/intents", "reader"),
+    ("Classifiers", "/classifiers", "reader"),
 )
 
 

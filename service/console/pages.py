@@ -3,8 +3,10 @@
 from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
+from service.console.classifiers import ClassifiersController
 from service.console.drift import DriftController
 from service.console.frame import STATIC, files
+from service.console.intents import IntentsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.trace import TraceController
@@ -16,6 +18,8 @@ CONTROLLERS = (
     DriftController,
     BoundaryController,
     TraceController,
+    IntentsController,
+    ClassifiersController,
     ChartsController,
     files(STATIC),
 )

@@ -68,4 +68,4 @@ class TraceController(Controller):
         with reading(context.engine) as connection:
             version = operations.version(connection, bot, n)
         found = None if intent is None else influence(context.engine, bot, n, intent)
-        return bot_page("influence.html", principal, bot, HERE, version=version, found=found, intent=intent)
+        return bot_page("influence.html", principal, bot, "Classifiers", version=version, found=found, intent=intent)
