@@ -14,7 +14,7 @@ from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.boundary import pairs, rules
-from service.boundary.kept import kept_advice
+from service.boundary.kept import kept_advice, kept_pairs
 from service.boundary.schemas import BoundaryMap, IntentAdvice, Measured, Pair, Settlement
 from service.clock import now
 from service.console import boundary_plots as plots
@@ -62,7 +62,7 @@ class BoundaryController(Controller):
     ) -> Response[str]:
         """`queued`: turns that were just sent to review."""
         with reading(context.engine) as connection:
-            found = pairs.pair_view(connection, bot, a, b)
+            found = pairs.pair_of(connection, bot, kept_pairs(connection, bot), a, b)
         fields: dict[str, Any] = {
             "found": found,
             "queued": queued,
