@@ -1,5 +1,6 @@
 """The composition root: the `fencepost` script, and the factory that granian calls."""
 
+import gc
 import os
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -34,7 +35,10 @@ def app() -> "Litestar":
     logs.configure(settings.log_level, "api")
     Thread(target=warm_up, name="charts", daemon=True).start()
     mounts = (*preview.MOUNTS, *slack_mounts(settings))
-    return create_app(settings, sources=PLATFORMS, schemes=signatures.SCHEMES, exporters=EXPORTERS, mounts=mounts)
+    made = create_app(settings, sources=PLATFORMS, schemes=signatures.SCHEMES, exporters=EXPORTERS, mounts=mounts)
+    gc.collect()
+    gc.freeze()  # what is here stays: to look for garbage in it would stop every request for 120 ms, now and then
+    return made
 
 
 def slack_mounts(settings: "Settings") -> "tuple[HTTPRouteHandler, ...]":

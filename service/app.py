@@ -36,6 +36,7 @@ from service.proposals import controllers as proposals
 from service.reviews import controllers as reviews
 from service.settings import Settings
 from service.turns import controllers as turns
+from service.turns import source_controllers as activity
 from service.turns.intake import BODY_LIMIT, Intake
 from service.turns.parsing import Adapter, Platform, Verifier
 from service.weak import controllers as weak
@@ -51,6 +52,7 @@ FEATURES = (
     sources_of_bots,
     intents,
     turns,
+    activity,
     reviews,
     classifiers,
     predict,

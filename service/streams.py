@@ -39,6 +39,9 @@ TURNS = Key("fp:{bot}:v1:turns")  # stream of sealed envelopes; group "ingest"
 DEAD = Key("fp:{bot}:v1:dead")  # stream of sealed envelopes that failed five times on their own
 FAILURES = Key("fp:{bot}:v1:failures")  # hash: entry id -> its own failures so far
 DELIVERY = Key("fp:{bot}:v1:delivery:{source}:{id}")  # the first answer to a delivery, sealed; 8 days
+COUNTED = Key("fp:{bot}:v1:counted")  # hash: source:what -> how often since the beginning
+COUNTED_ON = Key("fp:{bot}:v1:counted:{day}")  # the same of a day of UTC; 60 days
+HEARD = Key("fp:{bot}:v1:heard")  # hash: source -> when its newest delivery was taken, seconds since 1970
 PENDING = Key("fp:{bot}:v1:pending:{job}")  # flag: the job is queued and has not begun; 2 minutes
 ENCODE_REQUESTS = "fp:encode:v1:requests"  # list: requests to the encode process asked over Redis; 1 minute
 ENCODE_REPLY = "fp:encode:v1:reply:"  # + the request's id, list: its one reply; 1 minute
@@ -47,6 +50,7 @@ BOTS = "fp:bots"  # set: bots that ever had a stream
 GROUP = "ingest"
 STREAM_ID = re.compile(r"\d+-\d+")
 DELIVERY_S = 8 * 24 * 3600  # senders retry for 75 hours at most
+COUNTED_S = 60 * 24 * 3600
 # Answers that mean "not now" rather than "never": disk or memory full, a replica, a cluster or replicas away.
 OUTAGES = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError)
 # … and those redis-py has no class for, or that a script of Redis 6.2 wraps into an error of its own.
@@ -114,7 +118,9 @@ class Streams:
 
         StreamFull at the bound, RedisDown when Redis is away: then nothing was appended, or a repeat will find it all.
         """
+        day = received_at.date().isoformat()
         keys = [TURNS.of(bot), DELIVERY.of(bot, source=source, id=delivery_id)]
+        keys += [COUNTED.of(bot), COUNTED_ON.of(bot, day=day), HEARD.of(bot)]
         answer = self._keyring.seal(f"receipt:{bot}", _encode_receipt(receipt))
         entries = [
             self._seal(Envelope(bot=bot, source=source, delivery_id=delivery_id, received_at=received_at, fact=fact))
@@ -122,7 +128,9 @@ class Streams:
         ]
         with redis_errors():
             self._redis.sadd(BOTS, bot)  # first: a stream that no reader knows of would wait for ever
-            outcome, first = self._append(keys, [self._bound, DELIVERY_S, answer, *entries])
+            counts = [part for pair in receipt.counts().items() for part in pair]
+            told = [source, int(received_at.timestamp()), COUNTED_S, len(counts), *counts]
+            outcome, first = self._append(keys, [self._bound, DELIVERY_S, answer, *told, *entries])
         if outcome == b"full":
             raise StreamFull(bot, self._bound)
         return _decode_receipt(self._keyring.open(f"receipt:{bot}", first)) if outcome == b"known" else receipt
@@ -276,8 +284,16 @@ def _script(redis: Redis, name: str) -> Script:
 
 
 def _waiting(entries: int, oldest: Sequence[tuple[bytes, Any]], dead: int) -> Waiting:
-    since = datetime.fromtimestamp(int(oldest[0][0].partition(b"-")[0]) / 1000, UTC) if oldest else None
-    return Waiting(entries, since, dead)
+    return Waiting(entries, _instant(oldest[0][0]) if oldest else None, dead)
+
+
+def _instant(entry_id: bytes) -> datetime:
+    """The milliseconds that an id begins with.
+
+    >>> _instant(b"1772442904120-0").isoformat()
+    '2026-03-02T09:15:04.120000+00:00'
+    """
+    return datetime.fromtimestamp(int(entry_id.partition(b"-")[0]) / 1000, UTC)
 
 
 def _dead_letter(dead_id: bytes, fields: Mapping[bytes, bytes]) -> DeadLetter:

@@ -230,6 +230,13 @@ turn_content = Table(
     Column("person", String(64), nullable=False, default=""),  # HMAC of the platform's user id
 )
 
+turn_words = Table(  # what a turn's text is searched by: service/turns/word_index.py; deleted with its content
+    "turn_words",
+    metadata,
+    Column("rowid", Id, primary_key=True, autoincrement=False),  # the turn's id, as SQLite's full-text search names it
+    Column("words", Text, nullable=False),
+)
+
 vector = Table(
     "vector",
     metadata,
@@ -280,6 +287,7 @@ report = Table(
     Column("at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("bot", "source", "external_id"),
+    Index("report_by_kind", "bot", "kind"),
     Index("report_by_turn", "bot", "source", "turn_external_id"),
     Index("report_by_reply", "bot", "source", "reply_external_id"),
 )
@@ -310,6 +318,7 @@ prediction = Table(
     Column("whose", String(12), nullable=False, default="ours"),  # uncertainty it is, as the bot's setting was
     Column("confidence", Float),  # chance that the platform's intent is right; NULL: it named none that we know
     Index("prediction_by_classifier", "bot", "n", "turn_id"),
+    Index("prediction_by_intent", "bot", "intent_id", "turn_id"),
 )
 
 mark = Table(
@@ -324,7 +333,7 @@ mark = Table(
     Column("n", Integer),  # the classifier in force
     Column("at", Instant, nullable=False),
     UniqueConstraint("turn_id", "kind"),
-    Index("mark_by_kind", "bot", "kind"),
+    Index("mark_by_kind", "bot", "kind", "turn_id"),
 )
 
 candidate = Table(
@@ -396,6 +405,16 @@ tally = Table(  # what a day of event time brought, kept so that no page counts 
     Column("bot_version", String(100), primary_key=True),  # "" of reports
     Column("what", String(30), primary_key=True),
     Column("n", Integer, nullable=False),
+)
+
+source_day = Table(  # what a source brought of each day of event time: service/turns/brought.py
+    "source_day",
+    metadata,
+    Column("bot", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC's
+    Column("turns", Integer, nullable=False),
+    Column("received_at", Instant, nullable=False),  # the newest of them
 )
 
 # cards, votes, labels
@@ -531,6 +550,7 @@ vote = Table(
     UniqueConstraint("bot", "click_id"),
     Index("vote_by_card", "card_id"),
     Index("vote_by_time", "bot", "at"),
+    Index("vote_by_reviewer", "bot", "reviewer", "at", "answer"),
 )
 
 label = Table(  # append-only: the newest row of a turn and use counts
@@ -552,6 +572,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_turn", "turn_id", "use"),
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
+    Index("label_by_said", "bot", "intent_id", "turn_id"),
     Index("label_by_card", "card_id"),
     Index("label_by_time", "bot", "at"),
 )

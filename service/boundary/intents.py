@@ -73,7 +73,7 @@ class IntentDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows(connection: sa.Connection, bot: str, *, archived: bool = False) -> list[IntentRow]:
     """By name. BotNotFound."""
-    measures, seen = kept(connection, bot, label_at_once=False).measures, _seen(connection, bot)
+    measures, seen = kept(connection, bot).measures, _seen(connection, bot)
     every = list_intents(connection, bot, archived=True)
     names, labels = {one.id: one.name for one in every}, label_counts(connection, bot)
     shown = [one for one in every if archived or one.archived_at is None]
@@ -143,7 +143,7 @@ def detail(connection: sa.Connection, bot: str, intent_id: int) -> IntentDetail:
         raise IntentNotFound(bot, intent_id)
     into, n = merges(connection, bot), get_bot(connection, bot).champion
     own = [one for one, end in into.items() if end == intent_id]
-    advised = {one.id: one for one in kept(connection, bot, label_at_once=False).advice.intents}
+    advised = {one.id: one for one in kept(connection, bot).advice.intents}
     return IntentDetail(
         row=found[intent_id],
         former_names=_former_names(connection, bot, intent_id, found[intent_id].name),

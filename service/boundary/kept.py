@@ -1,54 +1,30 @@
-"""What a page says of intents, kept for a minute: with thousands of labels it takes half a second to work out. A new
-label or another classifier in force is seen at once."""
-
-import time
-from collections.abc import Callable
-from threading import Lock
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+"""What pages say of intents: with thousands of labels it takes half a second to work out."""
 
 import sqlalchemy as sa
 
-from service import tables
 from service.bots.store import get_bot
+from service.boundary import rules
 from service.boundary.measuring import Looked, look
+from service.boundary.rules import Found
 from service.boundary.schemas import IntentsAdvice
+from service.intents.store import list_intents
+from service.renewed import Renewed
 
-KEPT_S = 60.0
-
-
-class _Kept(NamedTuple):
-    version: tuple[int | None, int | None]
-    at: float
-    looked: Looked
+_kept = Renewed(look)
+_pairs = Renewed(rules.look)
 
 
-_kept: WeakKeyDictionary[sa.Engine, dict[str, _Kept]] = WeakKeyDictionary()
-_lock = Lock()
+def kept(connection: sa.Connection, bot: str) -> Looked:
+    """A minute old, mostly, and never of another classifier than the one in force. BotNotFound."""
+    return _kept.of(connection, bot, get_bot(connection, bot).champion)
 
 
-def kept_advice(connection: sa.Connection, bot: str, clock: Callable[[], float] = time.monotonic) -> IntentsAdvice:
-    """BotNotFound."""
-    return kept(connection, bot, clock).advice
+def kept_advice(connection: sa.Connection, bot: str) -> IntentsAdvice:
+    """The same of the weak intents alone."""
+    return kept(connection, bot).advice
 
 
-def kept(
-    connection: sa.Connection, bot: str, clock: Callable[[], float] = time.monotonic, *, label_at_once: bool = True
-) -> Looked:
-    """BotNotFound. `label_at_once` False: what is known from before the newest labels will do."""
-    version, at = _version(connection, bot), clock()
-    with _lock:
-        known = _kept.setdefault(connection.engine, {}).get(bot)
-    same = slice(None if label_at_once else 1)  # only the classifier has to be
-    if known and known.version[same] == version[same] and at - known.at < KEPT_S:
-        return known.looked
-    looked = look(connection, bot)
-    with _lock:
-        _kept[connection.engine][bot] = _Kept(version, at, looked)
-    return looked
-
-
-def _version(connection: sa.Connection, bot: str) -> tuple[int | None, int | None]:
-    label = tables.label.c
-    newest = connection.scalar(sa.select(sa.func.max(label.id)).where(label.bot == bot))
-    return get_bot(connection, bot).champion, newest
+def kept_pairs(connection: sa.Connection, bot: str) -> Found:
+    """What is known of all pairs, a minute old, mostly; of the intents there are now. BotNotFound."""
+    names = tuple((one.id, one.name) for one in list_intents(connection, bot))
+    return _pairs.of(connection, bot, (get_bot(connection, bot).champion, names))

@@ -33,7 +33,11 @@ COMPARED = 5  # cards from which on people's disagreement says something
 
 def pair_view(connection: sa.Connection, bot: str, one: int, other: int) -> PairView:
     """BotNotFound; IntentNotFound also of one that is archived; BadInput where the two are one."""
-    found = rules.look(connection, bot)
+    return pair_of(connection, bot, rules.look(connection, bot), one, other)
+
+
+def pair_of(connection: sa.Connection, bot: str, found: Found, one: int, other: int) -> PairView:
+    """The same, given what is known of all pairs."""
     of = _checked(found, bot, one, other)
     pair = found.pair(of)
     settlement, near = _labels(connection, bot, pair, found)

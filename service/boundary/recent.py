@@ -59,6 +59,6 @@ def shared(turns: list[Between]) -> Mapping[Ids, list[Between]]:
     """The turns by the pair they lie between."""
     found: defaultdict[Ids, list[Between]] = defaultdict(list)
     for turn in turns:
-        if turn.pair is not None:
-            found[turn.pair].append(turn)
+        if (of := turn.pair) is not None:
+            found[of].append(turn)
     return found

@@ -196,7 +196,7 @@ def _kappa_of_replaced(connection: sa.Connection, bot: Bot) -> float | None:
 
 def _pace(connection: sa.Connection, bot: str) -> float | None:
     """Minutes a label, of whoever answered last and often enough."""
-    query = sa.select(VOTE.c.reviewer, VOTE.c.at).where(VOTE.c.bot == bot).order_by(VOTE.c.id.desc()).limit(VOTES)
+    query = sa.select(VOTE.c.reviewer, VOTE.c.at).where(VOTE.c.bot == bot).order_by(VOTE.c.at.desc()).limit(VOTES)
     minutes: dict[str, list[float]] = {}
     for reviewer, at in connection.execute(query):
         minutes.setdefault(reviewer, []).append(at.timestamp() / 60)

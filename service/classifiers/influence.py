@@ -21,6 +21,7 @@ from service.intents.store import by_name
 from service.learning.head import Head, anchors, decide, probabilities
 from service.learning.influence import Taught, on_removal
 from service.learning.types import Floats1d, Floats2d, Ints1d
+from service.renewed import OLDEST_S, Renewed
 from service.reviews.candidates import vectors_of
 from service.reviews.labels import test_answers, training_labels
 from service.reviews.listing import asked_blind, intent_names
@@ -85,27 +86,53 @@ class Subject(NamedTuple):
         return int(np.searchsorted(self.head.intent_ids, self.intent_id))
 
 
+class Weighed(NamedTuple):
+    """What an intent's recall hangs on, in numbers; `ends`: the labels that may be told, and their effects."""
+
+    labels: int
+    missing: str = ""
+    over: Over = "tests"
+    turns: int = 0
+    recall: float | None = None
+    probability: float | None = None
+    ends: Sequence[tuple[TrainingLabel, float]] = ()
+
+
 def influence(engine: sa.Engine, bot: str, n: int, intent: str) -> Influence:
-    """ClassifierNotFound, IntentNotFound; BadInput when the classifier does not know the intent. Takes some seconds
-    with 15,000 labels."""
+    """ClassifierNotFound, IntentNotFound; BadInput when the classifier does not know the intent. With 15,000 labels it
+    takes some seconds for the first who asks; then the numbers are kept for an hour. A classifier never changes: only
+    turns that test may be more by then."""
     with reading(engine) as connection:
         subject = _subject(connection, bot, n, intent)
-        found = _material(connection, subject)
-    answer = Influence(bot=bot, n=n, intent=subject.intent, labels=len(found.labels))
-    if missing := _missing(subject, found):
-        return msgspec.structs.replace(answer, missing=missing)
-    over, turns, effects = _measured(subject, found)
-    with reading(engine) as connection:
-        helped, hurt = _extremes(connection, bot, found.labels, effects)
-    return msgspec.structs.replace(
-        answer,
-        over=over,
-        turns=len(turns),
-        recall=float((decide(subject.head, turns) == subject.intent_id).mean()),
-        probability=float(probabilities(subject.head, turns)[:, subject.column].mean()),
+        found = _kept.of(connection, (bot, n, intent))
+        helped, hurt = _told(connection, bot, found.ends)
+    return Influence(
+        bot=bot,
+        n=n,
+        intent=subject.intent,
+        over=found.over,
+        turns=found.turns,
+        recall=found.recall,
+        probability=found.probability,
+        labels=found.labels,
         helped=helped,
         hurt=hurt,
+        missing=found.missing,
     )
+
+
+def _weigh(connection: sa.Connection, of: tuple[str, int, str]) -> Weighed:
+    subject = _subject(connection, *of)
+    found = _material(connection, subject)
+    if missing := _missing(subject, found):
+        return Weighed(len(found.labels), missing)
+    over, turns, effects = _measured(subject, found)
+    recall = float((decide(subject.head, turns) == subject.intent_id).mean())
+    probability = float(probabilities(subject.head, turns)[:, subject.column].mean())
+    return Weighed(len(found.labels), "", over, len(turns), recall, probability, _ends(found.labels, effects))
+
+
+_kept = Renewed(_weigh, fresh_s=OLDEST_S)
 
 
 def _missing(subject: Subject, found: Material) -> str:
@@ -181,13 +208,17 @@ def _mean(effects: Sequence[Floats1d], n: int) -> Floats1d:
     return np.asarray(table.mean(axis=0).filled(np.nan))
 
 
-def _extremes(
-    connection: sa.Connection, bot: str, labels: Sequence[TrainingLabel], effects: Floats1d
-) -> tuple[tuple[Weighty, ...], tuple[Weighty, ...]]:
-    """Those that help most and those that hurt most; none of a turn that somebody is asked about blind."""
+def _ends(labels: Sequence[TrainingLabel], effects: Floats1d) -> list[tuple[TrainingLabel, float]]:
     order = np.argsort(effects, kind="stable")
     ends = np.unique(np.append(order[:AT_EITHER_END], order[-AT_EITHER_END:])).tolist()
-    texts = texts_of(connection, [labels[row].turn_id for row in ends])
+    return [(labels[row], float(effects[row])) for row in ends]
+
+
+def _told(
+    connection: sa.Connection, bot: str, ends: Sequence[tuple[TrainingLabel, float]]
+) -> tuple[tuple[Weighty, ...], tuple[Weighty, ...]]:
+    """Those that help most and those that hurt most; none of a turn that somebody is asked about blind."""
+    texts = texts_of(connection, [label.turn_id for label, _ in ends])
     secret, names = asked_blind(connection, list(texts)), intent_names(connection, bot)
     told = [
         Weighty(
@@ -197,10 +228,10 @@ def _extremes(
             intent=names[label.intent_id],
             origin=label.origin,
             weight=label.weight,
-            effect=float(effects[row]),
+            effect=effect,
         )
-        for row in ends
-        if (label := labels[row]).turn_id in texts and label.turn_id not in secret
+        for label, effect in ends
+        if label.turn_id in texts and label.turn_id not in secret
     ]
     told.sort(key=lambda one: one.effect)
     helped, hurt = [one for one in told if one.effect < 0], [one for one in told[::-1] if one.effect > 0]

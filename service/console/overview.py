@@ -14,12 +14,12 @@ from service.bots.controllers import BotName
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import store as classifiers
-from service.classifiers.accuracy import Accuracy, first_days, graded
+from service.classifiers.accuracy import Accuracy, graded, releases
 from service.classifiers.advice import advise
 from service.classifiers.schemas import Manifest
 from service.clock import now
 from service.console import overview_plots as plots
-from service.console.figures import Figure
+from service.console.figures import Figure, svg
 from service.console.frame import bot_page, refused
 from service.console.overview_plots import DailyTurns, Line
 from service.console.plots import Marker
@@ -27,6 +27,7 @@ from service.console.words import better, change, share
 from service.context import Context
 from service.database import reading
 from service.learning.stopping import Estimate
+from service.renewed import Renewed
 from service.reviews import budget, store
 from service.reviews.reasons import MARKS
 from service.turns import tally
@@ -35,7 +36,7 @@ from service.windows.alerts import list_alerts
 from service.windows.words import moved
 
 LABEL = tables.label
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAY, WEEK, TICK = timedelta(days=1), timedelta(days=7), timedelta(microseconds=1)
 DAYS = 56  # shown of what came in
 WEEKS = 12  # shown of the labels
 SPANS = 4 * WEEK  # of what was marked
@@ -56,23 +57,37 @@ class OverviewController(Controller):
 
 def overview(connection: sa.Connection, bot: Bot, at: datetime) -> dict[str, Any]:
     """What the template shows."""
-    counts = tally.read(connection, bot.name)
-    found = graded(connection, bot.name, counts)
     return {
-        "accuracy": found,
-        "better": better(found.bot),
-        "versions": [(one, change(one.accuracy), change(one.reports)) for one in found.versions],
-        "advice": advise(connection, bot.name, at),
-        "right": right_figure(found, counts),
-        "came_in": came_in_figure(counts, at.date()),
-        "week": came_in(counts, found.until),
-        "marked": marked_figure(counts, found.until),
-        "labels": labels_figure(labels_a_week(connection, bot.name, at)),
+        **_kept.of(connection, bot.name, bot.champion),
         "queue": queue(connection, bot, at),
         "saved": saved(connection, bot),
         "alerts": [(one.since, moved(one)) for one in list_alerts(connection, bot.name, "open", None, 1).items],
         "share": share,
     }
+
+
+def _look(connection: sa.Connection, bot: str) -> dict[str, Any]:
+    """What takes long of it, with the charts drawn."""
+    at, counts = now(), tally.read(connection, bot)
+    found = graded(connection, bot, counts)
+    figures = {
+        "right": right_figure(found, counts),
+        "came_in": came_in_figure(counts, at.date()),
+        "marked": marked_figure(counts, found.until),
+        "labels": labels_figure(labels_a_week(connection, bot, at)),
+    }
+    for figure in filter(None, figures.values()):
+        svg(figure)
+    return figures | {
+        "accuracy": found,
+        "better": better(found.bot),
+        "versions": [(one, change(one.accuracy), change(one.reports)) for one in found.versions],
+        "advice": advise(connection, bot, at),
+        "week": came_in(counts, found.until),
+    }
+
+
+_kept = Renewed(_look)
 
 
 class Queue(NamedTuple):
@@ -128,16 +143,14 @@ def right_figure(found: Accuracy, counts: Mapping[Day, int]) -> Figure | None:
         return None
     first = min(one.day for one in lines)
     markers = _markers(counts, first)
-    rows = [
-        (f"week of {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)
-    ]
-    columns = ("", "turns answered", "the bot's own", "the champion's")
+    rows = [(f"from {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)]
+    columns = ("week", "turns answered", "the bot's own", "the champion's")
     label = "Share of turns answered right, by week, with 95 % intervals: the bot's own answers and the champion's."
     return Figure(plots.right, (lines, markers), label, columns, rows)
 
 
 def _markers(counts: Mapping[Day, int], since: date) -> tuple[Marker, ...]:
-    return tuple(Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= since)
+    return tuple(Marker(day, f"version {version}") for day, version in releases(counts).items() if day >= since)
 
 
 def _lines(found: Accuracy) -> Iterator[Line]:
@@ -157,9 +170,7 @@ def came_in_figure(counts: Mapping[Day, int], today: date) -> Figure | None:
         return None
     last = max(by_day)
     days = tuple(DailyTurns(day, by_day.get(day, 0)) for day in _days(last, min(by_day)))
-    markers = tuple(
-        Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= days[0].day
-    )
+    markers = _markers(counts, days[0].day)
     rows = [(str(one.day), f"{one.turns:,}") for one in reversed(days)]
     return Figure(plots.came_in, (days, markers), "Turns a day, in UTC.", ("day", "turns"), rows)
 
@@ -183,24 +194,21 @@ def marked_figure(counts: Mapping[Day, int], until: date | None) -> Figure | Non
 def labels_a_week(connection: sa.Connection, bot: str, at: datetime) -> dict[date, int]:
     """Turns that people's votes labelled, by the Monday of the week."""
     this = at.date() - timedelta(days=at.weekday())
-    first = this - (WEEKS - 1) * WEEK
-    begin = datetime.combine(first, time(), UTC)
-    made = (LABEL.c.bot == bot, LABEL.c.at >= begin, LABEL.c.origin == "vote", LABEL.c.answer != "undo")
-    rows = connection.execute(
-        sa.select(LABEL.c.turn_id, sa.func.min(LABEL.c.at)).where(*made).group_by(LABEL.c.turn_id)
-    )
-    found = {first + n * WEEK: 0 for n in range(WEEKS)}
-    for _, labelled_at in rows:
-        found[labelled_at.date() - timedelta(days=labelled_at.weekday())] += 1
-    return found
+    mondays = [this - n * WEEK for n in reversed(range(WEEKS))]
+    begins = [datetime.combine(monday, time(), UTC) for monday in mondays]
+    made = (LABEL.c.bot == bot, LABEL.c.at >= begins[0], LABEL.c.origin == "vote", LABEL.c.answer != "undo")
+    first = sa.select(sa.func.min(LABEL.c.at).label("at")).where(*made).group_by(LABEL.c.turn_id).subquery()
+    # The database counts: thousands of rows would take longer to read than all else on the page.
+    weeks = [sa.func.count(sa.case((first.c.at.between(begin, begin + WEEK - TICK), 1))) for begin in begins]
+    return dict(zip(mondays, connection.execute(sa.select(*weeks).select_from(first)).one(), strict=True))
 
 
 def labels_figure(weeks: Mapping[date, int]) -> Figure | None:
     if not any(weeks.values()):
         return None
     bars = tuple(weeks.items())
-    rows = [(f"week of {monday}", f"{n:,}") for monday, n in reversed(bars)]
-    return Figure(plots.labels, bars, "Turns labelled by people, by week.", ("", "turns"), rows)
+    rows = [(f"from {monday}", f"{n:,}") for monday, n in reversed(bars)]
+    return Figure(plots.labels, bars, "Turns labelled by people, by week.", ("week", "turns"), rows)
 
 
 def _right(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:

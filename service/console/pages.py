@@ -1,25 +1,40 @@
 """The console: a module for each page, with a controller and what the page shows; its template bears its name."""
 
+from litestar import Router
+from litestar.exceptions import HTTPException
+
 from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
 from service.console.classifiers import ClassifiersController
 from service.console.drift import DriftController
-from service.console.frame import STATIC, files
+from service.console.frame import STATIC, files, refused
 from service.console.intents import IntentsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.reviewers import ReviewersController
+from service.console.sources import DeadLettersController, SourcesController
 from service.console.trace import TraceController
+from service.console.turns import TurnsController
 
-CONTROLLERS = (
+PAGES = (
     BotsController,
     OverviewController,
     ReviewController,
     DriftController,
     BoundaryController,
+    TurnsController,
     TraceController,
     IntentsController,
     ClassifiersController,
+    ReviewersController,
+    SourcesController,
+    DeadLettersController,
+)
+
+# What the app says of HTTPException comes before what a controller says of Exception: it is said here anew.
+CONTROLLERS = (
+    Router("/", route_handlers=PAGES, exception_handlers={Exception: refused, HTTPException: refused}),
     ChartsController,
     files(STATIC),
 )

@@ -42,10 +42,11 @@ def said_alike(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> 
     """Each of the turns with the others of the same text that were labelled for training."""
     other = TURN.alias()
     is_labelled = sa.exists().where(LABEL.c.turn_id == other.c.id, LABEL.c.use == "train")
+    # Asked for a bot's turns among some ids, SQLite walks all of the bot's; so the bot is asked of the others.
     query = (
         sa.select(TURN.c.id, other.c.id)
-        .join(other, (other.c.bot == TURN.c.bot) & (other.c.text_key == TURN.c.text_key) & (other.c.id != TURN.c.id))
-        .where(TURN.c.bot == bot, TURN.c.id.in_(turn_ids), is_labelled)
+        .join(other, (other.c.bot == bot) & (other.c.text_key == TURN.c.text_key) & (other.c.id != TURN.c.id))
+        .where(TURN.c.id.in_(turn_ids), is_labelled)
     )
     return [(one, alike) for one, alike in connection.execute(query)]
 

@@ -13,15 +13,17 @@ from service.context import Context
 from service.database import reading, writing
 from service.intents.schemas import Intent, NewIntent
 from service.page import Page
-from service.reviews import dealing, listing, proposed, reliability, voting
+from service.reviews import dealing, listing, people, proposed, reliability, voting
 from service.reviews.schemas import (
     Agreement,
     CardRow,
     CardStatus,
     CardView,
+    CastVote,
     LabelRow,
     ProposedIntent,
-    Reliability,
+    ReviewerRow,
+    Reviewing,
     TurnView,
     Use,
     Vote,
@@ -96,11 +98,29 @@ class TurnController(Controller):
 class ReliabilityController(Controller):
     path, tags = "/v1/bots/{bot:str}", ("reviews",)
 
-    @get("/reviewers", guards=[requires("owner")], sync_to_thread=True)
-    def list_reviewers(self, context: Context, bot: BotName) -> Page[Reliability]:
-        """How often each reviewer's blind answers agree with what the others' come to."""
+    @get("/reviewers", guards=[requires("reviewer")], sync_to_thread=True)
+    def list_reviewers(self, context: Context, principal: Principal, bot: BotName) -> Page[ReviewerRow]:
+        """How often each reviewer's blind answers agree with what the others' come to, and how much they answer. A
+        reviewer is told of themselves; adjudicators and owners of everybody."""
         with reading(context.engine) as connection:
-            return Page(reliability.reviewers(connection, bot))
+            judged, only = reliability.reviewers(connection, bot), people.seen_by(principal, bot)
+            return Page(people.reviewers(connection, bot, judged, now(), only))
+
+    @get("/votes", guards=[requires("reviewer")], sync_to_thread=True)
+    def list_votes(
+        self, context: Context, principal: Principal, bot: BotName, reviewer: str, limit: Limit = 50
+    ) -> Page[CastVote]:
+        """A reviewer's latest votes, newest first, without those on turns that somebody is asked about blind. Reviewers
+        may ask for their own."""
+        people.check_seen(principal, bot, reviewer)
+        with reading(context.engine) as connection:
+            return Page(listing.votes_by(connection, bot, reviewer, limit))
+
+    @get("/reviewing", guards=[requires("reviewer")], sync_to_thread=True)
+    def show_reviewing(self, context: Context, bot: BotName) -> Reviewing:
+        """The week's votes, what waits, and how many people a card asks."""
+        with reading(context.engine) as connection:
+            return people.reviewing(connection, bot, now())
 
     @get("/agreement", guards=[requires("reader")], sync_to_thread=True)
     def show_agreement(self, context: Context, bot: BotName) -> Agreement:

@@ -133,9 +133,10 @@ def training_labels(connection: sa.Connection, bot: str, *, up_to: int | None = 
 def given(connection: sa.Connection, bot: str, turn_ids: Sequence[int]) -> dict[int, TrainingLabel]:
     """Those that people gave to the turns themselves, by vote or import, of what may train."""
     found: dict[int, TrainingLabel] = {}
-    by_people = trainable(bot).where(LABEL.c.use == "train", LABEL.c.origin.in_(("vote", "import")))
+    by_people = (LABEL.c.use == "train", LABEL.c.origin.in_(("vote", "import")))
     for start in range(0, len(turn_ids), CHUNK):
-        found |= _by_turn(connection, bot, by_people.where(LABEL.c.turn_id.in_(turn_ids[start : start + CHUNK])))
+        some = trainable(bot, among=turn_ids[start : start + CHUNK])
+        found |= _by_turn(connection, bot, some.where(*by_people))
     return found
 
 
@@ -155,7 +156,8 @@ def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | N
     newest label counts; merges are followed, and archived intents left out."""
     into = counts_for(connection, bot)
     found: dict[int, tuple[int | None, ...]] = {}
-    for row in connection.execute(tested(bot)):
+    columns = (LABEL.c.turn_id, LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
+    for row in connection.execute(tested(bot).with_only_columns(*columns)):
         said = {"intent": (row.intent_id,), "two": (row.intent_id, row.second_id)}.get(row.answer, ())
         live = tuple(into[intent_id] for intent_id in said if intent_id in into)
         right: tuple[int | None, ...] = (None,) if row.answer == "none" else live
@@ -169,15 +171,17 @@ def label_counts(connection: sa.Connection, bot: str) -> dict[int | None, int]:
     return dict(Counter(label.intent_id for label in training_labels(connection, bot) if label.origin != "weak"))
 
 
-def trainable(bot: str, up_to: int | None = None) -> sa.Select[Any]:
-    """The newest label of each turn and use that trains, oldest first."""
+def trainable(bot: str, up_to: int | None = None, among: Sequence[int] | None = None) -> sa.Select[Any]:
+    """The newest label of each turn and use that trains, oldest first; of all turns, or of those `among`."""
     gate = tables.gate
     card = tables.card
     is_decided = sa.exists().where(
         card.c.id == LABEL.c.card_id, gate.c.bot == bot, gate.c.challenger == card.c.challenger, gate.c.status != "open"
     )
     of_use = (LABEL.c.use == "train") | ((LABEL.c.use == "flip") & is_decided)
-    newest = sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot, of_use).group_by(LABEL.c.turn_id, LABEL.c.use)
+    # Asked for a bot's labels of some turns, SQLite walks all of the bot's.
+    of_bot = LABEL.c.bot == bot if among is None else LABEL.c.turn_id.in_(among)
+    newest = sa.select(sa.func.max(LABEL.c.id)).where(of_bot, of_use).group_by(LABEL.c.turn_id, LABEL.c.use)
     if up_to is not None:
         newest = newest.where(LABEL.c.id <= up_to)
     return (

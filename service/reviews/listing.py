@@ -11,7 +11,7 @@ from service import tables
 from service.errors import BadInput
 from service.intents.store import list_intents
 from service.page import Page
-from service.reviews.schemas import CardRow, CardStatus, LabelRow, Spans, Use, VoteRow
+from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, Use, VoteRow
 
 CARD, LABEL, VOTE = tables.card, tables.label, tables.vote
 CLOSED = ("resolved", "withdrawn")
@@ -117,6 +117,21 @@ def _label_row(row: sa.Row[Any], names: Names) -> LabelRow:
         reviewer=row.reviewer,
         at=row.at,
     )
+
+
+def votes_by(connection: sa.Connection, bot: str, reviewer: str, limit: int) -> list[CastVote]:
+    """A reviewer's, newest first, without those on turns that somebody is asked about blind."""
+    blind = CARD.alias()
+    is_secret = sa.exists().where(blind.c.turn_id == CARD.c.turn_id, blind.c.is_blind, blind.c.status.not_in(CLOSED))
+    query = (
+        sa.select(VOTE, CARD.c.turn_id)
+        .join(CARD, CARD.c.id == VOTE.c.card_id)
+        .where(VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, ~is_secret)
+        .order_by(VOTE.c.at.desc(), VOTE.c.id.desc())
+        .limit(limit)
+    )
+    names = intent_names(connection, bot)
+    return [CastVote(row.turn_id, _vote_row(row, names)) for row in connection.execute(query)]
 
 
 def votes_on(connection: sa.Connection, card_ids: Sequence[str], names: Names) -> tuple[VoteRow, ...]:

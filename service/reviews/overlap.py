@@ -30,8 +30,13 @@ def terms(connection: sa.Connection, bot: Bot, now: datetime) -> Terms:
 
 
 def _effective(connection: sa.Connection, bot: Bot, now: datetime) -> int:
-    voted = sa.select(sa.func.count(VOTE.c.reviewer.distinct())).where(VOTE.c.bot == bot.name, VOTE.c.at > now - ACTIVE)
-    return max(1, min(bot.overlap, connection.scalar(voted) or 0))
+    return max(1, min(bot.overlap, count_active(connection, bot.name, now)))
+
+
+def count_active(connection: sa.Connection, bot: str, now: datetime) -> int:
+    """People who voted within 30 days."""
+    voted = sa.select(sa.func.count(VOTE.c.reviewer.distinct())).where(VOTE.c.bot == bot, VOTE.c.at > now - ACTIVE)
+    return connection.scalar(voted) or 0
 
 
 def rank_terms(keyring: Keyring, bot: Bot, turn_id: int, blind: Terms) -> dict[str, object]:

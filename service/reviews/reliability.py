@@ -21,8 +21,12 @@ from service.reviews.schemas import Agreement, IntentAgreement, Reliability, Sto
 def reviewers(connection: sa.Connection, bot: str) -> list[Reliability]:
     """By name; those whose answers the others' can be held against."""
     get_bot(connection, bot)
+    return _reviewers(answers.closed(connection, bot))
+
+
+def _reviewers(answered: Sequence[Answered]) -> list[Reliability]:
     compared, agreed = Counter[str](), Counter[str]()
-    for vote, is_agreed in _judged(answers.closed(connection, bot)):
+    for vote, is_agreed in _judged(answered):
         compared[vote.reviewer] += 1
         agreed[vote.reviewer] += is_agreed
     return [_reliability(name, agreed[name], n) for name, n in sorted(compared.items())]
@@ -50,7 +54,16 @@ def _by_others(one: Answered, reviewer: str) -> StoredVote | None:
 def agreement(connection: sa.Connection, bot: str) -> Agreement:
     """α over all answers, and of each intent against all others."""
     get_bot(connection, bot)
+    return _agreement(connection, bot, answers.closed(connection, bot))
+
+
+def both(connection: sa.Connection, bot: str) -> tuple[list[Reliability], Agreement]:
+    """`reviewers` and `agreement`, from the same cards: it takes a while."""
     answered = answers.closed(connection, bot)
+    return _reviewers(answered), _agreement(connection, bot, answered)
+
+
+def _agreement(connection: sa.Connection, bot: str, answered: Sequence[Answered]) -> Agreement:
     columns, counts = _counts(answered)
     names = {("intent", (intent.id,), ""): intent.name for intent in list_intents(connection, bot)}
     by_intent = [

@@ -1,6 +1,6 @@
 """Cards, votes and labels as records."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -310,6 +310,58 @@ class Reliability(msgspec.Struct, frozen=True):
     share: float
     low: float
     high: float
+
+
+class ReviewWeek(msgspec.Struct, frozen=True):
+    """Votes of a whole week; `monday` of UTC."""
+
+    monday: date
+    votes: int
+
+
+class ReviewerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A reviewer's agreement with the others, as `Reliability`, and how much they answer. A correction is a vote of its
+    own, as it is for the bot's budget; what was taken back is none."""
+
+    reviewer: str
+    n: int
+    agreed: int
+    share: float | None  # None: nothing could be compared; the interval likewise
+    low: float | None
+    high: float | None
+    is_known: bool  # `n` is enough to go by
+    votes: int  # in all
+    votes_this_week: int  # seven days up to now
+    last_at: datetime
+    on_screen: int  # cards that they have before them now
+    is_away: bool  # no vote in 30 days: not counted when it is settled how many people a card asks
+    weeks: tuple[ReviewWeek, ...]  # whole ones, oldest first
+    recent: int  # votes since the first of the weeks; of these are all below
+    unsure: int
+    none: int
+    adjudications: int
+    surfaces: dict[str, int]
+
+
+class Reviewing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bot is reviewed at present."""
+
+    granted: int  # votes of seven days
+    given: int
+    open: int  # cards
+    undecided: int  # that wait for an adjudicator
+    policy: Policy
+    overlap: int  # people whom a blind card asks that is made now
+    overlap_wanted: int  # the bot's setting
+    active: int  # people who voted within 30 days
+    blind_share: float  # of the cards that are neither of the audit slice nor flips, those that are blind
+
+
+class CastVote(msgspec.Struct, frozen=True):
+    """A vote and the turn it is about."""
+
+    turn_id: int
+    vote: VoteRow
 
 
 class IntentAgreement(msgspec.Struct, frozen=True):

@@ -71,13 +71,14 @@ def shown(
     connection: sa.Connection, turn: sa.Row[Any], encoder: str, near: tuple[Sequence[int], Sequence[float]]
 ) -> list[Near]:
     """The nearest that say something else than the turn and each other, and that nobody is asked about blind."""
+    # Asked for a bot's turns among some ids, SQLite walks all of the bot's; so the bot is looked at afterwards.
     query = (
-        sa.select(TURN.c.id, TURN.c.text_key, CONTENT.c.text, VECTOR.c.data)
+        sa.select(TURN.c.id, TURN.c.bot, TURN.c.text_key, CONTENT.c.text, VECTOR.c.data)
         .join(CONTENT, CONTENT.c.turn_id == TURN.c.id)
         .join(VECTOR, (VECTOR.c.turn_id == TURN.c.id) & (VECTOR.c.encoder == encoder))
-        .where(TURN.c.bot == turn.bot, TURN.c.id.in_(near[0]))
+        .where(TURN.c.id.in_(near[0]))
     )
-    rows = {row.id: row for row in connection.execute(query)}
+    rows = {row.id: row for row in connection.execute(query) if row.bot == turn.bot}
     secret = asked_blind(connection, list(rows))
     said, found = {turn.text_key}, []
     for turn_id, cosine in zip(*near, strict=True):

@@ -7,16 +7,20 @@ a person does. Redacting them like turns would trust the very code they may have
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import click
 import msgspec
 
+from service.access import audit
 from service.bots.store import get_bot
-from service.context import opened
-from service.database import reading
+from service.clock import now
+from service.context import Context, opened
+from service.database import reading, writing
 from service.errors import BadInput
 from service.keyring import Undecipherable
+from service.page import Page
 from service.settings import Settings
 from service.streams import DeadLetter, Streams
 from service.turns.schemas import Envelope
@@ -67,6 +71,13 @@ def show(streams: Streams, bot: str, letter: DeadLetter) -> dict[str, Any]:
         return told | {"unreadable": "sealed with another key, or damaged", "bytes": len(letter.sealed)}
 
 
+def page(streams: Streams, bot: str, after: str, count: int = 20) -> Page[dict[str, Any]]:
+    """Dead letters as they are shown, oldest first, after the one of that id; "": from the first on."""
+    letters = streams.dead_list(bot, after=after, count=count + 1)
+    following = letters[count - 1].id if len(letters) > count else None
+    return Page([show(streams, bot, letter) for letter in letters[:count]], following)
+
+
 def every(streams: Streams, bot: str) -> Iterator[DeadLetter]:
     """All dead letters, oldest first, page by page."""
     after = ""
@@ -75,13 +86,39 @@ def every(streams: Streams, bot: str) -> Iterator[DeadLetter]:
         after = page[-1].id
 
 
+def streams_of(context: Context) -> Streams:
+    return Streams(context.redis, context.keyring, context.settings.stream_bound)
+
+
+def replay(context: Context, bot: str, letter_ids: Sequence[str], now: datetime, *, who: str) -> None:
+    """Send them through ingest again. DeadLetterNotFound for the first that is none: those before it are sent."""
+    streams = streams_of(context)
+    for letter_id in letter_ids:
+        _record(context, "dead.replay", streams.dead_letter(bot, letter_id), bot, now, who)
+        streams.dead_replay(bot, letter_id)
+
+
+def drop(context: Context, bot: str, letter_ids: Sequence[str], now: datetime, *, who: str) -> None:
+    """Delete them for good. DeadLetterNotFound for the first that is none: those before it are gone."""
+    streams = streams_of(context)
+    for letter_id in letter_ids:
+        _record(context, "dead.drop", streams.dead_letter(bot, letter_id), bot, now, who)
+        streams.dead_drop(bot, letter_id)
+
+
+def _record(context: Context, action: str, letter: DeadLetter, bot: str, now: datetime, who: str) -> None:
+    # Before it is done: of what was done and not recorded nobody would learn.
+    with writing(context.engine) as connection:
+        audit.record(connection, bot, action, now, who, letter=letter.id, error=letter.error)
+
+
 @contextmanager
-def _opened(settings: Settings, bot: str) -> Iterator[Streams]:
+def _opened(settings: Settings, bot: str) -> Iterator[Context]:
     """BotNotFound for a name mistyped, rather than no dead letters."""
     with opened(settings) as context:
         with reading(context.engine) as connection:
             get_bot(connection, bot)
-        yield Streams(context.redis, context.keyring, settings.stream_bound)
+        yield context
 
 
 @click.group()
@@ -94,8 +131,8 @@ def dead() -> None:
 @click.pass_obj
 def list_letters(settings: Settings, bot: str) -> None:
     """One line a dead letter: id, when, why."""
-    with _opened(settings, bot) as streams:
-        for letter in every(streams, bot):
+    with _opened(settings, bot) as context:
+        for letter in every(streams_of(context), bot):
             click.echo(f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}Z  {letter.failures} × {letter.error}")
 
 
@@ -105,7 +142,8 @@ def list_letters(settings: Settings, bot: str) -> None:
 @click.pass_obj
 def show_letter(settings: Settings, bot: str, letter_id: str) -> None:
     """The fact as JSON, with what people wrote masked."""
-    with _opened(settings, bot) as streams:
+    with _opened(settings, bot) as context:
+        streams = streams_of(context)
         found = show(streams, bot, streams.dead_letter(bot, letter_id))
     click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
 
@@ -117,10 +155,9 @@ def show_letter(settings: Settings, bot: str, letter_id: str) -> None:
 @click.pass_obj
 def replay_letters(settings: Settings, bot: str, letter_ids: Sequence[str], everything: bool) -> None:
     """Send dead letters through ingest again, once what broke is mended."""
-    with _opened(settings, bot) as streams:
-        chosen = _chosen(streams, bot, letter_ids, everything=everything)
-        for letter_id in chosen:
-            streams.dead_replay(bot, letter_id)
+    with _opened(settings, bot) as context:
+        chosen = _chosen(streams_of(context), bot, letter_ids, everything=everything)
+        replay(context, bot, chosen, now(), who=audit.at_terminal())
     click.echo(f"{len(chosen)} sent to ingest again")
 
 
@@ -131,10 +168,9 @@ def replay_letters(settings: Settings, bot: str, letter_ids: Sequence[str], ever
 @click.pass_obj
 def drop_letters(settings: Settings, bot: str, letter_ids: Sequence[str], everything: bool) -> None:
     """Delete dead letters for good."""
-    with _opened(settings, bot) as streams:
-        chosen = _chosen(streams, bot, letter_ids, everything=everything)
-        for letter_id in chosen:
-            streams.dead_drop(bot, letter_id)
+    with _opened(settings, bot) as context:
+        chosen = _chosen(streams_of(context), bot, letter_ids, everything=everything)
+        drop(context, bot, chosen, now(), who=audit.at_terminal())
     click.echo(f"{len(chosen)} deleted")
 
 

@@ -19,6 +19,7 @@ from service.database import reading
 from service.errors import BotArchived, BotNotFound, SourceNotFound, TooLarge
 from service.intents.store import intent_ids
 from service.streams import Streams
+from service.turns.counted import refusals
 from service.turns.keying import keyed_ids
 from service.turns.parsing import Adapter, Fault, Parsed, Place, Refused, SignatureError, Verifier
 from service.turns.schemas import ID_LIMIT, Fact, Note, Receipt, Rejected, Reply, Report, Turn
@@ -43,8 +44,13 @@ class Intake:
         self._streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
 
     def signed(self, bot: str, source: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
-        """A webhook delivery: lenient, item by item."""
+        """A webhook delivery: lenient, item by item. What is refused is counted where there is such a source."""
         sender = self.find(bot, source)
+        with refusals(self._context.redis, bot, source, received_at):
+            return self._signed(sender, body, headers, received_at)
+
+    def _signed(self, sender: Sender, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
+        bot, source = sender.source.bot, sender.source.name
         check = partial(
             self._schemes[sender.source.scheme],
             secrets=sender.secrets,
@@ -60,6 +66,10 @@ class Intake:
 
     def keyed(self, bot: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         """The same content from a caller that the guard let in: all of it or, on any fault, Refused and nothing."""
+        with refusals(self._context.redis, bot, NATIVE, received_at):
+            return self._keyed(bot, body, headers, received_at)
+
+    def _keyed(self, bot: str, body: bytes, headers: Mapping[str, str], received_at: datetime) -> Receipt:
         delivery_id = f"v1:{hashlib.sha256(body).hexdigest()}"
         parsed = read(partial(self._sources[NATIVE], options={}), body, headers, delivery_id, received_at)
         faults = [*parsed.rejected, *(Rejected(note.index, note.path, note.note, note.type) for note in parsed.notes)]

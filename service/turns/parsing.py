@@ -61,6 +61,7 @@ class Platform(NamedTuple):
     margin: Margin
     unverified: tuple[str, ...] = ()  # fields that no public page was found for: read leniently
     options: type[msgspec.Struct] = NoOptions
+    connect: str = ""  # what the owner does on the platform's side, in a sentence
 
 
 class Verifier(Protocol):

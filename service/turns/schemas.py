@@ -3,6 +3,7 @@ carries them; ingest stores them.
 
 Later fields have defaults, so that entries written by an older version still decode."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -120,6 +121,15 @@ class Receipt(msgspec.Struct, frozen=True):
     accepted: int = 0
     notes: tuple[Note, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """What is counted of it (service/turns/counted.py), by name: each type of note and of rejection is one.
+
+        >>> Receipt(2, rejected=(Rejected(0, "$", "the text is empty", "empty-text"),)).counts()
+        {'delivery': 1, 'accepted': 2, 'rejected.empty-text': 1}
+        """
+        named = [f"rejected.{one.type}" for one in self.rejected] + [f"note.{one.type}" for one in self.notes]
+        return {"delivery": 1, "accepted": self.accepted, **Counter(named)}
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.errors import TurnNotFound
-from service.turns import tally
+from service.turns import brought, tally, word_index
 from service.turns.schemas import Entity, Fact, IntentScore, Reply, Report, Turn
 
 TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
@@ -125,12 +125,15 @@ def insert_turns(connection: sa.Connection, bot: str, turns: Sequence[NewTurn]) 
     """Store the turns that are not there yet, with their content; the ids of those. Of twins the first counts."""
     first = first_of_each((new.key, new) for new in turns)
     rows = [_turn_row(bot, new) for new in first.values()]
-    told = [TURN.c[name] for name in ("id", "source", "external_id", *tally.COUNTED)]
+    told = [TURN.c[name] for name in dict.fromkeys(("id", "external_id", *tally.COUNTED, *brought.COLUMNS))]
     inserted = database.insert_new(connection, TURN, rows, *told)
     ids = {(row.source, row.external_id): int(row.id) for row in inserted}
     if ids:
         connection.execute(sa.insert(CONTENT), [_content_row(ids[key], first[key]) for key in ids])
-        tally.count_turns(connection, bot, [row for row in inserted if row.source not in tables.NOT_SAID])
+        word_index.add(connection, bot, {ids[key]: first[key].text for key in ids})
+        said = [row for row in inserted if row.source not in tables.NOT_SAID]
+        tally.count_turns(connection, bot, said)
+        brought.count(connection, bot, said)
     return ids
 
 

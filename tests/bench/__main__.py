@@ -1,7 +1,7 @@
-"""`python -m tests.bench rank|train|gate|slack|adapters|predict|drift`: what ranking and retraining take beside their
-bare arithmetic, what the promotion gate lets through, what becomes of answers when Slack fails, of deliveries that come
-repeatedly, how long a prediction takes beside bare encoding, and how soon drift is seen. They print what they measured
-and never assert it."""
+"""`python -m tests.bench rank|train|gate|slack|adapters|predict|drift|console`: what ranking and retraining take beside
+their bare arithmetic, what the promotion gate lets through, what becomes of answers when Slack fails, of deliveries
+that come repeatedly, how long a prediction takes beside bare encoding, how soon drift is seen, and how fast pages are.
+They print what they measured and never assert it."""
 
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -107,6 +107,25 @@ def drift(data: Path, windows: int, runs: int, json_file: BinaryIO) -> None:
     from tests.bench.drift import measured
 
     _write(json_file, measured(data, windows, runs))
+
+
+@bench.command
+@click.option("--turns", default=1_000_000, show_default=True, type=click.IntRange(min=20_000))
+@click.option("--rounds", default=100, show_default=True, type=click.IntRange(min=1), help="Views of each page.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keeps the database, and uses the one it holds. [default: a temporary folder]",
+)
+@click.option("--database-url", default="", help="Of an empty Postgres, or one filled before. [default: SQLite]")
+@json_option
+def console(turns: int, rounds: int, folder: Path | None, database_url: str, json_file: BinaryIO) -> None:
+    """The console's pages over HTTP, of a bot with a million turns."""
+    from tests.bench.console import measure, said
+
+    found = measure(turns, rounds, folder, database_url)
+    _write(json_file, found)
+    click.echo(said(found), err=True)
 
 
 @bench.command

@@ -69,7 +69,7 @@ LEAST: dict[tuple[str, str], Role] = {
     ("POST", "/v1/bots/{bot}/intents/import"): "owner",
     ("POST", "/v1/bots/{bot}/gold/import"): "owner",
     ("PUT", "/v1/bots/{bot}/labelling-functions"): "owner",
-    ("GET", "/v1/bots/{bot}/reviewers"): "owner",
+    ("GET", "/v1/bots/{bot}/reviewers"): "reviewer",
     ("POST", "/v1/bots/{bot}/proposed-intents/accept"): "owner",
     ("POST", "/v1/bots/{bot}/turns"): "ingest",
     ("POST", "/v1/keys"): "operator",

@@ -1,0 +1,61 @@
+"""Values kept for pages: given away at once, renewed behind."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from service import renewed
+from service.renewed import FRESH_S, OLDEST_S, Renewed
+
+BOT = "shop"
+
+
+class Shelf:
+    """Counts how often a bot is looked at; its clock stands where it is put."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.at, self.looks = 0.0, 0
+        self._connection, self._renewed = connection, Renewed(self._look, clock=lambda: self.at)
+
+    def _look(self, _connection: sa.Connection, bot: str) -> str:
+        self.looks += 1
+        return f"{bot} {self.looks}"
+
+    def of(self, bot: str = BOT, version: int = 1) -> str:
+        return self._renewed.of(self._connection, bot, version)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        yield Shelf(connection)
+    engine.dispose()
+
+
+def wait() -> None:
+    """Wait until nothing is renewed any more: it is done one at a time."""
+    renewed._behind.submit(lambda: None).result()
+
+
+def test_a_fresh_value_is_not_worked_out_again(shelf: Shelf) -> None:
+    found = [shelf.of(), shelf.of("bank")]
+    shelf.at = FRESH_S
+    wait()
+    assert [shelf.of(), shelf.of("bank")] == found == ["shop 1", "bank 2"]
+
+
+def test_who_asks_after_a_minute_gets_the_old_one_and_the_next_the_new(shelf: Shelf) -> None:
+    shelf.of()
+    shelf.at = FRESH_S + 1
+    assert shelf.of() == "shop 1"
+    wait()
+    assert shelf.of() == "shop 2"
+
+
+def test_one_of_another_version_or_too_old_is_not_given_away(shelf: Shelf) -> None:
+    shelf.of()
+    assert shelf.of(version=2) == "shop 2"
+    shelf.at = OLDEST_S + 1
+    assert shelf.of(version=2) == "shop 3"
