@@ -12,6 +12,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Drift", "/drift", "reader"),
     ("Boundary", "/boundary", "reader"),
     ("Turns", "/turns", "reader"),
+    ("Labels", "/labels", "reader"),
 )
 
 

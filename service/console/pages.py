@@ -5,6 +5,7 @@ from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
 from service.console.drift import DriftController
 from service.console.frame import STATIC, files
+from service.console.labels import LabelsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.trace import TraceController
@@ -17,6 +18,7 @@ CONTROLLERS = (
     DriftController,
     BoundaryController,
     TurnsController,
+    LabelsController,
     TraceController,
     ChartsController,
     files(STATIC),
