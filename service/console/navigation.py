@@ -12,6 +12,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Drift", "/drift", "reader"),
     ("Boundary", "/boundary", "reader"),
     ("Turns", "/turns", "reader"),
+    ("Labels", "/labels", "reader"),
     ("Intents", "/intents", "reader"),
     ("Classifiers", "/classifiers", "reader"),
     ("Reviewers", "/reviewers", "reviewer"),
