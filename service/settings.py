@@ -43,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: Annotated[str, Meta(description="address the HTTP server binds")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="port of the HTTP server")] = 8765
     public_url: Annotated[
-        str, Meta(pattern="^(https?://[^/?#@]+.*)?$", description="how people reach the console; empty: http://host:port")
+        str,
+        Meta(pattern="^(https?://[^/?#@]+.*)?$", description="how people reach the console; empty: http://host:port"),
     ] = ""
     encoder: Annotated[
         str, Meta(description="a hub id or a folder; empty: all-MiniLM-L6-v2 from the package index")

@@ -62,14 +62,14 @@ def sign_in_url(context: Context, token: str) -> str:
     return f"{context.settings.base_url}/sign-in/{token}"
 
 
-def _make_key(context: Context, principal: Principal, grant: Grant, bot: str | None) -> NewKey:
+def make_key(context: Context, principal: Principal, grant: Grant, bot: str | None) -> NewKey:
     check_grant(principal, grant.role, bot)
     with writing(context.engine) as connection:
         key = keys.create_key(connection, name=grant.name, role=grant.role, bot=bot, now=now(), who=principal.name)
     return NewKey(id=keys.id_of(key), key=key)
 
 
-def _make_link(context: Context, principal: Principal, grant: Grant, bot: str | None) -> Link:
+def make_link(context: Context, principal: Principal, grant: Grant, bot: str | None) -> Link:
     check_grant(principal, grant.role, bot)
     with writing(context.engine) as connection:
         token = sessions.create_sign_in(
@@ -103,7 +103,7 @@ class BotKeysController(Controller):
 
     @post("/keys", sync_to_thread=True)
     def create_bot_key(self, context: Context, principal: Principal, bot: BotName, data: Grant) -> NewKey:
-        return _make_key(context, principal, data, bot)
+        return make_key(context, principal, data, bot)
 
     @post("/keys/{key_id:str}/rotate", sync_to_thread=True)
     def rotate_bot_key(
@@ -111,7 +111,7 @@ class BotKeysController(Controller):
     ) -> NewKey:
         """A new key with the same name and role; the old one stays valid for `grace_s`."""
         with writing(context.engine) as connection:
-            _check_owner(keys.get_key(connection, key_id), bot)
+            check_owner(keys.get_key(connection, key_id), bot)
             grace = timedelta(seconds=grace_s)
             key = keys.rotate_key(connection, key_id, now(), grace=grace, who=principal.name)
         return NewKey(id=keys.id_of(key), key=key)
@@ -119,15 +119,15 @@ class BotKeysController(Controller):
     @delete("/keys/{key_id:str}", status_code=200, sync_to_thread=True)
     def revoke_bot_key(self, context: Context, principal: Principal, bot: BotName, key_id: str) -> ApiKey:
         with writing(context.engine) as connection:
-            _check_owner(keys.get_key(connection, key_id), bot)
+            check_owner(keys.get_key(connection, key_id), bot)
             return keys.revoke_key(connection, key_id, now(), who=principal.name)
 
     @post("/sign-ins", sync_to_thread=True)
     def create_bot_sign_in(self, context: Context, principal: Principal, bot: BotName, data: Grant) -> Link:
-        return _make_link(context, principal, data, bot)
+        return make_link(context, principal, data, bot)
 
 
-def _check_owner(key: ApiKey, bot: str) -> None:
+def check_owner(key: ApiKey, bot: str) -> None:
     if key.bot != bot:
         raise KeyNotFound(key.id)
 
@@ -144,7 +144,7 @@ class KeysController(Controller):
 
     @post("/keys", sync_to_thread=True)
     def create_key(self, context: Context, principal: Principal, data: InstallationGrant) -> NewKey:
-        return _make_key(context, principal, data, data.bot)
+        return make_key(context, principal, data, data.bot)
 
     @post("/keys/{key_id:str}/rotate", sync_to_thread=True)
     def rotate_key(self, context: Context, principal: Principal, key_id: str, grace_s: Grace = 24 * 3600) -> NewKey:
@@ -160,7 +160,7 @@ class KeysController(Controller):
 
     @post("/sign-ins", sync_to_thread=True)
     def create_sign_in(self, context: Context, principal: Principal, data: InstallationGrant) -> Link:
-        return _make_link(context, principal, data, data.bot)
+        return make_link(context, principal, data, data.bot)
 
 
 class SignInController(Controller):

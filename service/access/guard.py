@@ -1,8 +1,8 @@
 """The one guard. A route says `guards=[requires("reviewer")]`, and nothing else decides who comes in.
 
 A request proves itself by `Authorization: Bearer fp_…`, by the header of a proxy that signs people in, or by the
-console's cookie, in this order. A browser sends the last two whoever wrote the page, so with them a request that changes
-something must also come from a page of our own.
+console's cookie, in this order. A browser sends the last two whoever wrote the page, so with them a request that
+changes something must also come from a page of our own.
 """
 
 from datetime import UTC, datetime
@@ -127,7 +127,7 @@ def _is_ours(origin: str, host: str, public: str) -> bool:
     """By the host the browser asked: a proxy that ends TLS changes the scheme. `null`, of sandboxes, is nobody's.
 
     >>> ours = "https://fence.example"
-    >>> [_is_ours(one, "fence.example", ours) for one in (ours, "http://fence.example", "https://fence.example:1", "null")]
+    >>> [_is_ours(one, "fence.example", ours) for one in (ours, "http://fence.example", "https://evil.example", "null")]
     [True, False, False, False]
     >>> _is_ours("https://10.0.0.7", "10.0.0.7", ours), _is_ours("null", "", ours)
     (True, False)

@@ -12,6 +12,8 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Drift", "/drift", "reader"),
     ("Boundary", "/boundary", "reader"),
     ("Turns", "/turns", "reader"),
+    ("Settings", "/settings", "reader"),
+    ("Audit log", "/audit", "owner"),
 )
 
 

@@ -1,5 +1,7 @@
 """The console: a module for each page, with a controller and what the page shows; its template bears its name."""
 
+from service.console.access import AccessController
+from service.console.audit import AuditController
 from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
@@ -7,6 +9,7 @@ from service.console.drift import DriftController
 from service.console.frame import STATIC, files
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.settings import SettingsController
 from service.console.trace import TraceController
 
 CONTROLLERS = (
@@ -16,6 +19,9 @@ CONTROLLERS = (
     DriftController,
     BoundaryController,
     TraceController,
+    SettingsController,
+    AccessController,
+    AuditController,
     ChartsController,
     files(STATIC),
 )
