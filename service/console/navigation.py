@@ -14,6 +14,8 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Turns", "/turns", "reader"),
     ("Intents", "/intents", "reader"),
     ("Classifiers", "/classifiers", "reader"),
+    ("Settings", "/settings", "reader"),
+    ("Audit log", "/audit", "owner"),
 )
 
 

@@ -3,6 +3,8 @@
 from litestar import Router
 from litestar.exceptions import HTTPException
 
+from service.console.access import AccessController
+from service.console.audit import AuditController
 from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
@@ -12,6 +14,7 @@ from service.console.frame import STATIC, files, refused
 from service.console.intents import IntentsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
+from service.console.settings import SettingsController
 from service.console.trace import TraceController
 
 PAGES = (
@@ -23,6 +26,9 @@ PAGES = (
     TraceController,
     IntentsController,
     ClassifiersController,
+    SettingsController,
+    AccessController,
+    AuditController,
 )
 
 # What the app says of HTTPException comes before what a controller says of Exception: it is said here anew.

@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from service import database, tables
-from service.access import sessions
+from service.access import keys, sessions
 from service.access.guard import COOKIE
 from service.access.roles import Role
 from service.classifiers import store as classifiers
+from service.classifiers.gates import Flip
 from service.clock import now
 from service.reviews import rules
 from service.reviews.schemas import Reviewer, Vote
@@ -23,7 +24,7 @@ from service.reviews.voting import cast
 from service.settings import Settings
 from tests.browser import axe
 from tests.support.measured_windows import drifted, grow
-from tests.support.scored import BOT, Shop, between, opened_shop
+from tests.support.scored import BOT, PHRASES, Shop, between, opened_shop
 from tests.support.server import serving
 from tests.support.trials import challenge
 
@@ -43,12 +44,14 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, summar
 
 
 class World(NamedTuple):
-    """`learnt`: a turn that a vote labelled and classifier 2, the champion, has learnt."""
+    """`learnt`: a turn that a vote labelled and classifier 2, the champion, has learnt; `plain`: one that nobody asks
+    about."""
 
     shop: Shop
     url: str
     browser: "Browser"
     learnt: int
+    plain: int
 
     def link(self, name: str, role: Role) -> str:
         with database.writing(self.shop.engine) as connection:
@@ -71,10 +74,11 @@ def world(valkey: Path, sqlite_template: Path, tmp_path_factory: pytest.TempPath
     with ExitStack() as open_now:
         shop = open_now.enter_context(opened_shop(engine, valkey, folder))
         learnt = fill(shop)
+        plain = shop.say(PHRASES["refund"], minute=99)
         settings = Settings(data_dir=str(folder), database_url=url, redis_url=f"unix://{valkey}")
         address = open_now.enter_context(serving(settings))
         browser = open_now.enter_context(sync_playwright()).chromium.launch(executable_path=chromium)
-        yield World(shop, address, browser, learnt)
+        yield World(shop, address, browser, learnt, plain)
         browser.close()
     engine.dispose()
 
@@ -139,8 +143,10 @@ def test_a_reviewer_signs_in_by_a_link_and_answers_ten_cards_by_keyboard(world: 
     page.goto(world.link("Rob", "reviewer"))
     tab_to(page, "Sign in as Rob")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/")
     tab_to(page, f"Review cards of {BOT}")
     page.keyboard.press("Enter")
+    page.wait_for_url(f"**{HERE}/review")
     for n, key in enumerate("121nu1212n", 1):
         card = page.get_by_role("heading", level=1).inner_text()
         page.keyboard.press(key)
@@ -154,6 +160,22 @@ def test_a_reviewer_signs_in_by_a_link_and_answers_ten_cards_by_keyboard(world: 
     tab_to(page, "Sign out")
     page.keyboard.press("Enter")
     playwright.expect(page.locator("h1")).to_have_text("You are signed out")
+
+
+def test_a_reader_signs_in_by_a_key_where_they_wanted_to_go(world: World, visit: "Callable[..., Page]") -> None:
+    with database.writing(world.shop.engine) as connection:
+        key = keys.create_key(connection, name="Kim", role="reader", bot=BOT, now=now())
+    page = visit(refusals=True)
+    page.goto(f"{HERE}/drift")
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    page.get_by_label("Your API key").fill("fp_wrong")
+    page.keyboard.press("Enter")
+    playwright.expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Your API key").fill(key)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{HERE}/drift")
+    playwright.expect(page.locator(".person")).to_contain_text("Kim")
+    playwright.expect(page.get_by_role("button", name="Propose intent")).to_have_count(0)
 
 
 def test_an_owner_reads_an_alert_and_makes_an_intent_of_what_grows(world: World, visit: "Callable[..., Page]") -> None:
@@ -183,7 +205,7 @@ def test_a_trace_leads_from_a_turn_to_the_labels_behind_its_classifier(world: Wo
 
 
 def test_an_owner_holds_a_challenger_and_then_promotes_it_with_reasons(world: World, visit: "Callable[..., Page]") -> None:
-    n = challenge(world.shop.engine, "open")
+    n = challenge(world.shop.engine, "open", [Flip(world.plain, 1, 3)])
     page = visit("Ona", "owner")
     page.goto(f"{HERE}/classifiers")
     page.get_by_role("link", name=f"{n}", exact=True).or_(page.get_by_role("link", name=f"Classifier {n}")).first.click()
