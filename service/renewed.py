@@ -17,7 +17,8 @@ from service.database import reading
 
 FRESH_S = 60.0
 OLDEST_S = 3_600.0
-K, T = TypeVar("K", bound=Hashable), TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 _behind = ThreadPoolExecutor(1, "renewed")  # one at a time: requests need the processor more
 
