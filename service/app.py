@@ -16,6 +16,8 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 from service import health, problems
 from service.access import controllers as access
+from service.access import log_controllers as audit_log
+from service.access import people_controllers as people
 from service.access.guard import provide_principal
 from service.bots import controllers as bots
 from service.bots import source_controllers as sources_of_bots
@@ -45,6 +47,8 @@ THREADS = 40
 FEATURES = (
     health,
     access,
+    people,
+    audit_log,
     bots,
     sources_of_bots,
     intents,

@@ -145,6 +145,15 @@ session = Table(  # console sessions
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    Column("key_id", String(16)),  # of the key that opened it and ends it; NULL: a link did
+)
+
+person_role = Table(  # of people whom a proxy signs in
+    "person_role",
+    metadata,
+    Column("name", String(80), primary_key=True),  # as the proxy writes it
+    Column("bot", String(40), primary_key=True),  # "": every bot
+    Column("role", String(16), nullable=False),
 )
 
 audit_log = Table(
@@ -156,6 +165,7 @@ audit_log = Table(
     Column("who", Text, nullable=False),
     Column("action", String(60), nullable=False),
     Column("details", JSON, nullable=False, default=dict),
+    Index("audit_log_by_bot", "bot", "id"),
 )
 
 # intents

@@ -16,6 +16,8 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Classifiers", "/classifiers", "reader"),
     ("Reviewers", "/reviewers", "reviewer"),
     ("Sources", "/sources", "owner"),
+    ("Settings", "/settings", "reader"),
+    ("Audit log", "/audit", "owner"),
 )
 
 

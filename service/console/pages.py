@@ -3,6 +3,8 @@
 from litestar import Router
 from litestar.exceptions import HTTPException
 
+from service.console.access import AccessController
+from service.console.audit import AuditController
 from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
@@ -13,6 +15,7 @@ from service.console.intents import IntentsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.reviewers import ReviewersController
+from service.console.settings import SettingsController
 from service.console.sources import DeadLettersController, SourcesController
 from service.console.trace import TraceController
 from service.console.turns import TurnsController
@@ -35,6 +38,9 @@ PAGES = (
 # What the app says of HTTPException comes before what a controller says of Exception: it is said here anew.
 CONTROLLERS = (
     Router("/", route_handlers=PAGES, exception_handlers={Exception: refused, HTTPException: refused}),
+    SettingsController,
+    AccessController,
+    AuditController,
     ChartsController,
     files(STATIC),
 )
