@@ -551,7 +551,7 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
-    Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
+    Column("why", Text, nullable=False, default="", server_default=""),  # of "new", and of a correction: the reason
     Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api

@@ -18,6 +18,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Sources", "/sources", "owner"),
     ("Settings", "/settings", "reader"),
     ("Audit log", "/audit", "owner"),
+    ("Labels", "/labels", "reader"),
 )
 
 

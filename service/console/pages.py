@@ -12,6 +12,7 @@ from service.console.classifiers import ClassifiersController
 from service.console.drift import DriftController
 from service.console.frame import STATIC, files, refused
 from service.console.intents import IntentsController
+from service.console.labels import LabelsController
 from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.reviewers import ReviewersController
@@ -27,6 +28,7 @@ PAGES = (
     DriftController,
     BoundaryController,
     TurnsController,
+    LabelsController,
     TraceController,
     IntentsController,
     ClassifiersController,

@@ -16,11 +16,11 @@ from service.database import reading
 from service.errors import EncoderDown
 from service.intents.store import list_intents
 from service.reviews.controllers import Cursor, TurnId
+from service.reviews.label_search import OUT_OF_SCOPE
 from service.reviews.reasons import MARKS
 from service.turns import search
 from service.turns.schemas import ReportKind
 from service.turns.search import NEAREST, By, Found, Sought
-from service.turns.search_filters import OUT_OF_SCOPE
 
 HERE = "Turns"  # the tab
 PAGE = 50  # turns

@@ -8,10 +8,10 @@ import msgspec
 import sqlalchemy as sa
 
 from service import tables
-from service.reviews.listing import asked_blind, intent_names
+from service.reviews.listing import asked_blind, intent_names, is_newest
 from service.reviews.schemas import LabelAnswer, Use
 from service.turns.schemas import ReportKind
-from service.turns.search_filters import TURN, decider, is_newest
+from service.turns.search_filters import TURN, decider
 
 CONTENT, CANDIDATE, LABEL, MARK = tables.turn_content, tables.candidate, tables.label, tables.mark
 PREDICTION, REPLY, REPORT = tables.prediction, tables.reply, tables.report

@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from service import tables
-from service.errors import BadInput
-from service.intents.store import intent_ids, merges
 from service.reports.store import reports_with_turns
-from service.reviews.listing import CLOSED
+from service.reviews.label_search import intents_named, is_one_of, says
+from service.reviews.listing import is_asked_blind, is_newest
 from service.turns import word_index
 from service.turns.schemas import ReportKind
 from service.turns.words import asked
 
 TURN = tables.turn.alias("found")  # the one that is looked for
-CARD, CANDIDATE, LABEL, MARK = tables.card, tables.candidate, tables.label, tables.mark
+LABEL, MARK = tables.label, tables.mark
 PREDICTION, REPLY, REPORT, WORDS = tables.prediction, tables.reply, tables.report, tables.turn_words
-OUT_OF_SCOPE = "none"  # said in the place of an intent's name
 
 
 class Filter(NamedTuple):
@@ -39,10 +37,10 @@ def by_text(connection: sa.Connection, bot: str, query: str) -> Filter:
 
 def by_decision(connection: sa.Connection, bot: str, intent: str) -> Filter:
     """What the champion decided; of turns that it did not see, who saw them last."""
-    ids = _ids(connection, bot, intent, "intent")
+    ids = intents_named(connection, bot, intent, "intent")
     prediction = PREDICTION.alias()
     found = sa.select(prediction.c.turn_id).where(
-        prediction.c.bot == bot, _is_one_of(prediction.c.intent_id, ids), prediction.c.n == decider(bot, prediction)
+        prediction.c.bot == bot, is_one_of(prediction.c.intent_id, ids), prediction.c.n == decider(bot, prediction)
     )
     return Filter(found, _about(found, prediction.c.turn_id))
 
@@ -58,22 +56,9 @@ def decider(bot: str, prediction: sa.FromClause) -> sa.ScalarSelect[int]:
 
 def by_label(connection: sa.Connection, bot: str, intent: str) -> Filter:
     """What it is labelled, for any use."""
-    ids = _ids(connection, bot, intent, "label")
-    label = LABEL.alias()
-    answer = "none" if ids is None else "intent"
-    found = (
-        sa.select(label.c.turn_id)
-        .where(label.c.bot == bot, _is_one_of(label.c.intent_id, ids), label.c.answer == answer, is_newest(label))
-        .distinct()
-    )
+    label, ids = LABEL.alias(), intents_named(connection, bot, intent, "label")
+    found = sa.select(label.c.turn_id).where(label.c.bot == bot, *says(label, ids), is_newest(label)).distinct()
     return Filter(found, _about(found, label.c.turn_id))
-
-
-def is_newest(label: sa.FromClause) -> sa.ColumnElement[bool]:
-    """The label counts: its turn has no later one of this use."""
-    later = LABEL.alias()
-    of_turn = (later.c.turn_id == label.c.turn_id, later.c.use == label.c.use)
-    return ~sa.exists().where(*of_turn, later.c.id > label.c.id)
 
 
 def by_mark(_: sa.Connection, bot: str, kind: str) -> Filter:
@@ -85,7 +70,7 @@ def by_report(_: sa.Connection, bot: str, kind: ReportKind) -> Filter:
     with_turns = reports_with_turns(bot).subquery()
     of_kind = sa.select(REPORT.c.id).where(REPORT.c.bot == bot, REPORT.c.kind == kind)
     found = sa.select(with_turns.c.turn_id).where(with_turns.c.id.in_(of_kind)).distinct()
-    return Filter(found, is_reported(kind) & ~is_asked_blind(), size=of_kind)
+    return Filter(found, is_reported(kind) & ~is_asked_blind(TURN.c.id), size=of_kind)
 
 
 def is_reported(kind: ReportKind) -> sa.ColumnElement[bool]:
@@ -102,31 +87,7 @@ def is_reported(kind: ReportKind) -> sa.ColumnElement[bool]:
 
 
 def _about(found: sa.Select[Any], turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    return found.where(turn_id == TURN.c.id).correlate(TURN).exists() & ~is_asked_blind()
-
-
-def is_asked_blind() -> sa.ColumnElement[bool]:
-    """The turn, or the one that it was folded into, has an open blind card."""
-    is_open = (CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
-    itself = sa.exists().where(CARD.c.turn_id == TURN.c.id, *is_open)
-    other = sa.exists().where(CANDIDATE.c.turn_id == TURN.c.id, CARD.c.turn_id == CANDIDATE.c.folded_into, *is_open)
-    return itself | other
-
-
-def _ids(connection: sa.Connection, bot: str, name: str, path: str) -> list[int] | None:
-    """Of the intent of this name and those that were merged into it; None: out of scope."""
-    wanted = intent_ids(connection, bot).get(name)
-    if wanted is not None:
-        return [intent_id for intent_id, end in merges(connection, bot).items() if end == wanted]
-    if name == OUT_OF_SCOPE:
-        return None
-    raise BadInput(f"bot {bot!r} has no intent {name!r}", path=path, hint=f"an intent's name, or {OUT_OF_SCOPE!r}")
-
-
-def _is_one_of(column: sa.ColumnElement[Any], ids: list[int] | None) -> sa.ColumnElement[bool]:
-    if ids is None:
-        return column.is_(None)
-    return column == ids[0] if len(ids) == 1 else column.in_(ids)
+    return found.where(turn_id == TURN.c.id).correlate(TURN).exists() & ~is_asked_blind(TURN.c.id)
 
 
 FILTERS: dict[str, Callable[[sa.Connection, str, Any], Filter]] = {

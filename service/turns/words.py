@@ -66,7 +66,7 @@ def asked(query: str) -> Asked:
     """
     pieces = [(words(quoted or plain), bool(plain)) for quoted, plain in _PIECE.findall(query)]
     if not any(found for found, _ in pieces):
-        raise BadInput("there is no word in it", path="q", hint="type a word that the turns hold")
+        raise BadInput("there is no word to search for", path="q", hint="type one that the turns hold")
     every = [word for found, _ in pieces for word in found]
     if len(every) > MOST_WORDS:
         raise BadInput(f"{len(every)} words; at most {MOST_WORDS}", path="q")
