@@ -19,6 +19,8 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Settings", "/settings", "reader"),
     ("Audit log", "/audit", "owner"),
     ("Labels", "/labels", "reader"),
+    ("Settings", "/settings", "reader"),
+    ("Audit log", "/audit", "owner"),
 )
 
 

@@ -35,6 +35,9 @@ PAGES = (
     ReviewersController,
     SourcesController,
     DeadLettersController,
+    SettingsController,
+    AccessController,
+    AuditController,
 )
 
 # What the app says of HTTPException comes before what a controller says of Exception: it is said here anew.

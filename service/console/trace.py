@@ -30,6 +30,14 @@ HEADINGS: Mapping[StepName, str] = {
     "training": "Which classifiers learnt from it",
     "changes": "What changed for it and its neighbours",
 }
+# Numbers whose names in the API say little to somebody who looks.
+NUMBERS: Mapping[str, str] = {
+    "p1": "probability of best",
+    "p2": "probability of second",
+    "p1_before": "probability before",
+    "p1_now": "probability now",
+    "confidence": "chance that the bot is right",
+}
 HERE = "Turns"  # the tab
 
 
@@ -40,7 +48,7 @@ class TraceController(Controller):
     @get("/turns/{turn:int}", guards=[requires("reader")], sync_to_thread=True)
     def show_trace(self, context: Context, principal: Principal, bot: BotName, turn: TurnId) -> Response[str]:
         found = trace(context, bot, turn)
-        return bot_page("trace.html", principal, bot, HERE, trace=found, headings=HEADINGS)
+        return bot_page("trace.html", principal, bot, HERE, trace=found, headings=HEADINGS, numbers=NUMBERS)
 
     @get("/classifiers/{n:int}/influence", guards=[requires("reader")], sync_to_thread=True)
     def show_influence(
