@@ -43,9 +43,6 @@ PAGES = (
 # What the app says of HTTPException comes before what a controller says of Exception: it is said here anew.
 CONTROLLERS = (
     Router("/", route_handlers=PAGES, exception_handlers={Exception: refused, HTTPException: refused}),
-    SettingsController,
-    AccessController,
-    AuditController,
     ChartsController,
     files(STATIC),
 )
