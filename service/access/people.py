@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
+from service import database
 from service import tables as t
 from service.access import audit
 from service.access.keys import checked_name, checked_scope
@@ -39,11 +40,12 @@ def named_by_proxy(settings: Settings, peer: str | None, headers: Sequence[str])
     """Who it is, by the values of the header in a request from `peer`; None: no proxy of ours says so."""
     if not settings.sso_header or not headers or not _is_proxy(settings, peer):
         return None
-    if len(headers) > 1:
+    names = ",".join(headers).split(",")  # servers join headers of one name by commas
+    if len(names) > 1:
         hint = "the proxy must take away what clients send under this name"
-        raise Unauthorized(f"{settings.sso_header} arrived {len(headers)} times", hint=hint)
+        raise Unauthorized(f"{settings.sso_header} names {len(names)} people", hint=hint)
     try:
-        return checked_name(headers[0]) if headers[0].strip() else None
+        return checked_name(names[0]) if names[0].strip() else None
     except BadInput as error:
         raise Unauthorized(f"the proxy's {settings.sso_header} names nobody: {error.detail}") from error
 
@@ -64,7 +66,7 @@ def principal_of_person(connection: sa.Connection, name: str, bot: str | None, b
         found.append(msgspec.convert({"role": by_default, "bot": None}, Reach))
     if not found:
         hint = f"ask an owner of your bot, or whoever runs Fencepost: `fencepost people grant {name} ROLE --bot BOT`"
-        raise Forbidden(f"{name} has no role here", hint=hint)
+        raise Forbidden(f"nobody granted {name} a role here", hint=hint)
     first, *others = sorted(found, key=lambda one: (one.bot in (None, bot), LADDER.index(one.role)), reverse=True)
     return Principal(name, first.role, first.bot, "proxy", tuple(others))
 
@@ -84,25 +86,22 @@ def grant(connection: sa.Connection, name: str, bot: str | None, role: Role, now
     if role == "ingest":
         raise BadInput("ingest is a role of keys, not of people", path="role", hint="make a key")
     wanted = PersonGrant(name=checked_name(name), bot=bot, role=role)
-    if _role(connection, wanted.name, bot) != role:
-        connection.execute(sa.delete(t.person_role).where(_is(wanted.name, bot)))
-        connection.execute(sa.insert(t.person_role).values(name=wanted.name, bot=bot or "", role=role))
+    row = {"name": wanted.name, "bot": bot or "", "role": role}
+    replace = sa.update(t.person_role).where(_is(wanted.name, bot), ROLE.role != role).values(role=role)
+    if database.insert_new(connection, t.person_role, [row]) or connection.execute(replace).rowcount:
         audit.record(connection, bot, "person.grant", now, who, person=wanted.name, role=role)
     return wanted
 
 
 def revoke(connection: sa.Connection, name: str, bot: str | None, now: datetime, *, who: str) -> PersonGrant:
     """What was taken back; NotFound where nothing was granted."""
-    role = _role(connection, name, bot) if name.isprintable() else None
+    take = sa.delete(t.person_role).where(_is(name, bot)).returning(ROLE.role)
+    # Not printable: nobody's name, and a NUL in it would be an error in Postgres.
+    role = connection.scalar(take) if name.isprintable() else None
     if role is None:
         raise NotFound(f"nothing is granted to {name!r} for {bot or 'every bot'}", hint="a list says to whom")
-    connection.execute(sa.delete(t.person_role).where(_is(name, bot)))
     audit.record(connection, bot, "person.revoke", now, who, person=name, role=role)
     return PersonGrant(name=name, bot=bot, role=role)
-
-
-def _role(connection: sa.Connection, name: str, bot: str | None) -> PersonRole | None:
-    return connection.scalar(sa.select(ROLE.role).where(_is(name, bot)))
 
 
 def _is(name: str, bot: str | None) -> ColumnElement[bool]:

@@ -126,12 +126,10 @@ def _page(
     at = now()
     with reading(context.engine) as connection:
         get_bot(connection, bot)
-        found = sorted(
-            keys.list_keys(connection, bot), key=lambda one: not keys.is_valid(one.expires_at, one.revoked_at, at)
-        )
+        found = [(one, keys.is_valid(one.expires_at, one.revoked_at, at)) for one in keys.list_keys(connection, bot)]
         granted = people.list_grants(connection, bot)
     fields = {
-        "keys": [(one, keys.is_valid(one.expires_at, one.revoked_at, at)) for one in found],
+        "keys": sorted(found, key=lambda one: not one[1]),  # the valid ones first
         "granted": granted,
         "sso_header": context.settings.sso_header,
         "roles": ROLES,

@@ -35,7 +35,7 @@ class SettingsController(Controller):
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName, saved: str = "") -> Response[str]:
         """`saved`: the fields that were just changed."""
-        named = [FIELDS[name].label for name in saved.split(",") if name in FIELDS]
+        named = [field.label for name, field in FIELDS.items() if name in saved.split(",")]
         return _form(context, principal, _bot(context, bot), saved=named)
 
     @post("/", guards=[requires("owner")], status_code=303, sync_to_thread=True)

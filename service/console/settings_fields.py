@@ -11,7 +11,7 @@ Reader = Callable[[str], Any]
 
 
 class Field(NamedTuple):
-    """`takes`: the values, in words that go on after "This takes"; `choices`: all of them, by value, where they are few."""
+    """`takes`: the values, as words after "This takes"; `choices`: all of them, by value, where they are few."""
 
     name: str
     label: str
@@ -51,7 +51,7 @@ POLICIES = {
 }
 WHOSE = {
     "ours": "how unsure our classifier is",
-    "theirs": "how unsure the bot's platform says it is",
+    "theirs": "how unsure the bot’s platform says it is",
     "disagreement": "how likely the two are to disagree",
 }
 
@@ -71,7 +71,7 @@ GROUPS: Mapping[str, Sequence[Field]] = {
               "a whole number from 0 to 10,000", _whole),
         Field("target", "Target", "The share of right answers from which on you want no more labels; empty: none.",
               "a number between 0 and 1, like 0.95, or nothing", _or_none),
-        Field("minutes_per_error", "Minutes a wrong answer costs people", "Weighed against what labels cost; empty: not.",
+        Field("minutes_per_error", "Minutes a wrong answer costs people", "To weigh labels against; empty: none.",
               "a number above 0 and up to 1,000, or nothing", _or_none),
     ),
     "Turns": (
@@ -80,17 +80,18 @@ GROUPS: Mapping[str, Sequence[Field]] = {
               "a number from 0 to 1, like 0.05", _share),
         Field("uncertainty", "What ranks turns", "A change assesses the stored turns anew.",
               "one of the choices", str, WHOSE),
-        Field("patterns", "Patterns of personal data", "Redacted besides the built-in kinds, from now on: NAME=REGEX, one a line.",
-              "up to 50 lines NAME=REGEX; a name is letters, digits and _, a regular expression up to 300 characters", _patterns),
-        Field("encoder", "Encoder", "A hub id or a folder; empty: the installation's. A change makes all vectors anew.",
+        Field("patterns", "Patterns of personal data", "Redacted from now on besides the built-in kinds.",
+              "up to 50 lines NAME=REGEX, with letters, digits and _ in the name, and up to 300 characters after it",
+              _patterns),
+        Field("encoder", "Encoder", "A hub id or a folder; empty: the installation’s. A change makes all vectors anew.",
               "up to 500 characters, or nothing", str),
     ),
     "Slack and hours": (
         Field("slack_channel", "Slack channel", "Where cards are posted; empty: nowhere.",
-              "a channel's id of up to 40 characters, like C0123456789, or nothing", str),
+              "a channel’s id of up to 40 characters, like C0123456789, or nothing", str),
         Field("quiet_hours", "Quiet hours", "Nothing is posted to the channel in them; empty: none.",
               "HH:MM-HH:MM, like 20:00-07:00, or nothing", str),
-        Field("timezone", "Time zone", "Of quiet hours and of a reviewer's day.", "a name like Europe/Paris", str),
+        Field("timezone", "Time zone", "Of quiet hours and of a reviewer’s day.", "a name like Europe/Paris", str),
     ),
 }  # fmt: skip
 FIELDS = {field.name: field for fields in GROUPS.values() for field in fields}

@@ -176,6 +176,12 @@ def _paths(context: Context) -> Paths:
         "pair": [f"{here}/boundary/{min(pair)}/{max(pair)}" for pair in pairs],
         "turns": [f"{here}/turns"],
         **{f"turns by {name}": [f"{here}/turns?{urlencode(one)}" for one in some] for name, some in SEARCHES.items()},
+        "labels": [
+            f"{here}/labels",
+            f"{here}/labels?intent={NAMES[0]}",
+            f"{here}/labels?q=moon",
+            f"{here}/labels?reviewer=Ada",
+        ],
         "trace": [f"{here}/turns/{turn_id}" for turn_id in turns],
         "classifiers": [f"{here}/classifiers"],
         "classifier": [f"{here}/classifiers/{n}" for n in (CHAMPION, CHAMPION + 1)],
@@ -184,6 +190,8 @@ def _paths(context: Context) -> Paths:
         "reviewers": [f"{here}/reviewers"],
         "reviewer": [f"{here}/reviewers/votes?of={quote(person)}" for person in PEOPLE],
         "sources": [f"{here}/sources"],
+        "settings": [f"{here}/settings"],
+        "audit log": [f"{here}/audit"],
         "influence": [f"{here}/classifiers/{CHAMPION}/influence?intent={quote(name)}" for name in NAMES[:3]],
     }
 

@@ -135,9 +135,8 @@ class People(NamedTuple):
     def ask(self, route: Route, headers: dict[str, str] | None = None) -> httpx.Response:
         body = b"{}" if route.method not in SAFE_METHODS else None
         given = {"content-type": "application/json"} if body else {}
-        return self.client.request(
-            route.method, route.url(), content=body, headers=given | (headers or {}), follow_redirects=False
-        )
+        sent = given | (headers or {})
+        return self.client.request(route.method, route.url(), content=body, headers=sent, follow_redirects=False)
 
     def ask_as(self, route: Route, role: Role, bot: str = OWN) -> httpx.Response:
         return self.ask(route, {"authorization": f"Bearer {self.keys[role, bot]}"})
