@@ -39,10 +39,11 @@ def allows(principal: Principal, role: Role, bot: str | None) -> bool:
     >>> allows(ana, "reviewer", "shop"), allows(ana, "reader", "bank"), allows(ana, "ingest", "shop")
     (True, False, False)
     """
-    return any(_reaches(one, role, bot) for one in (principal, *principal.besides))
+    own = Reach(principal.role, principal.bot)
+    return any(_reaches(one, role, bot) for one in (own, *principal.besides))
 
 
-def _reaches(one: Principal | Reach, role: Role, bot: str | None) -> bool:
+def _reaches(one: Reach, role: Role, bot: str | None) -> bool:
     if bot is not None and one.bot not in (None, bot):
         return False
     if role == "operator" and one.bot is not None:

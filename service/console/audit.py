@@ -23,6 +23,8 @@ SHOWN = 50
 
 # What was done, as a person says it. One that is missing here is shown by its name.
 ACTIONS: Mapping[str, str] = {
+    "alert.close": "closed an alert",
+    "alert.open": "opened an alert",
     "alert.review": "sent an alert's turns to review",
     "bot.archive": "archived the bot",
     "bot.create": "made the bot",
@@ -30,6 +32,7 @@ ACTIONS: Mapping[str, str] = {
     "bot.set": "changed settings",
     "boundary.review": "sent turns between two intents to review",
     "classifier.adapt": "asked for an encoder of the bot's own",
+    "classifier.held": "held a classifier back",
     "classifier.hold": "held a classifier back",
     "classifier.promote": "promoted a classifier",
     "classifier.promoted": "promoted a classifier",
@@ -39,12 +42,14 @@ ACTIONS: Mapping[str, str] = {
     "endpoint.rotate": "rotated an outgoing webhook's secret",
     "endpoint.set": "changed an outgoing webhook",
     "event.replay": "sent events again",
+    "export": "exported",
     "gold.import": "imported a gold set",
     "intent.archive": "archived an intent",
     "intent.create": "made an intent",
     "intent.describe": "described an intent",
     "intent.merge": "merged intents",
     "intent.propose": "proposed an intent",
+    "intent.refuse": "refused a proposed name",
     "intent.rename": "renamed an intent",
     "intent.restore": "brought an intent back",
     "intents.import": "imported intents",
