@@ -35,7 +35,8 @@ def signed_out() -> Response[str]:
 def _page(shows: str, status: int, **fields: object) -> Response[str]:
     nonce = secrets.token_urlsafe(16)
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
     )
     return Response(
         _template.render(nonce=nonce, shows=shows, **fields),

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 FOLDER = "FENCEPOST_TEST_AXE"
 INSTALL = f"npm install axe-core, here or in a folder that {FOLDER} names"
-RUN = """() => axe.run({rules: {"target-size": {enabled: true}}}).then((found) => found.violations.map(
+EVERYTHING = {"rules": {"target-size": {"enabled": True}}}
+CONTRAST = {"runOnly": ["color-contrast"]}
+RUN = """(options) => axe.run(options).then((found) => found.violations.map(
   (one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html).join(" | ")}`))"""
 
 
@@ -25,8 +27,12 @@ def script() -> str:
 
 
 def violations(page: "Page", axe: str) -> list[str]:
-    """Of the page with all that it folds away opened. Its context has to bypass the Content-Security-Policy."""
+    """Of the page with all that it folds away opened, and of its colours in the dark. Its context has to bypass the
+    Content-Security-Policy."""
+    page.emulate_media(color_scheme="light")
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.evaluate(axe)
-    found: list[str] = page.evaluate(RUN)
-    return found
+    in_light: list[str] = page.evaluate(RUN, EVERYTHING)
+    page.emulate_media(color_scheme="dark")
+    in_dark: list[str] = page.evaluate(RUN, CONTRAST)
+    return in_light + in_dark
