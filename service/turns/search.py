@@ -136,6 +136,8 @@ def _step(connection: sa.Connection, one: Filter, before: int) -> list[int]:
     query = one.turn_ids.where(turn_id < before).order_by(turn_id.desc()).limit(STEP)
     if one.is_ordered:
         return list(connection.scalars(query))
+    # A sum has no index: Postgres would go through all turns in their order for a word that is rare.
+    query = query.order_by(None).order_by((turn_id + 0).desc())
     newest = connection.scalar(sa.select(sa.func.max(tables.turn.c.id))) or 0
     below, span = min(before, newest + 1), RANGE
     found = list(connection.scalars(query.where(turn_id >= below - span)))
