@@ -33,7 +33,7 @@ class Track(NamedTuple):
 def track(drawn: Track) -> ChartType:
     """The value as a line; grey: by chance, or before; the alarms' points are red and filled."""
     points = drawn.points
-    first, last = points[0].day, max(one.day for one in (*points, *drawn.markers))
+    first, last = points[0].day, max([points[-1].day, *(one.day for one in drawn.markers)])
     x = days(first, last)
     axis = altair.Axis(format="%" if drawn.is_rate else "~g", tickCount=4)
     y = altair.Y("value:Q", title=None, axis=axis, scale=altair.Scale(zero=False))

@@ -32,7 +32,7 @@ class DailyTurns(NamedTuple):
 def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
     lines, markers = drawn
     found = altair.Chart(data([{**one._asdict(), "day": str(one.day)} for one in lines]))
-    first, last = min(one.day for one in lines), max(one.day for one in (*lines, *markers))
+    first, last = min(one.day for one in lines), max([*(one.day for one in lines), *(one.day for one in markers)])
     x = days(first, last)
     names = altair.Scale(domain=["the bot's own", "the champion's"], range=[ORANGE, BLUE])
     who = altair.Color("who:N", scale=names, legend=altair.Legend(title=None, orient="top"))
@@ -50,7 +50,7 @@ def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
 def came_in(drawn: tuple[Sequence[DailyTurns], Sequence[Marker]]) -> ChartType:
     turns, markers = drawn
     rows = [{"day": str(one.day), "turns": one.turns} for one in turns]
-    first, last = turns[0].day, max(one.day for one in (*turns, *markers))
+    first, last = turns[0].day, max([turns[-1].day, *(one.day for one in markers)])
     x = days(first, last)
     y = altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s"))
     grown = altair.Chart(data(rows)).mark_area(color=BLUE, fillOpacity=0.2, line={"color": BLUE}).encode(x=x, y=y)
