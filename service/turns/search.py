@@ -137,14 +137,19 @@ def _step(connection: sa.Connection, one: Filter, before: int) -> list[int]:
     if one.is_ordered:
         return list(connection.scalars(query))
     # A sum has no index: Postgres would go through all turns in their order for a word that is rare.
-    query = query.order_by(None).order_by((turn_id + 0).desc())
+    query = one.turn_ids.where(turn_id < _literal(before)).limit(STEP)
+    query = query.order_by((turn_id + 0).desc())
     newest = connection.scalar(sa.select(sa.func.max(tables.turn.c.id))) or 0
     below, span = min(before, newest + 1), RANGE
-    found = list(connection.scalars(query.where(turn_id >= below - span)))
+    found = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
     while len(found) < STEP and span < below:
         span *= WIDER
-        found = list(connection.scalars(query.where(turn_id >= below - span)))
+        found = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
     return found
+
+
+def _literal(turn_id: int) -> sa.ColumnElement[int]:
+    return sa.literal(turn_id, sa.BigInteger(), literal_execute=True)  # see word_index.matches
 
 
 def _read(
