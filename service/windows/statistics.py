@@ -141,10 +141,14 @@ def comparable(reference: Sample, window: Sample) -> Rows | None:
 def _told_apart(reference: Sample, window: Sample, rows: Rows | None, rng: np.random.Generator) -> Domain:
     """By the vectors alone where nothing else can be compared."""
     if rows is None:
-        return domain.compare(*(Turns(one.x, one.x[:, :0]) for one in (reference, window)), rng)
+        return domain.compare(_said(reference), _said(window), rng)
     before, after = rows
     told = domain.compare(_seen(reference, before), _seen(window, after), rng)
     return told._replace(likeliest=after[told.likeliest])
+
+
+def _said(sample: Sample) -> Turns:
+    return Turns(sample.x, sample.x[:, :0])
 
 
 def _seen(sample: Sample, rows: Ints1d) -> Turns:
