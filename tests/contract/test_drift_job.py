@@ -419,8 +419,10 @@ def measured(back: int, *names: str, reason: str = "") -> Measured:
     )  # fmt: skip
 
 
-def follow(shop: Shop, *windows: Measured, now: datetime = NOON) -> None:
+def follow(shop: Shop, *windows: Measured) -> None:
+    """Each measured for the last time, at noon of the day after it."""
     for one in windows:
+        now = min(datetime.combine(one.day + DAY, time(12), UTC), NOON)
         with database.writing(shop.engine) as connection:
             ledger.lock(connection, BOT)
             ledger.keep(connection, BOT, one)
@@ -438,7 +440,7 @@ def test_two_quiet_days_in_a_row_close_an_alert(shop: Shop) -> None:
     (closed,) = told(shop, "closed")
     assert (closed.moved, closed.closed_at, closed.turns[0].id) == (
         (Moved("novel", None), Moved("psi", None)),
-        NOON,
+        NOON - 4 * DAY,
         7,
     )
     follow(shop, measured(5), measured(4))
@@ -462,6 +464,34 @@ def test_endpoints_are_told_when_an_alert_opens_and_when_it_closes(shop: Shop) -
         ("closed", since, [["novel", None]], 1),
         ("open", since, [["novel", None]], 1),
     ]
+
+
+def test_days_from_before_an_alert_do_not_close_it(shop: Shop) -> None:
+    follow(shop, measured(3), measured(2), measured(1), measured(0, "psi"), measured(0), measured(1))
+    assert states(shop) == [(TODAY, True)]
+
+
+def test_what_was_over_when_it_was_measured_opens_none_and_what_is_not_began_then(shop: Shop) -> None:
+    late = [measured(9, "psi"), measured(8), measured(7), measured(5, "psi"), measured(4), measured(3, "psi")]
+    for one in late:
+        with database.writing(shop.engine) as connection:
+            ledger.keep(connection, BOT, one)
+            alerts.follow(connection, BOT, one, NOON)
+    assert states(shop) == []
+    follow(shop, measured(1, "novel"))
+    assert states(shop) == [(TODAY - 5 * DAY, True)]
+
+
+def test_a_turn_that_is_asked_about_blind_does_not_show_an_alert(shop: Shop) -> None:
+    ids = [shop.say(f"gift card {i}") for i in range(3)]
+    card = {"id": "k", "bot": BOT, "turn_id": ids[1], "purpose": "audit", "is_blind": True, "status": "open"}
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.card.insert(), {**card, "created_at": NOON})
+    follow(shop, structs.replace(measured(0, "novel"), likeliest=tuple(ids)))
+    assert [turn.id for turn in told(shop)[0].turns] == [ids[0], ids[2]]
+    with database.writing(shop.engine) as connection:
+        connection.execute(sa.update(tables.card).values(status="resolved"))
+    assert [turn.id for turn in told(shop)[0].turns] == ids
 
 
 @pytest.mark.parametrize(
