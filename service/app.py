@@ -16,6 +16,9 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 from service import health, problems
 from service.access import controllers as access
+from service.access import log_controllers as audit_log
+from service.access import people_controllers as people
+from service.access import sign_in_controllers as sign_in
 from service.access.guard import provide_principal
 from service.bots import controllers as bots
 from service.bots import source_controllers as sources_of_bots
@@ -28,6 +31,8 @@ from service.events import controllers as events
 from service.exports import controllers as exports
 from service.exports.schemas import Exporter
 from service.intents import controllers as intents
+from service.metrics import controllers as metrics
+from service.metrics.scraper import Scraper
 from service.predict import controllers as predict
 from service.predict.rules import Predictors
 from service.proposals import controllers as proposals
@@ -44,7 +49,11 @@ from service.windows import controllers as windows
 THREADS = 40
 FEATURES = (
     health,
+    metrics,
     access,
+    sign_in,
+    people,
+    audit_log,
     bots,
     sources_of_bots,
     intents,
@@ -107,6 +116,7 @@ def create_app(
             "intake": Provide(provide_intake, sync_to_thread=False),
             "predictors": Provide(provide_predictors, sync_to_thread=False),
             "principal": Provide(provide_principal, sync_to_thread=False),
+            "scraper": Provide(provide_scraper, sync_to_thread=False),
         },
         state=State({"exporters": dict(exporters or {}), "formats": Formats(sources, tuple(schemes))}),
         lifespan=[lifespan(settings, {name: platform.parse for name, platform in sources.items()}, schemes)],
@@ -123,10 +133,15 @@ def lifespan(settings: Settings, sources: Mapping[str, Adapter], schemes: Mappin
 
     @asynccontextmanager
     async def alive(app: Litestar) -> AsyncIterator[None]:
-        with opened(settings) as context, closing(Predictors(context)) as predictors:
+        with (
+            opened(settings) as context,
+            closing(Predictors(context)) as predictors,
+            closing(Scraper(context)) as scraper,
+        ):
             app.state.context = context
             app.state.intake = Intake(context, sources, schemes)
             app.state.predictors = predictors
+            app.state.scraper = scraper
             yield
 
     return alive
@@ -150,6 +165,11 @@ def provide_intake(state: State) -> Intake:
 def provide_predictors(state: State) -> Predictors:
     predictors: Predictors = state.predictors
     return predictors
+
+
+def provide_scraper(state: State) -> Scraper:
+    scraper: Scraper = state.scraper
+    return scraper
 
 
 async def add_security_headers(message: Message, _scope: Scope) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from redis import Redis
@@ -27,10 +27,12 @@ class Context(NamedTuple):
         return jobs.open_queue(self.redis)
 
 
-def connect_redis(settings: Settings) -> Redis:
+def connect_redis(settings: Settings, **others: Any) -> Redis:
+    """`others`: options of redis-py in place of ours."""
+    options = {"socket_timeout": 30, "health_check_interval": 30} | others
     # RESP2 on purpose: stream replies have one shape there, on Redis 6.2 as on Valkey 9.
     try:
-        return Redis.from_url(settings.broker_url, protocol=2, socket_timeout=30, health_check_interval=30)
+        return Redis.from_url(settings.broker_url, protocol=2, **options)
     except ValueError as error:
         raise ConfigError("FENCEPOST_REDIS_URL is no URL", hint="redis://…, rediss://… or unix://…") from error
 

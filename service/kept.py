@@ -1,76 +1,34 @@
-"""What takes long to work out, kept in this process, and renewed behind the back of whoever asks.
+"""What takes long to work out, kept in memory for as long as it is the same."""
 
-Who asks is given what is kept. Found older than FRESH_S it is given away all the same, and worked out anew meanwhile:
-who asks next gets that. So what is often looked at is little more than a minute old, and nothing is older than
-OLDEST_S: then, or while there is nothing yet, who asks waits."""
-
-import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from service.database import reading
-
-FRESH_S = 60.0
-OLDEST_S = 3_600.0
-K, T = TypeVar("K", bound=Hashable), TypeVar("T")
-
-_behind = ThreadPoolExecutor(1, "kept")  # one at a time: requests need the processor more
+T = TypeVar("T")
 
 
-class _Value(NamedTuple, Generic[T]):
-    version: Hashable
-    at: float
-    value: T
+class Kept(Generic[T]):
+    """By database and key, one value each with the version of what it was made from; beyond `most` of them the one
+    that was asked for longest ago goes."""
 
-
-class Kept(Generic[K, T]):
-    """What `work` makes of each key; its errors are whose who asks and waits."""
-
-    def __init__(
-        self,
-        work: Callable[[sa.Connection, K], T],
-        fresh_s: float = FRESH_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._work, self._fresh_s, self._clock = work, fresh_s, clock
-        self._values: WeakKeyDictionary[sa.Engine, dict[K, _Value[T]]] = WeakKeyDictionary()
-        self._renewed: set[tuple[int, K]] = set()  # now
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: WeakKeyDictionary[sa.Engine, OrderedDict[Hashable, tuple[Hashable, T]]] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def of(self, connection: sa.Connection, key: K, version: Hashable = None) -> T:
-        """`version`: of what the value may never be behind; that of another one is not given away."""
+    def get(self, engine: sa.Engine, key: Hashable, version: Hashable, make: Callable[[], T]) -> T:
+        """Made without the lock: two that ask at once may both make it."""
         with self._lock:
-            known = self._values.get(connection.engine, {}).get(key)
-        age = self._clock() - known.at if known else 0.0
-        if known is None or known.version != version or age > OLDEST_S:
-            return self._keep(connection, key, version)
-        if age > self._fresh_s:
-            self._renew(connection.engine, key, version)
-        return known.value
-
-    def _keep(self, connection: sa.Connection, key: K, version: Hashable) -> T:
-        at = self._clock()
-        value = self._work(connection, key)
+            known = self._kept.setdefault(engine, OrderedDict()).get(key)
+        value = known[1] if known and known[0] == version else make()
         with self._lock:
-            self._values.setdefault(connection.engine, {})[key] = _Value(version, at, value)
+            kept = self._kept[engine]
+            kept[key] = (version, value)
+            kept.move_to_end(key)
+            while len(kept) > self._most:
+                kept.popitem(last=False)
         return value
-
-    def _renew(self, engine: sa.Engine, key: K, version: Hashable) -> None:
-        with self._lock:
-            is_renewed = (id(engine), key) in self._renewed
-            self._renewed.add((id(engine), key))
-        if not is_renewed:
-            _behind.submit(self._anew, engine, key, version)
-
-    def _anew(self, engine: sa.Engine, key: K, version: Hashable) -> None:
-        try:
-            with reading(engine) as connection:
-                self._keep(connection, key, version)
-        finally:
-            with self._lock:
-                self._renewed.discard((id(engine), key))

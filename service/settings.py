@@ -42,7 +42,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stream_key: Annotated[Secret, Meta(description="base64 of 32 bytes; empty: a key file in `data_dir`")] = Secret("")
     host: Annotated[str, Meta(description="address the HTTP server binds")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="port of the HTTP server")] = 8765
-    public_url: Annotated[str, Meta(description="how people reach the console; empty: http://host:port")] = ""
+    public_url: Annotated[
+        str,
+        Meta(pattern="^(https?://[^/?#@]+.*)?$", description="how people reach the console; empty: http://host:port"),
+    ] = ""
     encoder: Annotated[
         str, Meta(description="a hub id or a folder; empty: all-MiniLM-L6-v2 from the package index")
     ] = ""
@@ -57,6 +60,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slack_api_url: Annotated[str, Meta(description="Slack's Web API")] = "https://slack.com/api/"
     endpoint_networks: Annotated[
         str, Meta(description="CIDRs, comma-separated: networks of yours that outgoing webhooks may be posted to")
+    ] = ""
+    sso_header: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9-]*$",
+            description="header in which a proxy names who signed in there, as X-Forwarded-Email; empty: none is read",
+        ),
+    ] = ""
+    sso_proxies: Annotated[
+        str, Meta(description="CIDRs, comma-separated: the addresses of that proxy, from which alone the header counts")
+    ] = ""
+    sso_role: Annotated[
+        str,
+        Meta(
+            pattern="^(reader|reviewer)?$",
+            description="reader or reviewer, of every bot, for people whom nobody granted a role; empty: refused",
+        ),
     ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error")
@@ -76,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             given["data_dir"] = default_data_dir(environ)
         found = _convert(given)
         parse_networks(found.endpoint_networks)  # what is wrong with it is said now
+        _check_proxy(found)
         return found
 
     @property
@@ -113,6 +134,19 @@ def _convert(given: dict[str, str]) -> Settings:
         except msgspec.ValidationError as error:
             raise ConfigError(f"{PREFIX}{name.upper()}: {error}") from error
     return Settings(**typed)
+
+
+def _check_proxy(found: Settings) -> None:
+    """A header from anybody would let anybody in."""
+    proxies = parse_networks(found.sso_proxies, "FENCEPOST_SSO_PROXIES")
+    if bool(found.sso_header) != bool(proxies):
+        hint = "FENCEPOST_SSO_HEADER=X-Forwarded-Email and FENCEPOST_SSO_PROXIES=10.0.0.7/32, say"
+        raise ConfigError("FENCEPOST_SSO_HEADER and FENCEPOST_SSO_PROXIES go together", hint=hint)
+    if found.sso_header.lower() in ("authorization", "cookie", "host", "origin"):
+        raise ConfigError(f"FENCEPOST_SSO_HEADER: browsers and programs set {found.sso_header} themselves")
+    if found.sso_header and not found.public_url:
+        hint = "the address at which people reach the proxy, as https://fencepost.example.org"
+        raise ConfigError("FENCEPOST_SSO_HEADER needs FENCEPOST_PUBLIC_URL", hint=hint)
 
 
 def describe() -> list[tuple[str, str, str]]:

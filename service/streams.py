@@ -76,6 +76,14 @@ class DeadLetter(NamedTuple):
     sealed: bytes
 
 
+class Waiting(NamedTuple):
+    """How much stands in a bot's stream, since when, and how many dead letters it has."""
+
+    entries: int
+    since: datetime | None
+    dead: int
+
+
 class DeadLetterNotFound(NotFound):
     type = "dead-letter-not-found"
 
@@ -144,11 +152,15 @@ class Streams:
         with redis_errors():
             return int(self._redis.xlen(TURNS.of(bot)))
 
-    def oldest(self, bot: str) -> datetime | None:
-        """When the oldest of them came in; None: none waits."""
-        with redis_errors():
-            rows = cast(Any, self._redis.xrange(TURNS.of(bot), count=1))
-        return _instant(rows[0][0]) if rows else None
+    def waiting(self, bots: Sequence[str]) -> dict[str, Waiting]:
+        """Of each bot, in one round trip. An entry's id begins with when it was appended, in milliseconds."""
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for bot in bots:
+                pipeline.xlen(TURNS.of(bot))
+                pipeline.xrange(TURNS.of(bot), count=1)
+                pipeline.xlen(DEAD.of(bot))
+            found = pipeline.execute()
+        return {bot: _waiting(*found[3 * n : 3 * n + 3]) for n, bot in enumerate(bots)}
 
     def bots(self) -> list[str]:
         with redis_errors():
@@ -269,6 +281,10 @@ class Streams:
 
 def _script(redis: Redis, name: str) -> Script:
     return redis.register_script(resources.files("service").joinpath(f"lua/{name}.lua").read_text("utf-8"))
+
+
+def _waiting(entries: int, oldest: Sequence[tuple[bytes, Any]], dead: int) -> Waiting:
+    return Waiting(entries, _instant(oldest[0][0]) if oldest else None, dead)
 
 
 def _instant(entry_id: bytes) -> datetime:

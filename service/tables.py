@@ -145,6 +145,15 @@ session = Table(  # console sessions
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    Column("key_id", String(16)),  # of the key that opened it and ends it; NULL: a link did
+)
+
+person_role = Table(  # of people whom a proxy signs in
+    "person_role",
+    metadata,
+    Column("name", String(80), primary_key=True),  # as the proxy writes it
+    Column("bot", String(40), primary_key=True),  # "": every bot
+    Column("role", String(16), nullable=False),
 )
 
 audit_log = Table(
@@ -156,6 +165,7 @@ audit_log = Table(
     Column("who", Text, nullable=False),
     Column("action", String(60), nullable=False),
     Column("details", JSON, nullable=False, default=dict),
+    Index("audit_log_by_bot", "bot", "id"),
 )
 
 # intents
@@ -230,6 +240,13 @@ turn_content = Table(
     Column("person", String(64), nullable=False, default=""),  # HMAC of the platform's user id
 )
 
+turn_words = Table(  # what a turn's text is searched by: service/turns/word_index.py; deleted with its content
+    "turn_words",
+    metadata,
+    Column("rowid", Id, primary_key=True, autoincrement=False),  # the turn's id, as SQLite's full-text search names it
+    Column("words", Text, nullable=False),
+)
+
 vector = Table(
     "vector",
     metadata,
@@ -280,6 +297,7 @@ report = Table(
     Column("at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("bot", "source", "external_id"),
+    Index("report_by_kind", "bot", "kind"),
     Index("report_by_turn", "bot", "source", "turn_external_id"),
     Index("report_by_reply", "bot", "source", "reply_external_id"),
 )
@@ -310,6 +328,7 @@ prediction = Table(
     Column("whose", String(12), nullable=False, default="ours"),  # uncertainty it is, as the bot's setting was
     Column("confidence", Float),  # chance that the platform's intent is right; NULL: it named none that we know
     Index("prediction_by_classifier", "bot", "n", "turn_id"),
+    Index("prediction_by_intent", "bot", "intent_id", "turn_id"),
 )
 
 mark = Table(
@@ -324,7 +343,7 @@ mark = Table(
     Column("n", Integer),  # the classifier in force
     Column("at", Instant, nullable=False),
     UniqueConstraint("turn_id", "kind"),
-    Index("mark_by_kind", "bot", "kind"),
+    Index("mark_by_kind", "bot", "kind", "turn_id"),
 )
 
 candidate = Table(
@@ -532,7 +551,7 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
-    Column("why", Text, nullable=False, default="", server_default=""),  # of "new": the reviewer's reason
+    Column("why", Text, nullable=False, default="", server_default=""),  # of "new", and of a correction: the reason
     Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
@@ -563,6 +582,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_turn", "turn_id", "use"),
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
+    Index("label_by_said", "bot", "intent_id", "turn_id"),
     Index("label_by_card", "card_id"),
     Index("label_by_time", "bot", "at"),
 )

@@ -120,6 +120,11 @@ def farthest(seen: Seen, doubt: Floats1d) -> Ints1d:
     return np.sort(order[: int(len(order) * FAR)])
 
 
+def nearest_known(seen: Seen, members: Ints1d) -> Floats1d:
+    """(n,) cosine of each member with the label or prototype nearest to it."""
+    return _likeness(seen.log[members], seen.known)
+
+
 def _likeness(x: Floats2d, others: Floats2d) -> Floats1d:
     """(n,) cosine of each row with the nearest of the others."""
     parts = range(0, len(x), CHUNK)

@@ -57,7 +57,7 @@ def due(known: Collection[date], today: date) -> list[date]:
 def _measure(context: Context, champion: Classifier, day: date, now: datetime) -> bool:
     """Whether there was something to keep. What grew is looked for in the running day's window alone."""
     with database.reading(context.engine) as connection:
-        found = measuring.look(connection, champion, day)
+        found = measuring.look(connection, champion, day, now)
     if not isinstance(found, Material):
         return found is not None and _keep(context, champion, found, now)
     compared = measuring.compare(champion, found)

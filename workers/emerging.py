@@ -8,7 +8,11 @@ so that one of them means one thing. Growth is the exact test of drift.rate, wit
 Measured on CLINC150's train rows, five domains released as 10 % of 4,000 turns beside 4,000 of before, so that an
 intent has 27: of the turns in cores that grew .92 share the commonest intent of their core and .97 are of the domain;
 .39 of its intents are found. From 12 turns on .80 and .48, from 5 on .90 and .20; average linkage cut at cosine
-distances .35 and .45 gave .92 and .41, .76 and .40; the clusters of workers/clusters.py .56 and .35."""
+distances .35 and .45 gave .92 and .41, .76 and .40; the clusters of workers/clusters.py .56 and .35.
+
+What the bot has grows, too: five known intents that nobody had asked for in 5,000 turns and then all did made 35 cores
+in ten worlds of 1,000 and 300 labels. LIKE and SURE, chosen on four of these worlds, told 11 of 12 for what they were,
+and took 2 of 53 of a domain held back for known; in the other six 16 of 23, and 2 of 52."""
 
 from typing import NamedTuple
 
@@ -18,11 +22,13 @@ from sklearn.cluster import HDBSCAN
 from service.learning import drift
 from service.learning.drift import Statistic
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
-from workers.clusters import Known, Seen, farthest, middle_of, seen_from
+from workers.clusters import Known, Seen, farthest, middle_of, nearest_known, seen_from
 from workers.distinct import distinct
 
 SMALLEST = 8  # different texts of a cluster
 DENSE = 3  # neighbours by which density is measured
+LIKE = 0.65  # mean cosine with the nearest label or prototype, and
+SURE = 0.6  # mean of the head's largest probability: from both on, a core is known
 LEVEL = 0.001  # p of a growth, after Holm's correction
 
 
@@ -34,13 +40,15 @@ class Emerging(NamedTuple):
 
 
 def find(log: Floats2d, is_recent: Bools1d, doubt: Floats1d, known: Known, center: Floats1d) -> list[Emerging]:
-    """Clusters of log (m, d) that grew from before to recently, the surest first; `doubt` (m,) is higher where no known
-    intent is likely. Nothing known, nothing before or nothing recent give none."""
+    """Clusters of log (m, d) that grew from before to recently, the surest first; `doubt` (m,) is 1 minus the largest
+    probability of an intent. Nothing known, nothing before or nothing recent give none."""
     rows, _ = distinct(log)
     if not len(known.x) or is_recent.all() or not is_recent.any() or len(rows) < 4 * SMALLEST:
         return []
     seen = seen_from(log[rows] - center, known._replace(x=known.x - center))
-    cores = [_by_distance(seen, core) for core in _cores(seen, farthest(seen, doubt[rows]))]
+    sure = 1 - doubt[rows]
+    unfamiliar = [core for core in _cores(seen, farthest(seen, doubt[rows])) if not _is_known(seen, core, sure)]
+    cores = [_by_distance(seen, core) for core in unfamiliar]
     text = _text_of(log, rows)
     grown = [_growth(np.isin(text, core), is_recent) for core in cores]
     chances = drift.holm(np.array([growth.p if growth.effect > 0 else 1.0 for growth in grown]))
@@ -52,6 +60,11 @@ def _cores(seen: Seen, far: Ints1d) -> list[Ints1d]:
     clusterer = HDBSCAN(min_cluster_size=SMALLEST, min_samples=DENSE, cluster_selection_method="leaf", copy=True)
     of_row = clusterer.fit_predict(seen.log[far])
     return [far[of_row == core] for core in range(of_row.max() + 1)]
+
+
+def _is_known(seen: Seen, core: Ints1d, sure: Floats1d) -> bool:
+    """It is like what was taught, and the head is sure of it: people ask more for what the bot has, and no more."""
+    return float(nearest_known(seen, core).mean()) >= LIKE and float(sure[core].mean()) >= SURE
 
 
 def _by_distance(seen: Seen, members: Ints1d) -> Ints1d:

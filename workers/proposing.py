@@ -101,10 +101,11 @@ class Grouped(NamedTuple):
 
 
 def described(context: Context, found: Sequence[Grouped], log_ids: Sequence[int]) -> list[NewProposal]:
-    """With key phrases, from the texts as they are stored: redacted. `log_ids`: all turns looked at."""
+    """With key phrases, from the texts as they are stored: redacted, and of the turns that are kept alone, so that they
+    go when one of these is forgotten. `log_ids`: all turns looked at."""
     with database.reading(context.engine) as connection:
         turns = sayings_of(connection, log_ids) if found else {}
-    said = [[turns[turn_id] for turn_id in one.turn_ids if turn_id in turns] for one in found]
+    said = [[turns[turn_id] for turn_id in one.turn_ids[:MEMBERS] if turn_id in turns] for one in found]
     phrases = key_phrases(said, list(turns.values()))
     return [
         NewProposal(

@@ -8,6 +8,7 @@ import click
 from service.access import keys, sessions
 from service.access.audit import at_terminal
 from service.access.controllers import NewKey, sign_in_url
+from service.access.people_commands import people_group
 from service.access.roles import ROLES, Role
 from service.clock import now
 from service.context import opened
@@ -103,4 +104,4 @@ def sign_in(settings: Settings, role: str, bot: str | None, name: str) -> None:
         click.echo(sign_in_url(context, token))
 
 
-COMMANDS: tuple[click.Command, ...] = (keys_group, sign_in)
+COMMANDS: tuple[click.Command, ...] = (keys_group, sign_in, people_group)

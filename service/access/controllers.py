@@ -1,24 +1,19 @@
-"""Keys and sign-in links over HTTP, and the pages that open and close a console session."""
+"""Keys and sign-in links over HTTP."""
 
 from datetime import timedelta
-from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, post
-from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
-from litestar.response import Redirect
+from litestar import Controller, delete, get, post
 
-from service.access import keys, pages, sessions
-from service.access.guard import COOKIE, is_same_origin, requires
+from service.access import keys, sessions
+from service.access.guard import requires
 from service.access.keys import ApiKey
 from service.access.roles import Principal, Role, may_grant
 from service.bots.controllers import BotName, Grace
 from service.clock import now
 from service.context import Context
 from service.database import reading, writing
-from service.errors import BadInput, Forbidden, KeyNotFound, SignInSpent
+from service.errors import Forbidden, KeyNotFound
 from service.page import Page
 
 
@@ -46,23 +41,19 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class SignInForm(msgspec.Struct, frozen=True, kw_only=True):
-    name: str = ""
-
-
 def sign_in_url(context: Context, token: str) -> str:
     return f"{context.settings.base_url}/sign-in/{token}"
 
 
-def _make_key(context: Context, principal: Principal, grant: Grant, bot: str | None) -> NewKey:
-    _check_grant(principal, grant.role, bot)
+def make_key(context: Context, principal: Principal, grant: Grant, bot: str | None) -> NewKey:
+    check_grant(principal, grant.role, bot)
     with writing(context.engine) as connection:
         key = keys.create_key(connection, name=grant.name, role=grant.role, bot=bot, now=now(), who=principal.name)
     return NewKey(id=keys.id_of(key), key=key)
 
 
-def _make_link(context: Context, principal: Principal, grant: Grant, bot: str | None) -> Link:
-    _check_grant(principal, grant.role, bot)
+def make_link(context: Context, principal: Principal, grant: Grant, bot: str | None) -> Link:
+    check_grant(principal, grant.role, bot)
     with writing(context.engine) as connection:
         token = sessions.create_sign_in(
             connection, name=grant.name, role=grant.role, bot=bot, now=now(), who=principal.name
@@ -70,7 +61,7 @@ def _make_link(context: Context, principal: Principal, grant: Grant, bot: str | 
     return Link(url=sign_in_url(context, token))
 
 
-def _check_grant(principal: Principal, role: Role, bot: str | None) -> None:
+def check_grant(principal: Principal, role: Role, bot: str | None) -> None:
     if not may_grant(principal, role, bot):
         raise Forbidden(f"{principal.role} may not grant {role}", hint="nobody hands out more than they have")
 
@@ -95,7 +86,7 @@ class BotKeysController(Controller):
 
     @post("/keys", sync_to_thread=True)
     def create_bot_key(self, context: Context, principal: Principal, bot: BotName, data: Grant) -> NewKey:
-        return _make_key(context, principal, data, bot)
+        return make_key(context, principal, data, bot)
 
     @post("/keys/{key_id:str}/rotate", sync_to_thread=True)
     def rotate_bot_key(
@@ -103,7 +94,7 @@ class BotKeysController(Controller):
     ) -> NewKey:
         """A new key with the same name and role; the old one stays valid for `grace_s`."""
         with writing(context.engine) as connection:
-            _check_owner(keys.get_key(connection, key_id), bot)
+            check_owner(keys.get_key(connection, key_id), bot)
             grace = timedelta(seconds=grace_s)
             key = keys.rotate_key(connection, key_id, now(), grace=grace, who=principal.name)
         return NewKey(id=keys.id_of(key), key=key)
@@ -111,15 +102,15 @@ class BotKeysController(Controller):
     @delete("/keys/{key_id:str}", status_code=200, sync_to_thread=True)
     def revoke_bot_key(self, context: Context, principal: Principal, bot: BotName, key_id: str) -> ApiKey:
         with writing(context.engine) as connection:
-            _check_owner(keys.get_key(connection, key_id), bot)
+            check_owner(keys.get_key(connection, key_id), bot)
             return keys.revoke_key(connection, key_id, now(), who=principal.name)
 
     @post("/sign-ins", sync_to_thread=True)
     def create_bot_sign_in(self, context: Context, principal: Principal, bot: BotName, data: Grant) -> Link:
-        return _make_link(context, principal, data, bot)
+        return make_link(context, principal, data, bot)
 
 
-def _check_owner(key: ApiKey, bot: str) -> None:
+def check_owner(key: ApiKey, bot: str) -> None:
     if key.bot != bot:
         raise KeyNotFound(key.id)
 
@@ -136,7 +127,7 @@ class KeysController(Controller):
 
     @post("/keys", sync_to_thread=True)
     def create_key(self, context: Context, principal: Principal, data: InstallationGrant) -> NewKey:
-        return _make_key(context, principal, data, data.bot)
+        return make_key(context, principal, data, data.bot)
 
     @post("/keys/{key_id:str}/rotate", sync_to_thread=True)
     def rotate_key(self, context: Context, principal: Principal, key_id: str, grace_s: Grace = 24 * 3600) -> NewKey:
@@ -152,61 +143,7 @@ class KeysController(Controller):
 
     @post("/sign-ins", sync_to_thread=True)
     def create_sign_in(self, context: Context, principal: Principal, data: InstallationGrant) -> Link:
-        return _make_link(context, principal, data, data.bot)
+        return make_link(context, principal, data, data.bot)
 
 
-class SignInController(Controller):
-    """Opening a session. Public: the link's token is the proof."""
-
-    path, include_in_schema = "/", False
-
-    @get("/sign-in/{token:str}", sync_to_thread=True)
-    def show_sign_in(self, context: Context, token: str) -> Response[str]:
-        try:
-            with reading(context.engine) as connection:
-                return pages.sign_in(sessions.look_at(connection, token, now()))
-        except SignInSpent as error:
-            return pages.refused(error)
-
-    @post("/sign-in/{token:str}", status_code=303, sync_to_thread=True)
-    def redeem_sign_in(
-        self,
-        request: Request[Any, Any, Any],
-        context: Context,
-        token: str,
-        data: Annotated[SignInForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    ) -> Response[Any]:
-        if "origin" in request.headers and not is_same_origin(request, context):
-            raise Forbidden("this form is on a page of another site", hint="open the link itself")
-        try:
-            with writing(context.engine) as connection:
-                session = sessions.redeem(connection, token, data.name, now())
-        except SignInSpent as error:
-            return pages.refused(error)
-        except BadInput as error:
-            with reading(context.engine) as connection:
-                return pages.sign_in(sessions.look_at(connection, token, now()), data.name, error)
-        return Redirect("/", status_code=303, cookies=[session_cookie(context, session)])
-
-    @post("/sign-out", guards=[requires("reader")], status_code=200, sync_to_thread=True)
-    def sign_out(self, request: Request[Any, Any, Any], context: Context) -> Response[str]:
-        with writing(context.engine) as connection:
-            sessions.close_session(connection, request.cookies.get(COOKIE, ""), now())
-        page = pages.signed_out()
-        page.delete_cookie(COOKIE)
-        return page
-
-
-def session_cookie(context: Context, session: str) -> Cookie:
-    return Cookie(
-        COOKIE,
-        value=session,
-        path="/",
-        max_age=int(sessions.SESSION_LIFE.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=context.settings.base_url.startswith("https:"),
-    )
-
-
-CONTROLLERS = (MeController, BotKeysController, KeysController, SignInController)
+CONTROLLERS = (MeController, BotKeysController, KeysController)

@@ -15,13 +15,21 @@ LADDER: tuple[Role, ...] = ("reader", "reviewer", "adjudicator", "owner", "opera
 SLACK_USER = "slack:"  # a Slack user's name, before their id; nobody else's begins so
 
 
-class Principal(msgspec.Struct, frozen=True):
-    """Who asks. `bot` None: every bot."""
+class Reach(msgspec.Struct, frozen=True):
+    """A role for a bot; None: for every bot."""
+
+    role: Role
+    bot: str | None
+
+
+class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asks. `bot` None: every bot. `besides`: what else they reach, where a proxy says who they are."""
 
     name: str
     role: Role
     bot: str | None
-    via: Literal["key", "session", "slack"]
+    via: Literal["key", "session", "slack", "proxy"]
+    besides: tuple[Reach, ...] = ()
 
 
 def allows(principal: Principal, role: Role, bot: str | None) -> bool:
@@ -31,13 +39,18 @@ def allows(principal: Principal, role: Role, bot: str | None) -> bool:
     >>> allows(ana, "reviewer", "shop"), allows(ana, "reader", "bank"), allows(ana, "ingest", "shop")
     (True, False, False)
     """
-    if bot is not None and principal.bot not in (None, bot):
+    own = Reach(principal.role, principal.bot)
+    return any(_reaches(one, role, bot) for one in (own, *principal.besides))
+
+
+def _reaches(one: Reach, role: Role, bot: str | None) -> bool:
+    if bot is not None and one.bot not in (None, bot):
         return False
-    if role == "operator" and principal.bot is not None:
+    if role == "operator" and one.bot is not None:
         return False
-    if "ingest" in (role, principal.role):
-        return role == principal.role
-    return LADDER.index(principal.role) >= LADDER.index(role)
+    if "ingest" in (role, one.role):
+        return role == one.role
+    return LADDER.index(one.role) >= LADDER.index(role)
 
 
 def may_grant(principal: Principal, role: Role, bot: str | None) -> bool:

@@ -1,18 +1,19 @@
-"""One-time sign-in links and the console sessions they open. Both tokens are stored as SHA-256 only.
+"""One-time sign-in links, and the console sessions that they or keys open. All tokens are stored as SHA-256 only.
 
 Looking at a link does not spend it, for chat programs fetch links to preview them; redeeming it does, in one
-conditional UPDATE.
+conditional UPDATE. A session that a key opened is held against the key at each request, and ends with it.
 """
 
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from service import tables as t
 from service.access import audit
-from service.access.keys import checked_name, checked_scope, digest, is_valid
+from service.access.keys import checked_name, checked_scope, digest, id_of, is_valid, principal_of_key
 from service.access.roles import Principal, Role
 from service.errors import BadInput, SignInSpent, Unauthorized
 
@@ -59,22 +60,43 @@ def redeem(connection: sa.Connection, token: str, name: str, now: datetime) -> s
     is_unspent = sa.and_(c.digest == digest(token), c.used_at.is_(None), c.expires_at > now)
     if connection.execute(sa.update(t.sign_in).where(is_unspent).values(used_at=now)).rowcount != 1:
         raise SignInSpent
-    return _open_session(connection, link, name, now)
+    return _open_session(connection, SignIn(name, link.role, link.bot), None, now)
 
 
-def _open_session(connection: sa.Connection, link: SignIn, name: str, now: datetime) -> str:
+def open_by_key(connection: sa.Connection, key: str, now: datetime) -> str:
+    """A session token with the key's name, role and bot; Unauthorized, or BadInput for a key that no person uses."""
+    holder = principal_of_key(connection, key, now)
+    if holder.role == "ingest":
+        hint = "ask an owner for a sign-in link, or for a key with the role reader or above"
+        raise BadInput("this key only sends logs: its role is ingest", path="key", hint=hint)
+    return _open_session(connection, SignIn(holder.name, holder.role, holder.bot), id_of(key), now)
+
+
+def _open_session(connection: sa.Connection, granted: SignIn, key_id: str | None, now: datetime) -> str:
     token = secrets.token_urlsafe(32)
-    row = {"digest": digest(token), "bot": link.bot, "role": link.role, "name": name}
+    row = {"digest": digest(token), "bot": granted.bot, "role": granted.role, "name": granted.name, "key_id": key_id}
     connection.execute(sa.insert(t.session).values(row | {"created_at": now, "expires_at": now + SESSION_LIFE}))
-    audit.record(connection, link.bot, "session.open", now, name, role=link.role)
+    by = {"key": key_id} if key_id else {}
+    audit.record(connection, granted.bot, "session.open", now, granted.name, role=granted.role, **by)
     return token
 
 
 def principal_of_session(connection: sa.Connection, token: str, now: datetime) -> Principal:
-    row = connection.execute(sa.select(t.session).where(t.session.c.digest == digest(token))).one_or_none()
-    if row is None or not is_valid(row.expires_at, row.revoked_at, now):
-        raise Unauthorized("the session has ended", hint="`fencepost sign-in` prints a link for a new one")
+    row = connection.execute(_session(token)).one_or_none()
+    if (
+        row is None
+        or not is_valid(row.expires_at, row.revoked_at, now)
+        or not is_valid(row.key_expires_at, row.key_revoked_at, now)
+    ):
+        raise Unauthorized("the session has ended", hint="/sign-in opens a new one")
     return Principal(row.name, row.role, row.bot, "session")
+
+
+def _session(token: str) -> sa.Select[Any]:
+    key = t.api_key.c
+    ends = (key.expires_at.label("key_expires_at"), key.revoked_at.label("key_revoked_at"))
+    joined = sa.outerjoin(t.session, t.api_key, t.session.c.key_id == key.id)
+    return sa.select(t.session, *ends).select_from(joined).where(t.session.c.digest == digest(token))
 
 
 def close_session(connection: sa.Connection, token: str, now: datetime) -> None:

@@ -5,13 +5,15 @@ from litestar import Controller, get, post
 from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
-from service.boundary import pairs, rules
+from service.boundary import intents, pairs, rules
+from service.boundary.intents import IntentDetail, IntentRow
 from service.boundary.measuring import intents_advice
 from service.boundary.schemas import BoundaryMap, IntentsAdvice, PairView
 from service.clock import now
 from service.context import Context
 from service.database import reading, writing
 from service.intents.controllers import IntentId
+from service.page import Page
 from service.proposals.schemas import Queued
 
 
@@ -44,4 +46,18 @@ def show_intents_advice(context: Context, bot: BotName) -> IntentsAdvice:
         return intents_advice(connection, bot)
 
 
-CONTROLLERS = (BoundaryController, show_intents_advice)
+@get("/v1/bots/{bot:str}/intents/measured", guards=[requires("reader")], tags=["boundary"], sync_to_thread=True)
+def list_measured_intents(context: Context, bot: BotName, archived: bool = False) -> Page[IntentRow]:
+    """Every intent in numbers, by name: labels, share of the newest turns, recall, agreement, reports."""
+    with reading(context.engine) as connection:
+        return Page(intents.rows(connection, bot, archived=archived))
+
+
+@get("/v1/bots/{bot:str}/intents/{intent:int}", guards=[requires("reader")], tags=["boundary"], sync_to_thread=True)
+def show_intent(context: Context, bot: BotName, intent: IntentId) -> IntentDetail:
+    """What an intent means, what it was called, what it is taken for, and what is advised of it."""
+    with reading(context.engine) as connection:
+        return intents.detail(connection, bot, intent)
+
+
+CONTROLLERS = (BoundaryController, show_intents_advice, list_measured_intents, show_intent)

@@ -98,10 +98,3 @@ def contradictions(connection: sa.Connection, bot: str) -> Mapping[Ids, Sequence
         if one and other and one.intent_id and other.intent_id and one.intent_id != other.intent_id:
             found[ids(one.intent_id, other.intent_id)].append((one, other))
     return found
-
-
-def blind(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
-    """Those of the turns with an open blind card: of these nothing is shown."""
-    c = CARD.c
-    is_open = (c.is_blind, c.status.not_in(CLOSED))
-    return set(connection.scalars(sa.select(c.turn_id).where(c.turn_id.in_(turn_ids), *is_open)))

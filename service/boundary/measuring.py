@@ -15,7 +15,6 @@ from service.boundary import advice, disagreement, recent
 from service.boundary.advice import BEHIND, FEW, Measures
 from service.boundary.labelled import newest_of_all
 from service.boundary.recent import Between
-from service.boundary.reported import reported
 from service.boundary.schemas import IntentAdvice, IntentsAdvice, Side
 from service.classifiers import store as classifiers
 from service.encoding import unpack
@@ -23,6 +22,7 @@ from service.intents.store import list_intents
 from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
 from service.learning.types import Ints1d
+from service.reports.store import reported_among
 from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
     labels: int
     right: int  # that the others tell
-    supported: float  # share of their nearest others that have the intent
+    supported: float  # share of their nearest others that have the intent, beyond chance
     rival: int | None  # the intent that the others say most often instead
 
 
@@ -51,22 +51,35 @@ class Recall(NamedTuple):
         return Estimate(self.right / self.n, *wilson(self.right / self.n, self.n))
 
 
+class Looked(NamedTuple):
+    """What was measured of every intent that is offered, and what is advised of the weak ones."""
+
+    measures: Mapping[int, Measures]
+    advice: IntentsAdvice
+
+
 def intents_advice(connection: sa.Connection, name: str) -> IntentsAdvice:
+    """BotNotFound."""
+    return look(connection, name).advice
+
+
+def look(connection: sa.Connection, name: str) -> Looked:
     """BotNotFound."""
     bot = get_bot(connection, name)
     if bot.champion is None:
-        return IntentsAdvice(n=None, goal=bot.target or 0.0, usual_reports=0.0, intents=())
+        return Looked({}, IntentsAdvice(n=None, goal=bot.target or 0.0, usual_reports=0.0, intents=()))
     names = {intent.id: intent.name for intent in list_intents(connection, name)}
     held = held_labels(connection, bot, list(names))
     found = measure(connection, bot, names, held)
     weak = [_advice(names, one, of, held.get(one)) for one, of in found.items() if advice.weakness(of)]
     any_of = next(iter(found.values()), None)
-    return IntentsAdvice(
+    advised = IntentsAdvice(
         n=bot.champion,
         goal=any_of.goal if any_of else 0.0,
         usual_reports=any_of.usual_reports if any_of else 0.0,
         intents=tuple(sorted(weak, key=lambda one: (_recall(found[one.id]), one.name))),
     )
+    return Looked(found, advised)
 
 
 def _recall(of: Measures) -> float:
@@ -94,7 +107,7 @@ def measure(
     turns = recent.newest(connection, bot.name, bot.champion)
     recalls, votes = _recalls(connection, bot, held), disagreement.votes(connection, bot.name)
     alphas, said = votes.alphas(), votes.on
-    decided, complained = _reported(connection, bot.name, turns)
+    decided, complained = _reported(connection, turns)
     contradicted, near = _contradicted(connection, bot.name), _proposals(connection, bot)
     goal = _goal(bot, recalls)
     usual = sum(complained.values()) / max(sum(decided.values()), 1)
@@ -157,7 +170,7 @@ def _held(labels: tuple[int, ...], vectors: bytes) -> dict[int, Held]:
         int(intent): Held(
             int((y == k).sum()),
             int((said[y == k] == k).sum()),
-            float(supported[y == k].mean()),
+            left_out.beyond_chance(float(supported[y == k].mean()), int((y == k).sum()), len(y)),
             _rival(intents, said[(y == k) & (said != k)]),
         )
         for k, intent in enumerate(intents)
@@ -196,9 +209,9 @@ def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> di
     return found
 
 
-def _reported(connection: sa.Connection, bot: str, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
+def _reported(connection: sa.Connection, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:
     """Turns by the intent they are decided for, and those of them that are reported."""
-    reports = reported(connection, bot, [turn.turn_id for turn in turns])
+    reports = reported_among(connection, [turn.turn_id for turn in turns])
     decided = Counter(turn.intent_id for turn in turns if turn.intent_id is not None)
     return decided, Counter(t.intent_id for t in turns if t.intent_id is not None and t.turn_id in reports)
 

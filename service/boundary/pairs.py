@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.boundary import rules
-from service.boundary.disagreement import blind
 from service.boundary.labelled import count_labels, newest_labels
 from service.boundary.recent import Ids, ids
 from service.boundary.rules import Found
@@ -22,6 +21,7 @@ from service.learning import curve
 from service.learning.curve import SETTLED
 from service.proposals.schemas import Queued
 from service.reviews import candidates
+from service.reviews.listing import asked_blind
 from service.reviews.overlap import rank_terms, terms
 from service.reviews.schemas import TrainingLabel
 from service.turns.store import texts_of
@@ -33,7 +33,11 @@ COMPARED = 5  # cards from which on people's disagreement says something
 
 def pair_view(connection: sa.Connection, bot: str, one: int, other: int) -> PairView:
     """BotNotFound; IntentNotFound also of one that is archived; BadInput where the two are one."""
-    found = rules.look(connection, bot)
+    return pair_of(connection, bot, rules.look(connection, bot), one, other)
+
+
+def pair_of(connection: sa.Connection, bot: str, found: Found, one: int, other: int) -> PairView:
+    """The same, given what is known of all pairs."""
     of = _checked(found, bot, one, other)
     pair = found.pair(of)
     settlement, near = _labels(connection, bot, pair, found)
@@ -102,7 +106,7 @@ def _near(
     by_nearness = sorted(zip(turn_ids, sides, is_first, strict=True), key=lambda one: (abs(one[1]), one[0]))
     shown = [one for first in (True, False) for one in [x for x in by_nearness if x[2] == first][:SHOWN]]
     ids_shown = [turn_id for turn_id, _, _ in shown]
-    hidden, texts = blind(connection, ids_shown), texts_of(connection, ids_shown)
+    hidden, texts = asked_blind(connection, ids_shown), texts_of(connection, ids_shown)
     return [
         NearLabel(turn_id=turn_id, text=texts[turn_id], intent=found.names[of[not first]], side=round(side, 4))
         for turn_id, side, first in sorted(shown, key=lambda one: (abs(one[1]), one[0]))
@@ -115,7 +119,7 @@ def _contradictions(
 ) -> tuple[tuple[Contradicting, Contradicting], ...]:
     pairs = list(found.contradictions.get(of, ()))[:SHOWN]
     turn_ids = [label.turn_id for pair in pairs for label in pair]
-    hidden, texts = blind(connection, turn_ids), texts_of(connection, turn_ids)
+    hidden, texts = asked_blind(connection, turn_ids), texts_of(connection, turn_ids)
 
     def shown(label: TrainingLabel) -> Contradicting:
         return Contradicting(label.turn_id, texts[label.turn_id], found.names[label.intent_id or 0])

@@ -51,7 +51,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """Up to 28 days from the version's first day on against up to 28 before, and no others' first days between."""
 
-    bot_version: str
+    bot_version: str  # several that came on one day: `1.4, 1.5`
     day: date
     accuracy: Change  # of the bot's own answers
     reports: Change  # filed by people, a turn
@@ -108,6 +108,14 @@ def first_days(counts: Mapping[Day, int]) -> dict[str, date]:
     return dict(list(first.items())[1:])
 
 
+def releases(counts: Mapping[Day, int]) -> dict[date, str]:
+    """The versions by the day they came on; those of one day are told together, for nothing tells them apart."""
+    found: dict[date, list[str]] = {}
+    for version, day in first_days(counts).items():
+        found.setdefault(day, []).append(version)
+    return {day: ", ".join(versions) for day, versions in found.items()}
+
+
 def _weeks(asked: Sequence[Asked]) -> Iterator[Week]:
     mondays = [one.at.date() - timedelta(days=one.at.weekday()) for one in asked]
     for monday in sorted(set(mondays)):
@@ -119,9 +127,9 @@ def _weeks(asked: Sequence[Asked]) -> Iterator[Week]:
 
 
 def _effects(asked: Sequence[Asked], counts: Mapping[Day, int], until: date) -> Iterator[Effect]:
-    versions = list(first_days(counts).items())
-    days = [date.min, *(day for _, day in versions), until + DAY]
-    for place, (version, day) in reversed(list(enumerate(versions, 1))[-VERSIONS:]):
+    versions = releases(counts)
+    days = [date.min, *versions, until + DAY]
+    for place, (day, version) in reversed(list(enumerate(versions.items(), 1))[-VERSIONS:]):
         since, end = max(days[place - 1], day - SPAN), min(days[place + 1], day + SPAN)
         right, reported = _change(asked, "bot", since, day, end), _reported(counts, since, day, end)
         yield Effect(bot_version=version, day=day, accuracy=right, reports=reported)

@@ -8,6 +8,7 @@ from service.access.audit import at_terminal
 from service.access.commands import JSON
 from service.classifiers import operations
 from service.classifiers.advice import Advice, advise
+from service.classifiers.operations import Word
 from service.classifiers.schemas import Version
 from service.clock import now
 from service.context import opened
@@ -15,10 +16,12 @@ from service.database import reading
 from service.printing import as_json, table
 from service.settings import Settings
 
+REASON = click.option("--reason", required=True, help="Why; it stays in the bot's history.")
+
 
 @click.group("classifiers")
 def classifiers_group() -> None:
-    """A bot's classifiers: list, show, promote, rollback."""
+    """A bot's classifiers: list, show, promote, hold, rollback."""
 
 
 @classifiers_group.command("list")
@@ -54,23 +57,37 @@ def show_classifier(settings: Settings, bot: str, n: int) -> None:
 @classifiers_group.command("rollback")
 @click.argument("bot")
 @click.argument("n", type=int)
+@REASON
 @click.pass_obj
-def roll_back(settings: Settings, bot: str, n: int) -> None:
+def roll_back(settings: Settings, bot: str, n: int, reason: str) -> None:
     """Put a classifier that was in force before back in force, at once."""
     with opened(settings) as context:
-        operations.roll_back(context, bot, n, now(), who=at_terminal())
+        operations.roll_back(context, bot, n, now(), Word(at_terminal(), reason))
     click.echo(f"classifier {n} of {bot} is in force")
 
 
 @classifiers_group.command("promote")
 @click.argument("bot")
 @click.argument("n", type=int)
+@REASON
 @click.pass_obj
-def promote(settings: Settings, bot: str, n: int) -> None:
+def promote(settings: Settings, bot: str, n: int, reason: str) -> None:
     """Put a challenger in force that its gate held, at once."""
     with opened(settings) as context:
-        operations.promote(context, bot, n, now(), who=at_terminal())
+        operations.promote(context, bot, n, now(), Word(at_terminal(), reason))
     click.echo(f"classifier {n} of {bot} is in force")
+
+
+@classifiers_group.command("hold")
+@click.argument("bot")
+@click.argument("n", type=int)
+@REASON
+@click.pass_obj
+def hold(settings: Settings, bot: str, n: int, reason: str) -> None:
+    """End a challenger's trial, as one that it lost."""
+    with opened(settings) as context:
+        operations.hold(context, bot, n, now(), Word(at_terminal(), reason))
+    click.echo(f"classifier {n} of {bot} is held")
 
 
 @click.command

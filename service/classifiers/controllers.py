@@ -11,9 +11,12 @@ from service.bots.controllers import BotName
 from service.classifiers import operations
 from service.classifiers.accuracy import Accuracy, accuracy
 from service.classifiers.advice import Advice, advise
+from service.classifiers.flips import Flips, flips
+from service.classifiers.history import Moment, history
 from service.classifiers.influence import Influence, influence
-from service.classifiers.operations import Adapting
-from service.classifiers.schemas import Version
+from service.classifiers.metrics import Metrics, metrics
+from service.classifiers.operations import Adapting, Word
+from service.classifiers.schemas import Reasoned, Replacing, Version
 from service.clock import now
 from service.context import Context
 from service.database import reading
@@ -44,20 +47,44 @@ class ClassifiersController(Controller):
         with reading(context.engine) as connection:
             return operations.version(connection, bot, n)
 
+    @get("/{n:int}/metrics", guards=[requires("reader")], sync_to_thread=True)
+    def show_metrics(self, context: Context, bot: BotName, n: Number) -> Metrics:
+        """How good the classifier is, in all and by intent, and whether it is right as often as it says."""
+        with reading(context.engine) as connection:
+            return metrics(connection, bot, n)
+
+    @get("/{n:int}/flips", guards=[requires("reader")], sync_to_thread=True)
+    def show_flips(self, context: Context, bot: BotName, n: Number) -> Flips:
+        """Turns on which it and the champion it was tried against differed, once they are answered."""
+        with reading(context.engine) as connection:
+            operations.version(connection, bot, n)
+            return flips(connection, bot, n)
+
+    @get("/{n:int}/history", guards=[requires("reader")], sync_to_thread=True)
+    def show_history(self, context: Context, bot: BotName, n: Number) -> Page[Moment]:
+        """What became of the classifier and by whose word, oldest first."""
+        with reading(context.engine) as connection:
+            return Page(list(history(connection, bot, operations.version(connection, bot, n))))
+
     @get("/{n:int}/influence", guards=[requires("reader")], sync_to_thread=True)
     def show_influence(self, context: Context, bot: BotName, n: Number, intent: IntentName) -> Influence:
         """The labels that an intent's recall hangs on most. Takes some seconds with 15,000 labels."""
         return influence(context.engine, bot, n, intent)
 
     @post("/{n:int}/rollback", guards=[requires("owner")], status_code=200, sync_to_thread=True)
-    def roll_back(self, context: Context, principal: Principal, bot: BotName, n: Number) -> Version:
+    def roll_back(self, context: Context, principal: Principal, bot: BotName, n: Number, data: Replacing) -> Version:
         """Put a classifier that was in force before back in force."""
-        return operations.roll_back(context, bot, n, now(), who=principal.name)
+        return operations.roll_back(context, bot, n, now(), Word(principal.name, data.reason, data.replacing))
 
     @post("/{n:int}/promote", guards=[requires("owner")], status_code=200, sync_to_thread=True)
-    def promote(self, context: Context, principal: Principal, bot: BotName, n: Number) -> Version:
+    def promote(self, context: Context, principal: Principal, bot: BotName, n: Number, data: Replacing) -> Version:
         """Put a challenger in force that its gate held."""
-        return operations.promote(context, bot, n, now(), who=principal.name)
+        return operations.promote(context, bot, n, now(), Word(principal.name, data.reason, data.replacing))
+
+    @post("/{n:int}/hold", guards=[requires("owner")], status_code=200, sync_to_thread=True)
+    def hold(self, context: Context, principal: Principal, bot: BotName, n: Number, data: Reasoned) -> Version:
+        """End a challenger's trial, as one that it lost; its cards are withdrawn."""
+        return operations.hold(context, bot, n, now(), Word(principal.name, data.reason))
 
 
 @get("/v1/bots/{bot:str}/advice", guards=[requires("reader")], tags=["classifiers"], sync_to_thread=True)

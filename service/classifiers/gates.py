@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from service.reviews.overlap import terms
 from service.reviews.store import has_text
 
 GATE, FLIP, CARD, LABEL = tables.gate, tables.flip, tables.card, tables.label
+Result = Literal["win", "loss", "neither", "waiting", "gone"]
 UNDECIDED = ("open", "adjudicate")  # cards that may still be answered
 
 
@@ -54,8 +55,12 @@ def gates(connection: sa.Connection, bot: str) -> dict[int, Gate]:
 
 
 def trial(connection: sa.Connection, bot: str, gate: Gate) -> Trial:
-    waiting = count_waiting(connection, bot, gate.challenger) if gate.status == "open" else 0
-    return Trial(gate=gate, difference=difference(gate), waiting=waiting)
+    """An open gate with the answers so far."""
+    if gate.status != "open":
+        return Trial(gate=gate, difference=difference(gate), waiting=0)
+    so_far = tally(connection, bot, gate.challenger)
+    counted = msgspec.structs.replace(gate, wins=so_far.wins, losses=so_far.losses, neither=so_far.neither)
+    return Trial(gate=counted, difference=difference(counted), waiting=count_waiting(connection, bot, gate.challenger))
 
 
 def count_waiting(connection: sa.Connection, bot: str, challenger: int) -> int:
@@ -115,6 +120,26 @@ def tally(connection: sa.Connection, bot: str, challenger: int) -> Tally:
     return Tally(*(found.count(kind) for kind in ("win", "loss", "neither", "waiting")))
 
 
+class Judged(NamedTuple):
+    """A flip as the reviewers see it; intent ids, None for out of scope."""
+
+    turn_id: int
+    champion: int | None
+    challenger: int | None
+    result: Result
+    right: tuple[int | None, ...]  # what they said; empty: nothing
+
+
+def judged(connection: sa.Connection, bot: str, challenger: int) -> list[Judged]:
+    """Of every flip, by turn."""
+    into = merges(connection, bot)
+    rows = connection.execute(_answers(bot, challenger).order_by(FLIP.c.turn_id))
+    return [
+        Judged(row.turn_id, row.champion_intent_id, row.challenger_intent_id, _result(row, into), _right(row, into))
+        for row in rows
+    ]
+
+
 def won_and_lost(connection: sa.Connection, bot: str, challenger: int) -> tuple[list[int], list[int]]:
     """Turns on which the reviewers found the challenger right and the champion wrong, and the other way round."""
     into = merges(connection, bot)
@@ -147,15 +172,20 @@ def _answers(bot: str, challenger: int) -> sa.Select[tuple[object, ...]]:
     )
 
 
-def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> str:
+def _right(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> tuple[int | None, ...]:
+    said = {"intent": (row.intent_id,), "none": (None,), "two": (row.intent_id, row.second_id)}
+    return tuple(into.get(one) for one in said.get(row.answer, ()))
+
+
+def _result(row: sa.Row[tuple[object, ...]], into: dict[int, int]) -> Result:
     # A vote that no label knows yet is an answer on its way; where people disagree, so is the weighing of theirs.
     if row.status == "withdrawn" or (row.status == "open" and not row.has_text):
         return "gone"
     if row.status == "open" or not row.is_settled:
         return "waiting"
-    if row.status != "resolved" or row.answer not in ("intent", "none", "two"):
+    right = _right(row, into)
+    if row.status != "resolved" or not right:
         return "neither"
-    right = {into.get(row.intent_id)} | ({into.get(row.second_id)} if row.answer == "two" else set())
     champion = into.get(row.champion_intent_id) in right
     challenger = into.get(row.challenger_intent_id) in right
     if champion == challenger:
@@ -183,6 +213,13 @@ def tell_held(connection: sa.Connection, bot: str, gate: Gate, reason: str, coun
     counts = {"wins": counted.wins, "losses": counted.losses, "neither": counted.neither}
     told = {"classifier": gate.challenger, "champion": gate.champion, "reason": reason, **counts}
     outbox.record(connection, bot, "classifier.held", told, now)
+
+
+def hold(connection: sa.Connection, bot: str, gate: Gate, reason: str, counted: Tally, now: datetime) -> None:
+    """End an open gate, which is locked, and hold its challenger."""
+    if close(connection, bot, gate.challenger, "held", reason, now, counted):
+        store.set_status(connection, bot, gate.challenger, "held")
+        tell_held(connection, bot, gate, reason, counted, now)
 
 
 def void(connection: sa.Connection, bot: str, reason: str, now: datetime) -> Gate | None:

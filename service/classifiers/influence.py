@@ -18,10 +18,10 @@ from service.classifiers.schemas import Classifier
 from service.database import reading
 from service.errors import BadInput
 from service.intents.store import by_name
-from service.kept import OLDEST_S, Kept
 from service.learning.head import Head, anchors, decide, probabilities
 from service.learning.influence import Taught, on_removal
 from service.learning.types import Floats1d, Floats2d, Ints1d
+from service.renewed import OLDEST_S, Renewed
 from service.reviews.candidates import vectors_of
 from service.reviews.labels import test_answers, training_labels
 from service.reviews.listing import asked_blind, intent_names
@@ -132,7 +132,7 @@ def _weigh(connection: sa.Connection, of: tuple[str, int, str]) -> Weighed:
     return Weighed(len(found.labels), "", over, len(turns), recall, probability, _ends(found.labels, effects))
 
 
-_kept = Kept(_weigh, fresh_s=OLDEST_S)
+_kept = Renewed(_weigh, fresh_s=OLDEST_S)
 
 
 def _missing(subject: Subject, found: Material) -> str:

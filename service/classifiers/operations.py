@@ -1,5 +1,5 @@
-"""Versions as people look at them, the way back to an older one, an owner's word against a gate, and asking for an
-adapted encoder.
+"""Versions as people look at them, the way back to an older one, an owner's word against a gate or instead of it, and
+asking for an adapted encoder. Whoever decides says why, for those who look at the bot later.
 
 Where an older version reads another encoder, the encoder goes back with it: in force at once for new turns, while the
 job REEMBED makes the vectors of the others anew. That needs the encoder's setting, which is known of those that `adapt`
@@ -8,29 +8,38 @@ made and of the one they were made from; and the encode process, which has to sh
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET, UnsetType
 
 from service import tables
 from service.access import audit
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.history import BY_HAND, How, promoted
-from service.classifiers.schemas import Classifier, Gate, Manifest, Status, Version, decode_manifest
-from service.classifiers.store import Move
+from service.classifiers.history import BY_HAND, HELD_BY_HAND, ROLLED_BACK, How, promoted
+from service.classifiers.schemas import (
+    REASON_LIMIT,
+    Classifier,
+    Gate,
+    Manifest,
+    Status,
+    Version,
+    decode_manifest,
+)
+from service.classifiers.store import ChampionMoved, Move
 from service.context import Context
 from service.database import reading, writing
 from service.encoding import EncodeClient, EncoderUnknown, insist
-from service.errors import ClassifierNotFound, Conflict
+from service.errors import BadInput, ClassifierNotFound, Conflict
 from service.events import outbox
 from service.jobs import Job, enqueue
 from service.reviews.labels import training_labels
 from service.streams import redis_errors
 
 CLASSIFIER = tables.classifier
-ACTIONS = {"retired": "classifier.rollback", "held": BY_HAND}  # by what the version was
+ACTIONS = {"retired": ROLLED_BACK, "held": BY_HAND}  # by what the version was
 HOW: Mapping[str, How] = {"retired": "rollback", "held": "owner"}
 STATUS_WORDS: Mapping[Status, str] = {
     "training": "not trained yet",
@@ -61,6 +70,15 @@ class NotHeld(Conflict):
         )
 
 
+class NotOnTrial(Conflict):
+    type = "not-on-trial"
+
+    def __init__(self, bot: str, n: int, status: Status) -> None:
+        super().__init__(
+            f"classifier {n} of bot {bot!r} is {STATUS_WORDS[status]}", hint="only a trial that goes on can be ended"
+        )
+
+
 class OtherEncoder(Conflict):
     type = "other-encoder"
 
@@ -88,11 +106,14 @@ class Adapting(msgspec.Struct, frozen=True, kw_only=True):
     is_new: bool  # False: it was asked for already and has not begun
 
 
-def versions(connection: sa.Connection, bot: str) -> list[Version]:
-    """Newest first."""
+def versions(
+    connection: sa.Connection, bot: str, *, below: int | None = None, limit: int | None = None
+) -> list[Version]:
+    """Newest first, of those with a lower number than `below`."""
     get_bot(connection, bot)
     tried = gates.gates(connection, bot)
-    rows = connection.execute(sa.select(CLASSIFIER).where(CLASSIFIER.c.bot == bot).order_by(CLASSIFIER.c.n.desc()))
+    query = sa.select(CLASSIFIER).where(CLASSIFIER.c.bot == bot).order_by(CLASSIFIER.c.n.desc()).limit(limit)
+    rows = connection.execute(query if below is None else query.where(CLASSIFIER.c.n < below))
     return [_version(connection, bot, row, tried.get(row.n)) for row in rows]
 
 
@@ -115,31 +136,69 @@ def _version(connection: sa.Connection, bot: str, row: sa.Row[tuple[object, ...]
     )
 
 
-def roll_back(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
+def checked_reason(reason: str) -> str:
+    """BadInput unless it says something."""
+    said = reason.strip()
+    if not said or len(said) > REASON_LIMIT or "\0" in said:
+        hint = f"say why in 1 to {REASON_LIMIT} characters: it stays in the bot's history"
+        raise BadInput("a reason is wanted", path="reason", hint=hint)
+    return said
+
+
+class Word(NamedTuple):
+    """An owner's, on a classifier; `replacing`: the classifier in force as the owner saw it, None without one."""
+
+    who: str
+    reason: str
+    replacing: int | UnsetType | None = UNSET  # the owner did not look
+
+
+def roll_back(context: Context, bot: str, n: int, now: datetime, word: Word) -> Version:
     """Put a classifier that was in force back in force, at once; an open gate ends, for its champion is gone. A repeat
-    changes nothing. EncoderDown where the encoder has to go back, too, and the encode process does not answer."""
-    return _put_in_force(context, bot, n, now, "retired", f"rolled back to classifier {n}", who=who)
+    changes nothing. ChampionMoved where another one is in force than the owner saw; EncoderDown where the encoder has
+    to go back, too, and the encode process does not answer."""
+    return _put_in_force(context, bot, n, now, "retired", f"rolled back to classifier {n}", word)
 
 
-def promote(context: Context, bot: str, n: int, now: datetime, *, who: str) -> Version:
+def promote(context: Context, bot: str, n: int, now: datetime, word: Word) -> Version:
     """Put a challenger that its gate held in force, at once, on an owner's word; the rest as of `roll_back`."""
-    return _put_in_force(context, bot, n, now, "held", f"classifier {n} was put in force by hand", who=who)
+    return _put_in_force(context, bot, n, now, "held", f"classifier {n} was put in force by hand", word)
+
+
+def hold(context: Context, bot: str, n: int, now: datetime, word: Word) -> Version:
+    """End a challenger's trial, as one that it lost: `promote` can still put it in force. A repeat changes nothing."""
+    reason = checked_reason(word.reason)
+    with writing(context.engine) as connection:
+        live_bot(connection, bot)
+        gate = gates.open_gate(connection, bot, lock=True)
+        wanted = version(connection, bot, n)
+        if wanted.status == "held":
+            return wanted
+        if gate is None or gate.challenger != n:
+            raise NotOnTrial(bot, n, wanted.status)
+        counted = gates.tally(connection, bot, n)
+        gates.hold(connection, bot, gate, rules.explain_by_hand(counted), counted, now)
+        audit.record(connection, bot, HELD_BY_HAND, now, word.who, n=n, champion=gate.champion, reason=reason)
+        return version(connection, bot, n)
 
 
 def _put_in_force(
-    context: Context, bot: str, n: int, now: datetime, status: Literal["retired", "held"], reason: str, *, who: str
+    context: Context, bot: str, n: int, now: datetime, status: Literal["retired", "held"], ends: str, word: Word
 ) -> Version:
-    move = _move(context, bot, n, status)
+    """`ends`: what is said of a trial that ends with it."""
+    reason, move = checked_reason(word.reason), _move(context, bot, n, status)
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         gates.open_gate(connection, bot, lock=True)  # before the bot, in the order of who ends a gate
         wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
         if n == current:
             return wanted
+        if word.replacing not in (UNSET, current):
+            raise ChampionMoved(bot, n)
         _check(connection, bot, wanted, current, move, status)
         store.put_in_force(connection, bot, n, move)
-        gates.void(connection, bot, reason, now)
-        audit.record(connection, bot, ACTIONS[status], now, who, n=n, replaced=current)
+        gates.void(connection, bot, ends, now)
+        audit.record(connection, bot, ACTIONS[status], now, word.who, n=n, replaced=current, reason=reason)
         outbox.record(connection, bot, "classifier.promoted", promoted(n, current, HOW[status]), now)
         result = version(connection, bot, n)
     for job in (*[Job.REEMBED] * (move is not None), Job.RESCORE, Job.PROPOSE):

@@ -124,6 +124,10 @@ def explain(ended: Verdict, tally: Tally) -> str:
     return f"{words}: {'won by' if ended == 'promote' else 'did not win by'} {needed} or more"
 
 
+def explain_by_hand(tally: Tally) -> str:
+    return f"{tally.wins} wins, {tally.losses} losses, {tally.neither} neither: an owner ended the trial"
+
+
 def difference(gate: Gate) -> Difference | None:
     """How much more often than the champion the challenger is right on recent turns: the share on which they disagree
     times (wins − losses) / answered, with a 95 % interval; None before the first answer."""

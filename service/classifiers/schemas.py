@@ -1,12 +1,15 @@
 """A classifier: one trained version of a bot's intent head, and the manifest that says what it was trained on."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from service.learning.confidence import Scale
 from service.learning.head import Head
+
+REASON_LIMIT = 500  # characters
 
 Status = Literal["training", "challenger", "champion", "held", "retired"]
 Phase = Literal["cold", "warm", "steady"]
@@ -143,6 +146,18 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     manifest: Manifest
     trial: Trial | None = None
+
+
+class Reasoned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An owner's word on a classifier."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=REASON_LIMIT, description="why; it stays in the history")]
+
+
+class Replacing(Reasoned, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`replacing`: the classifier in force as the owner saw it, null without one; where another is, nothing is done."""
+
+    replacing: int | UnsetType | None = UNSET
 
 
 def decode_manifest(raw: Any) -> Manifest:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from litestar import Controller, Response, get, post
@@ -14,8 +14,8 @@ from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.boundary import pairs, rules
-from service.boundary.measuring import intents_advice
-from service.boundary.schemas import BoundaryMap, IntentAdvice, IntentsAdvice, Measured, Pair, Settlement
+from service.boundary.kept import kept_advice, kept_pairs
+from service.boundary.schemas import BoundaryMap, IntentAdvice, Measured, Pair, Settlement
 from service.clock import now
 from service.console import boundary_plots as plots
 from service.console.boundary_plots import Cell
@@ -25,7 +25,7 @@ from service.console.words import share
 from service.context import Context
 from service.database import reading, writing
 from service.intents.controllers import IntentId
-from service.kept import Kept
+from service.renewed import Renewed
 
 DRAWN = 25  # intents
 COLUMNS = ("pair", "shared, of 100 turns", "turns between", "people split", "flips", "contradictions")
@@ -36,7 +36,7 @@ MEASURES: Mapping[str, tuple[str, str]] = {  # what was measured, and which valu
     "recall": ("recall", "below"),
     "agreement": ("people’s agreement, α", "below"),
     "contradicted": ("labels contradicted", "from"),
-    "neighbours": ("nearest labels that agree", "below"),
+    "neighbours": ("nearest labels that agree, beyond chance", "below"),
     "reports": ("its turns reported, lower end", "above"),
     "proposals": ("proposed intents near it", "from"),
 }
@@ -50,7 +50,8 @@ class BoundaryController(Controller):
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:
         with reading(context.engine) as connection:
-            found, figure, advised = _kept.of(connection, bot, get_bot(connection, bot).champion)
+            found, figure = _kept.of(connection, bot, get_bot(connection, bot).champion)
+            advised = kept_advice(connection, bot)
         weak = [(one, advice(one), [row(of) for of in one.measured]) for one in advised.intents]
         fields: dict[str, Any] = {"found": found, "map": figure, "advised": advised, "weak": weak, "why": WEAK}
         return bot_page("boundary.html", principal, bot, "Boundary", cells=cells, columns=COLUMNS, **fields)
@@ -61,7 +62,7 @@ class BoundaryController(Controller):
     ) -> Response[str]:
         """`queued`: turns that were just sent to review."""
         with reading(context.engine) as connection:
-            found = pairs.pair_view(connection, bot, a, b)
+            found = pairs.pair_of(connection, bot, kept_pairs(connection, bot), a, b)
         fields: dict[str, Any] = {
             "found": found,
             "queued": queued,
@@ -78,22 +79,16 @@ class BoundaryController(Controller):
         return Redirect(f"/bots/{bot}/boundary/{a}/{b}?queued={len(asked.queued)}", status_code=303)
 
 
-class Looked(NamedTuple):
-    found: BoundaryMap
-    map: Figure | None
-    advised: IntentsAdvice
-
-
-def _look(connection: sa.Connection, bot: str) -> Looked:
-    """Takes half a second with fifteen thousand labels, half of it to draw the map: that is done here, too."""
+def _look(connection: sa.Connection, bot: str) -> tuple[BoundaryMap, Figure | None]:
+    """With the map drawn: that takes longest."""
     found = rules.boundary(connection, bot)
     figure = map_figure(found.pairs)
     if figure:
         svg(figure)
-    return Looked(found, figure, intents_advice(connection, bot))
+    return found, figure
 
 
-_kept = Kept(_look)
+_kept = Renewed(_look)
 
 
 def cells(pair: Pair) -> tuple[str, ...]:

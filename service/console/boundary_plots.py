@@ -1,7 +1,7 @@
 """How the boundary map looks. Data are tuples: see figures.py."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import altair
 from altair.typing import ChartType
@@ -24,7 +24,7 @@ def heatmap(drawn: tuple[Sequence[str], Sequence[Cell]]) -> ChartType:
     """Of intents in their order; both halves are drawn, for one finds an intent in its row."""
     names, cells = drawn
     rows = [{"row": a, "column": b, "shared": cell.shared} for cell in cells for a, b in _both(cell)]
-    axis = {"labelExpr": SHORT, "labelLimit": 0, "title": None}
+    axis: dict[str, Any] = {"labelExpr": SHORT, "labelLimit": 0, "title": None}
     colour = altair.Color(
         "shared:Q",
         scale=altair.Scale(scheme="blues", domainMin=0),

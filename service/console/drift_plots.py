@@ -33,7 +33,8 @@ class Track(NamedTuple):
 def track(drawn: Track) -> ChartType:
     """The value as a line; grey: by chance, or before; the alarms' points are red and filled."""
     points = drawn.points
-    x = days(points[0].day, points[-1].day)
+    first, last = points[0].day, max([points[-1].day, *(one.day for one in drawn.markers)])
+    x = days(first, last)
     axis = altair.Axis(format="%" if drawn.is_rate else "~g", tickCount=4)
     y = altair.Y("value:Q", title=None, axis=axis, scale=altair.Scale(zero=False))
     all_days = altair.Chart(data([{**one._asdict(), "day": str(one.day)} for one in points]))
@@ -44,6 +45,6 @@ def track(drawn: Track) -> ChartType:
         x=x, y=y, color=altair.when(altair.datum.is_alarm).then(altair.value(VERMILION)).otherwise(altair.value(BLUE))
     )
     spread = [interval.encode(x=x, y=altair.Y("low:Q", title=None), y2="high:Q")] if drawn.is_rate else []
-    return altair.layer(chance, *spread, value, dots, *lines_at(drawn.markers, x)).properties(
+    return altair.layer(chance, *spread, value, dots, *lines_at(drawn.markers, x, last - first)).properties(
         width=WIDTH, height=HEIGHT
     )

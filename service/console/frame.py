@@ -8,12 +8,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
 from litestar.datastructures import CacheControlHeader
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from service import problems
+from service.access.returning import sign_in_address
 from service.access.roles import Principal
 from service.console.figures import svg
 from service.console.navigation import tabs
+from service.errors import Unauthorized
 from service.reviews.reasons import MARKS
 
 FOLDER = Path(__file__).parent
@@ -62,8 +65,11 @@ def bot_page(
 
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Errors of pages are pages; what nobody foresaw is logged where all the others are."""
+    """Errors of pages are pages; what nobody foresaw is logged where all the others are. Who is not signed in goes to
+    sign in, and comes back."""
     known = problems.as_domain(error)
     if known is None:
         return problems.answer(request, error)
+    if isinstance(known, Unauthorized) and request.method in ("GET", "HEAD") and "authorization" not in request.headers:
+        return Redirect(sign_in_address(request.url.path, request.url.query), status_code=303)
     return page("refused.html", status=known.status, error=known)

@@ -12,8 +12,13 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Drift", "/drift", "reader"),
     ("Boundary", "/boundary", "reader"),
     ("Turns", "/turns", "reader"),
+    ("Labels", "/labels", "reader"),
+    ("Intents", "/intents", "reader"),
+    ("Classifiers", "/classifiers", "reader"),
     ("Reviewers", "/reviewers", "reviewer"),
     ("Sources", "/sources", "owner"),
+    ("Settings", "/settings", "reader"),
+    ("Audit log", "/audit", "owner"),
 )
 
 

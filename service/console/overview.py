@@ -14,7 +14,7 @@ from service.bots.controllers import BotName
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.classifiers import store as classifiers
-from service.classifiers.accuracy import Accuracy, first_days, graded
+from service.classifiers.accuracy import Accuracy, graded, releases
 from service.classifiers.advice import advise
 from service.classifiers.schemas import Manifest
 from service.clock import now
@@ -26,8 +26,8 @@ from service.console.plots import Marker
 from service.console.words import better, change, share
 from service.context import Context
 from service.database import reading
-from service.kept import Kept
 from service.learning.stopping import Estimate
+from service.renewed import Renewed
 from service.reviews import budget, store
 from service.reviews.reasons import MARKS
 from service.turns import tally
@@ -87,7 +87,7 @@ def _look(connection: sa.Connection, bot: str) -> dict[str, Any]:
     }
 
 
-_kept = Kept(_look)
+_kept = Renewed(_look)
 
 
 class Queue(NamedTuple):
@@ -143,16 +143,14 @@ def right_figure(found: Accuracy, counts: Mapping[Day, int]) -> Figure | None:
         return None
     first = min(one.day for one in lines)
     markers = _markers(counts, first)
-    rows = [
-        (f"week of {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)
-    ]
-    columns = ("", "turns answered", "the bot's own", "the champion's")
+    rows = [(f"from {one.monday}", one.answered, share(one.bot), share(one.champion)) for one in reversed(found.weeks)]
+    columns = ("week", "turns answered", "the bot's own", "the champion's")
     label = "Share of turns answered right, by week, with 95 % intervals: the bot's own answers and the champion's."
     return Figure(plots.right, (lines, markers), label, columns, rows)
 
 
 def _markers(counts: Mapping[Day, int], since: date) -> tuple[Marker, ...]:
-    return tuple(Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= since)
+    return tuple(Marker(day, f"version {version}") for day, version in releases(counts).items() if day >= since)
 
 
 def _lines(found: Accuracy) -> Iterator[Line]:
@@ -172,9 +170,7 @@ def came_in_figure(counts: Mapping[Day, int], today: date) -> Figure | None:
         return None
     last = max(by_day)
     days = tuple(DailyTurns(day, by_day.get(day, 0)) for day in _days(last, min(by_day)))
-    markers = tuple(
-        Marker(day, f"version {version}") for version, day in first_days(counts).items() if day >= days[0].day
-    )
+    markers = _markers(counts, days[0].day)
     rows = [(str(one.day), f"{one.turns:,}") for one in reversed(days)]
     return Figure(plots.came_in, (days, markers), "Turns a day, in UTC.", ("day", "turns"), rows)
 
@@ -211,8 +207,8 @@ def labels_figure(weeks: Mapping[date, int]) -> Figure | None:
     if not any(weeks.values()):
         return None
     bars = tuple(weeks.items())
-    rows = [(f"week of {monday}", f"{n:,}") for monday, n in reversed(bars)]
-    return Figure(plots.labels, bars, "Turns labelled by people, by week.", ("", "turns"), rows)
+    rows = [(f"from {monday}", f"{n:,}") for monday, n in reversed(bars)]
+    return Figure(plots.labels, bars, "Turns labelled by people, by week.", ("week", "turns"), rows)
 
 
 def _right(connection: sa.Connection, bot: str, at: datetime) -> Figure | None:

@@ -32,7 +32,8 @@ class DailyTurns(NamedTuple):
 def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
     lines, markers = drawn
     found = altair.Chart(data([{**one._asdict(), "day": str(one.day)} for one in lines]))
-    x = days(min(one.day for one in lines), max([*(one.day for one in lines), *(one.day for one in markers)]))
+    first, last = min(one.day for one in lines), max([*(one.day for one in lines), *(one.day for one in markers)])
+    x = days(first, last)
     names = altair.Scale(domain=["the bot's own", "the champion's"], range=[ORANGE, BLUE])
     who = altair.Color("who:N", scale=names, legend=altair.Legend(title=None, orient="top"))
     whole = altair.Scale(zero=False)
@@ -42,17 +43,18 @@ def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
             x=x, y=altair.Y("low:Q", title=None), y2="high:Q", color=who
         ),
         found.mark_line(point=altair.OverlayMarkDef(size=60)).encode(x=x, y=y, color=who),
-        *lines_at(markers, x),
+        *lines_at(markers, x, last - first),
     ).properties(width=WIDTH, height=HEIGHT)
 
 
 def came_in(drawn: tuple[Sequence[DailyTurns], Sequence[Marker]]) -> ChartType:
     turns, markers = drawn
     rows = [{"day": str(one.day), "turns": one.turns} for one in turns]
-    x = days(turns[0].day, turns[-1].day)
+    first, last = turns[0].day, max([turns[-1].day, *(one.day for one in markers)])
+    x = days(first, last)
     y = altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s"))
     grown = altair.Chart(data(rows)).mark_area(color=BLUE, fillOpacity=0.2, line={"color": BLUE}).encode(x=x, y=y)
-    return altair.layer(grown, *lines_at(markers, x)).properties(width=WIDTH, height=HEIGHT)
+    return altair.layer(grown, *lines_at(markers, x, last - first)).properties(width=WIDTH, height=HEIGHT)
 
 
 def marked(bars: Sequence[tuple[str, int]]) -> ChartType:

@@ -10,7 +10,7 @@ import altair
 from service.charts import FAINT, data
 
 TICKS = 4
-NEAR = timedelta(days=6)
+NEAR = 0.25  # of the chart's width: what a marker's name takes
 DAY = timedelta(days=1)
 
 
@@ -35,11 +35,12 @@ def instant(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp() * 1000)
 
 
-def lines_at(markers: Sequence[Marker], x: altair.X) -> list[altair.Chart]:
-    """Upright ones; above each its name, unless a later one is too near."""
+def lines_at(markers: Sequence[Marker], x: altair.X, shown: timedelta) -> list[altair.Chart]:
+    """Upright ones; above each its name, unless a later one is too near. `shown`: from the first day to the last."""
     if not markers:
         return []
-    named = [one for one, later in pairwise([*markers, None]) if one and (later is None or later.day - one.day >= NEAR)]
+    near = NEAR * shown
+    named = [one for one, later in pairwise([*markers, None]) if one and (later is None or later.day - one.day >= near)]
     lines, names = (
         altair.Chart(data([{"day": str(one.day), "name": one.name} for one in those])).encode(x=x)
         for those in (markers, named)

@@ -20,8 +20,8 @@ from service.console.words import share
 from service.context import Context
 from service.database import reading
 from service.errors import NotFound
-from service.kept import Kept
 from service.learning.stopping import Estimate
+from service.renewed import Renewed
 from service.reviews import people, reliability
 from service.reviews.listing import votes_by
 from service.reviews.schemas import NAME_LIMIT, ReviewerRow, Reviewing, VoteRow
@@ -34,7 +34,7 @@ WEEK = 7  # days
 
 ReviewerName = Annotated[str, Parameter(min_length=1, max_length=NAME_LIMIT, description="as they vote")]
 
-_kept = Kept(reliability.both)
+_kept = Renewed(reliability.both)
 
 
 class ReviewerNotFound(NotFound):

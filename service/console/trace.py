@@ -1,14 +1,12 @@
-"""The trace of a turn, the turns one may begin with, and the labels that an intent's recall hangs on."""
+"""The trace of a turn, and the labels that an intent's recall hangs on."""
 
 from collections.abc import Mapping
 
 from litestar import Controller, Response, get
-from litestar.response import Redirect
 
 from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
-from service.bots.store import get_bot
 from service.classifiers import operations
 from service.classifiers.controllers import IntentName, Number
 from service.classifiers.influence import influence
@@ -16,10 +14,8 @@ from service.console.frame import bot_page, refused
 from service.context import Context
 from service.database import reading
 from service.reviews.controllers import TurnId
-from service.reviews.listing import list_labels
 from service.reviews.trace import trace
 from service.reviews.trace_steps import StepName
-from service.turns.store import texts_of
 
 HEADINGS: Mapping[StepName, str] = {
     "delivery": "How it came in",
@@ -34,31 +30,25 @@ HEADINGS: Mapping[StepName, str] = {
     "training": "Which classifiers learnt from it",
     "changes": "What changed for it and its neighbours",
 }
+# Numbers whose names in the API say little to somebody who looks.
+NUMBERS: Mapping[str, str] = {
+    "p1": "probability of best",
+    "p2": "probability of second",
+    "p1_before": "probability before",
+    "p1_now": "probability now",
+    "confidence": "chance that the bot is right",
+}
 HERE = "Turns"  # the tab
-LATEST = 20
 
 
 class TraceController(Controller):
     path, include_in_schema = "/bots/{bot:str}", False
     exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
-    @get("/turns", guards=[requires("reader")], sync_to_thread=True)
-    def find_turn(
-        self, context: Context, principal: Principal, bot: BotName, turn: TurnId | None = None
-    ) -> Response[str] | Redirect:
-        """Where a trace begins: a turn's number, or one of those that were labelled last."""
-        if turn is not None:
-            return Redirect(f"/bots/{bot}/turns/{turn}", status_code=303)
-        with reading(context.engine) as connection:
-            get_bot(connection, bot)
-            labels = list_labels(connection, bot, None, None, LATEST).items
-            texts = texts_of(connection, [label.turn_id for label in labels])
-        return bot_page("turns.html", principal, bot, HERE, labels=labels, texts=texts)
-
     @get("/turns/{turn:int}", guards=[requires("reader")], sync_to_thread=True)
     def show_trace(self, context: Context, principal: Principal, bot: BotName, turn: TurnId) -> Response[str]:
         found = trace(context, bot, turn)
-        return bot_page("trace.html", principal, bot, HERE, trace=found, headings=HEADINGS)
+        return bot_page("trace.html", principal, bot, HERE, trace=found, headings=HEADINGS, numbers=NUMBERS)
 
     @get("/classifiers/{n:int}/influence", guards=[requires("reader")], sync_to_thread=True)
     def show_influence(
@@ -68,4 +58,4 @@ class TraceController(Controller):
         with reading(context.engine) as connection:
             version = operations.version(connection, bot, n)
         found = None if intent is None else influence(context.engine, bot, n, intent)
-        return bot_page("influence.html", principal, bot, HERE, version=version, found=found, intent=intent)
+        return bot_page("influence.html", principal, bot, "Classifiers", version=version, found=found, intent=intent)

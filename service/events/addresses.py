@@ -24,20 +24,20 @@ NEVER = (
 )
 
 
-def parse_networks(text: str) -> Networks:
-    """CIDRs, separated by commas; ConfigError names the one that is none.
+def parse_networks(text: str, setting: str = "FENCEPOST_ENDPOINT_NETWORKS") -> Networks:
+    """CIDRs, separated by commas; ConfigError names the setting and the one that is none.
 
     >>> parse_networks("10.1.0.0/16, fd00::/8")
     [IPv4Network('10.1.0.0/16'), IPv6Network('fd00::/8')]
     """
-    return [_network(part.strip()) for part in text.split(",") if part.strip()]
+    return [_network(part.strip(), setting) for part in text.split(",") if part.strip()]
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _network(text: str, setting: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise ConfigError(f"FENCEPOST_ENDPOINT_NETWORKS: {error}", hint="CIDRs, as 10.1.0.0/16,fd00::/8") from error
+        raise ConfigError(f"{setting}: {error}", hint="CIDRs, as 10.1.0.0/16,fd00::/8") from error
 
 
 def is_listed(address: Address, networks: Networks) -> bool:

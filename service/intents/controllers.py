@@ -15,7 +15,6 @@ from service.database import reading, writing
 from service.intents import rules, store
 from service.intents.parsing import parse_jsonl
 from service.intents.schemas import Imported, Intent, IntentChange, IntentView, NewIntent
-from service.jobs import Job
 from service.page import Page
 
 IntentId = Annotated[int, Parameter(description="the intent's id")]
@@ -38,12 +37,7 @@ class IntentsController(Controller):
     def change_intent(
         self, context: Context, principal: Principal, bot: BotName, intent: IntentId, data: IntentChange
     ) -> Intent:
-        with writing(context.engine) as connection:
-            is_other_set = rules.change_intent(connection, bot, intent, data, now(), who=principal.name)
-            changed = store.get_intent(connection, bot, intent)
-        if is_other_set:
-            rules.ask(context, Job.TRAIN, bot)
-        return changed
+        return rules.change(context, bot, intent, data, now(), who=principal.name)
 
     @post("/import", guards=[requires("owner")], status_code=200)
     async def import_intents(

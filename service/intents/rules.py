@@ -66,6 +66,17 @@ def import_intents(
     return Imported(created=summary[0], updated=summary[1], examples=len(sent), notes=tuple(notes[:NOTES_SHOWN]))
 
 
+def create_intent(context: Context, bot: str, parsed: ParsedIntent, now: datetime, *, who: str) -> Intent:
+    """A new one, with the examples that there are; IntentNameTaken, and nothing sent, when there was one before."""
+    _check(context, bot, [parsed])
+    with writing(context.engine) as connection:
+        live_bot(connection, bot)
+        [made] = store.create_intents(connection, bot, {parsed.name: parsed.description}, now, who=who)
+    if parsed.examples:
+        import_intents(context, bot, [parsed], now, who=who)
+    return made
+
+
 def import_gold(
     context: Context, bot: str, parsed: Sequence[ParsedIntent], now: datetime, *, who: str = audit.SYSTEM
 ) -> Imported:
@@ -241,6 +252,16 @@ def change_intent(
         target = store.by_name(connection, bot, change.merge_into)
         store.merge_intents(connection, bot, intent_id, target.id, now, who=who)
     return before != store.get_intent(connection, bot, intent_id).archived_at
+
+
+def change(context: Context, bot: str, intent_id: int, wanted: IntentChange, now: datetime, *, who: str) -> Intent:
+    """`change_intent`, and the training that it makes worth while."""
+    with writing(context.engine) as connection:
+        is_other_set = change_intent(connection, bot, intent_id, wanted, now, who=who)
+        changed = store.get_intent(connection, bot, intent_id)
+    if is_other_set:
+        ask(context, Job.TRAIN, bot)
+    return changed
 
 
 def ask(context: Context, job: Job, bot: str) -> None:

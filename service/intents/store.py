@@ -7,6 +7,7 @@ archived intent is offered no more: none of them touches a label, so all of them
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -212,16 +213,25 @@ def views(connection: sa.Connection, bot: str, *, archived: bool = False) -> lis
 
 def examples(connection: sa.Connection, bot: str, limit: int = EXAMPLES_SHOWN) -> dict[int, list[str]]:
     """Intent's id → its first imported examples, redacted, merges followed; an intent without examples is missing."""
+    final, found = merges(connection, bot), defaultdict[int, list[int]](list)
+    for intent_id, *turn_ids in connection.execute(_first_imported(bot, limit)):
+        found[final.get(intent_id, intent_id)] += filter(None, turn_ids)
+    content, every = t.turn_content.c, [turn_id for turn_ids in found.values() for turn_id in turn_ids]
+    texts = dict(connection.execute(sa.select(content.turn_id, content.text).where(content.turn_id.in_(every))).all())
+    said = {one: [texts[turn_id] for turn_id in turn_ids if turn_id in texts] for one, turn_ids in found.items()}
+    return {intent_id: phrases[:limit] for intent_id, phrases in said.items() if phrases}
+
+
+def _first_imported(bot: str, limit: int) -> sa.Select[Any]:
+    """Of each intent `limit` turns, one by one: thousands of labels need not be read for that."""
     label, content = t.label.c, t.turn_content.c
-    nth = sa.func.row_number().over(partition_by=label.intent_id, order_by=label.id)
     imported = (
-        sa.select(label.intent_id, content.text, nth.label("nth"))
-        .join(t.turn_content, content.turn_id == label.turn_id)
-        .where(label.bot == bot, label.use == "train", label.origin == "import", label.intent_id.is_not(None))
-        .subquery()
+        sa.select(label.turn_id)
+        .where(label.bot == t.intent.c.bot, label.use == "train", label.intent_id == t.intent.c.id)
+        .where(label.origin == "import", sa.exists().where(content.turn_id == label.turn_id))
+        .order_by(label.id)
+        .limit(1)
+        .correlate(t.intent)
     )
-    final, found = merges(connection, bot), defaultdict(list)
-    c = imported.c
-    for row in connection.execute(sa.select(imported).where(c.nth <= limit).order_by(c.intent_id, c.nth)):
-        found[final.get(row.intent_id, row.intent_id)].append(row.text)
-    return {intent_id: texts[:limit] for intent_id, texts in found.items()}
+    first = (imported.offset(place).scalar_subquery() for place in range(limit))
+    return sa.select(t.intent.c.id, *first).where(t.intent.c.bot == bot)

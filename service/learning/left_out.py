@@ -38,3 +38,14 @@ def supported(x: Floats2d, y: Ints1d) -> Floats1d:
     np.fill_diagonal(cosines, -2)
     nearest = np.argpartition(-cosines, NEAREST, axis=1)[:, :NEAREST]
     return np.asarray((y[nearest] == y[:, None]).mean(axis=1))
+
+
+def beyond_chance(share: float, labels: int, total: int) -> float:
+    """A class's mean of `supported`, without what chance gives one of so many labels among all: 0 = as with vectors
+    that say nothing, 1 = every one; 1 also where there is no other class.
+
+    >>> round(beyond_chance(0.5, 10, 19), 3), round(beyond_chance(0.5, 10, 1501), 3), beyond_chance(1.0, 6, 6)
+    (0.0, 0.497, 1.0)
+    """
+    chance = (labels - 1) / (total - 1)
+    return (share - chance) / (1 - chance) if chance < 1 else 1.0

@@ -26,6 +26,7 @@ from service.tables import turn
 LOW_DISK_BYTES = 1 << 30
 FOREIGN_SHARE = 0.2
 DEADLINE_S = 5.0
+IMPATIENT_S = 0.5  # for who did not answer the last question
 
 ForeignShare = Callable[[sa.Connection, str], float]
 
@@ -47,8 +48,11 @@ def examine(context: Context, foreign_share: ForeignShare) -> Iterator[Check]:
     yield from _refused_by_slack(context, bots)
     if not bots:
         yield Check("bots", "warning", "none", "`fencepost bot create NAME`")
+    deadline_s = DEADLINE_S
     for bot in bots:
-        yield _encoder(context, bot)
+        encoder = _encoder(context, bot, deadline_s)
+        yield encoder
+        deadline_s = DEADLINE_S if encoder.level == "ok" else IMPATIENT_S
         yield from _bot(context, bot, foreign_share)
 
 
@@ -123,10 +127,10 @@ def _refused_by_slack(context: Context, bots: Sequence[Bot]) -> Iterator[Check]:
                 yield Check(f"{bot.name}: slack", "wrong", trouble.saw, trouble.mend)
 
 
-def _encoder(context: Context, bot: Bot) -> Check:
+def _encoder(context: Context, bot: Bot, deadline_s: float) -> Check:
     name = f"{bot.name}: encoder"
     try:
-        identity = EncodeClient(context.settings, context.redis, deadline_s=DEADLINE_S).identity(bot.name)
+        identity = EncodeClient(context.settings, context.redis, deadline_s=deadline_s).identity(bot.name)
     except FencepostError as error:
         return Check(name, "wrong", error.detail, error.hint or "see the log of `workers encode`")
     return Check(name, "ok", identity)

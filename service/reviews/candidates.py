@@ -258,18 +258,25 @@ def ask(
     wanted: Callable[[int], Mapping[str, object]],
     now: datetime,
 ) -> list[int]:
-    """Rank cards at once, before all others, for those of the turns that are candidates which may be asked; those, the
-    first to be asked first. They use up the week's budget like any card, but do not wait for room in it. `wanted`: what
-    of a turn's card is settled when it is made."""
+    """Rank cards at once, behind those asked for so earlier and before all others, for those of the turns that are
+    candidates which may be asked; those, the first to be asked first. They use up the week's budget like any card, but
+    do not wait for room in it. `wanted`: what of a turn's card is settled when it is made."""
     waiting = open_among(connection, bot, turn_ids)
     asked = [turn_id for turn_id in turn_ids if turn_id in waiting]
-    row = {"bot": bot, "purpose": "rank", "created_at": now}
+    row, first = {"bot": bot, "purpose": "rank", "created_at": now}, _next_priority(connection, bot)
     cards = [
-        {**row, **wanted(turn_id), "id": uuid.uuid4().hex, "turn_id": turn_id, "priority": FIRST - place}
+        {**row, **wanted(turn_id), "id": uuid.uuid4().hex, "turn_id": turn_id, "priority": first - place}
         for place, turn_id in enumerate(asked)
     ]
     set_carded(connection, add_cards(connection, cards))
     return asked
+
+
+def _next_priority(connection: sa.Connection, bot: str) -> float:
+    """Behind what waits already because an owner has asked about it."""
+    waits = (CARD.c.bot == bot, CARD.c.status == "open", CARD.c.purpose == "rank", CARD.c.priority > FIRST / 2)
+    last: float | None = connection.scalar(sa.select(sa.func.min(CARD.c.priority)).where(*waits))
+    return FIRST if last is None else last - 1
 
 
 def set_carded(connection: sa.Connection, turn_ids: Iterable[int]) -> None:

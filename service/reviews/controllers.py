@@ -13,7 +13,9 @@ from service.context import Context
 from service.database import reading, writing
 from service.intents.schemas import Intent, NewIntent
 from service.page import Page
-from service.reviews import dealing, listing, people, proposed, reliability, voting
+from service.reviews import corrections, dealing, listing, people, proposed, reliability, voting
+from service.reviews.corrections import Corrected, Correction
+from service.reviews.label_search import SoughtLabels, find_labels
 from service.reviews.schemas import (
     Agreement,
     CardRow,
@@ -21,6 +23,7 @@ from service.reviews.schemas import (
     CardView,
     CastVote,
     LabelRow,
+    Origin,
     ProposedIntent,
     ReviewerRow,
     Reviewing,
@@ -38,6 +41,12 @@ Limit = Annotated[int, Parameter(ge=1, le=200, description="items a page")]
 Count = Annotated[int, Parameter(ge=1, le=dealing.CARDS_AT_ONCE, description="cards to claim")]
 CardId = Annotated[str, Parameter(description="the card's id")]
 TurnId = Annotated[int, Parameter(le=2**63 - 1, description="the turn's id")]
+
+
+LabelId = Annotated[int, Parameter(le=2**63 - 1, description="the label's id")]
+Words = Annotated[str, Parameter(max_length=400, description="words that the turn holds, in quotes those together")]
+Said = Annotated[str, Parameter(max_length=200, description="the intent's name, or `none`")]
+Reviewer = Annotated[str, Parameter(max_length=200, description="whose vote decided it")]
 
 
 class CardsController(Controller):
@@ -73,11 +82,28 @@ class LabelsController(Controller):
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def list_labels(
-        self, context: Context, bot: BotName, use: Use | None = None, cursor: Cursor = None, limit: Limit = 50
+        self,
+        context: Context,
+        bot: BotName,
+        use: Use | None = None,
+        q: Words = "",
+        intent: Said = "",
+        origin: Origin | None = None,
+        reviewer: Reviewer = "",
+        cursor: Cursor = None,
+        limit: Limit = 50,
     ) -> Page[LabelRow]:
-        """Newest first."""
+        """Newest first, those that were replaced among them."""
+        sought = SoughtLabels(q=q, intent=intent, origin=origin, reviewer=reviewer, use=use)
         with reading(context.engine) as connection:
-            return listing.list_labels(connection, bot, use, cursor, limit)
+            return find_labels(connection, bot, sought, cursor, limit)
+
+    @post("/{label:int}/corrections", guards=[requires("adjudicator")], sync_to_thread=True)
+    def correct_label(
+        self, context: Context, principal: Principal, bot: BotName, label: LabelId, data: Correction
+    ) -> Corrected:
+        """Decide anew what its turn is, with a reason; the old label stays on record."""
+        return corrections.correct(context, bot, label, data, principal.name, surface="api")
 
 
 class TurnController(Controller):

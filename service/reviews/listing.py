@@ -11,9 +11,9 @@ from service import tables
 from service.errors import BadInput
 from service.intents.store import list_intents
 from service.page import Page
-from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, Use, VoteRow
+from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, VoteRow
 
-CARD, LABEL, VOTE = tables.card, tables.label, tables.vote
+CANDIDATE, CARD, LABEL, VOTE = tables.candidate, tables.card, tables.label, tables.vote
 CLOSED = ("resolved", "withdrawn")
 Names = Mapping[int | None, str]
 
@@ -72,37 +72,33 @@ def asked_blind(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
     return set(connection.scalars(sa.select(CARD.c.turn_id).where(CARD.c.turn_id.in_(turn_ids), *is_open)))
 
 
-def list_labels(connection: sa.Connection, bot: str, use: Use | None, cursor: str | None, limit: int) -> Page[LabelRow]:
-    """Without those of turns that somebody is asked about blind."""
-    is_blind = sa.exists().where(CARD.c.turn_id == LABEL.c.turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
-    query = _labels().where(LABEL.c.bot == bot, ~is_blind).order_by(LABEL.c.id.desc()).limit(limit + 1)
-    if use is not None:
-        query = query.where(LABEL.c.use == use)
-    if cursor is not None:
-        query = query.where(LABEL.c.id < _label_cursor(cursor))
-    rows = connection.execute(query).all()
-    names = intent_names(connection, bot)
-    next_cursor = str(rows[limit - 1].id) if len(rows) > limit else None
-    return Page([_label_row(row, names) for row in rows[:limit]], next_cursor)
+def is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """The turn, or the one that it was folded into, has an open blind card."""
+    is_open = (CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
+    itself = sa.exists().where(CARD.c.turn_id == turn_id, *is_open)
+    other = sa.exists().where(CANDIDATE.c.turn_id == turn_id, CARD.c.turn_id == CANDIDATE.c.folded_into, *is_open)
+    return itself | other
 
 
-def _label_cursor(cursor: str) -> int:
-    try:
-        return int(cursor)
-    except ValueError as error:
-        raise _bad_cursor() from error
+def is_newest(label: sa.FromClause) -> sa.ColumnElement[bool]:
+    """The label counts: its turn has no later one of this use."""
+    later = LABEL.alias()
+    of_turn = (later.c.turn_id == label.c.turn_id, later.c.use == label.c.use)
+    return ~sa.exists().where(*of_turn, later.c.id > label.c.id)
 
 
 def labels_of(connection: sa.Connection, turn_id: int, names: Names) -> tuple[LabelRow, ...]:
-    rows = connection.execute(_labels().where(LABEL.c.turn_id == turn_id).order_by(LABEL.c.id))
-    return tuple(_label_row(row, names) for row in rows)
+    rows = connection.execute(labels().where(LABEL.c.turn_id == turn_id).order_by(LABEL.c.id))
+    return tuple(label_row(row, names) for row in rows)
 
 
-def _labels() -> sa.Select[Any]:
-    return sa.select(LABEL, VOTE.c.reviewer).join(VOTE, VOTE.c.id == LABEL.c.vote_id, isouter=True)
+def labels() -> sa.Select[Any]:
+    return sa.select(LABEL, VOTE.c.reviewer, is_newest(LABEL).label("counts")).join(
+        VOTE, VOTE.c.id == LABEL.c.vote_id, isouter=True
+    )
 
 
-def _label_row(row: sa.Row[Any], names: Names) -> LabelRow:
+def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
     return LabelRow(
         id=row.id,
         turn_id=row.turn_id,
@@ -115,6 +111,7 @@ def _label_row(row: sa.Row[Any], names: Names) -> LabelRow:
         weight=row.weight,
         card=row.card_id,
         reviewer=row.reviewer,
+        counts=row.counts,
         at=row.at,
     )
 

@@ -221,6 +221,7 @@ class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
     card: str
     reviewer: str | None
+    counts: bool  # no later label of its turn and use has replaced it
     at: datetime
 
 

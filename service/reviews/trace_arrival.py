@@ -10,6 +10,8 @@ from service.reviews.trace_steps import Event, Step, given, measured
 from service.reviews.turn_view import reports
 
 NOT_SAID = {"import": "imported as an intent's example", "gold": "imported into the gold set"}
+# Also what no reviewer is told.
+WHY = {**MARKS, "audit": "drawn at random for the audit slice", "flip": "champion and challenger disagree"}
 MARK = tables.mark
 
 
@@ -78,7 +80,7 @@ def marks(connection: sa.Connection, turn_id: int) -> Step:
     rows = connection.execute(sa.select(MARK).where(MARK.c.turn_id == turn_id).order_by(MARK.c.at, MARK.c.kind))
     events = tuple(
         Event(
-            what=MARKS.get(row.kind, row.kind),
+            what=WHY.get(row.kind, row.kind),
             at=row.at,
             names={"mark": row.kind},
             numbers=measured(value=row.value, rate=row.rate),

@@ -13,7 +13,8 @@ from service.intents.store import intent_ids, list_intents, merges
 from service.learning.head import probabilities
 from service.reports.store import reports_on_turns
 from service.reviews import said
-from service.reviews.schemas import TYPE_LIMIT, Around, Card, CardView, Choice, Entity, Line, Mark, Span, Why
+from service.reviews.schemas import TYPE_LIMIT, Around, Card, CardView, Choice, Entity, Line, Mark, Origin, Span, Why
+from service.turns.store import texts_of
 
 TURN, CONTENT, LABEL, REPLY = tables.turn, tables.turn_content, tables.label, tables.reply
 CHOICES = 9  # as many as there are number keys
@@ -184,29 +185,34 @@ def _chances(connection: sa.Connection, card: Card) -> dict[int, float]:
 def _examples(connection: sa.Connection, card: Card, intent_ids: Sequence[int]) -> dict[int, list[str]]:
     """Up to three phrases of each intent, the owner's before the reviewers'; never the card's own turn."""
     counts_for = {old: new for old, new in merges(connection, card.bot).items() if new in intent_ids}
-    later = LABEL.alias()
+    found: dict[int, list[int]] = {}
+    origins: tuple[Origin, ...] = ("import", "vote")
+    for origin in origins:
+        lacking = [old for old, new in counts_for.items() if len(found.get(new, ())) < EXAMPLES]
+        for intent_id, *turn_ids in connection.execute(_first_labelled(card, lacking, origin)):
+            found.setdefault(counts_for[intent_id], []).extend(filter(None, turn_ids))
+    texts = texts_of(connection, [turn_id for turn_ids in found.values() for turn_id in turn_ids])
+    said = {one: [texts[turn_id] for turn_id in turn_ids if turn_id in texts] for one, turn_ids in found.items()}
+    return {intent_id: phrases[:EXAMPLES] for intent_id, phrases in said.items() if phrases}
+
+
+def _first_labelled(card: Card, intent_ids: Sequence[int], origin: Origin) -> sa.Select[Any]:
+    """Of each intent the turns whose labels came first, one by one: all labels need not be read for that."""
+    intent, later = tables.intent, LABEL.alias()
     is_replaced = sa.exists().where(
         later.c.turn_id == LABEL.c.turn_id, later.c.use == LABEL.c.use, later.c.id > LABEL.c.id
     )
-    order = (sa.case((LABEL.c.origin == "import", 0), else_=1), LABEL.c.id)
-    place = sa.func.row_number().over(partition_by=LABEL.c.intent_id, order_by=order)
-    ranked = (
-        sa.select(LABEL.c.intent_id, LABEL.c.turn_id, place.label("place"))
-        .where(LABEL.c.bot == card.bot, LABEL.c.use == "train", LABEL.c.intent_id.in_(counts_for))
-        .where(LABEL.c.answer == "intent", LABEL.c.origin.in_(("import", "vote")))
+    labelled = (
+        sa.select(LABEL.c.turn_id)
+        .where(LABEL.c.bot == intent.c.bot, LABEL.c.use == "train", LABEL.c.intent_id == intent.c.id)
+        .where(LABEL.c.answer == "intent", LABEL.c.origin == origin)
         .where(LABEL.c.turn_id != card.turn_id, ~is_replaced)
-        .subquery()
+        .order_by(LABEL.c.id)
+        .limit(1)
+        .correlate(intent)
     )
-    query = (
-        sa.select(ranked.c.intent_id, CONTENT.c.text)
-        .join(CONTENT, CONTENT.c.turn_id == ranked.c.turn_id)
-        .where(ranked.c.place <= EXAMPLES)
-        .order_by(ranked.c.place, ranked.c.intent_id)
-    )
-    found: dict[int, list[str]] = {}
-    for row in connection.execute(query):
-        found.setdefault(counts_for[row.intent_id], []).append(row.text)
-    return {intent_id: texts[:EXAMPLES] for intent_id, texts in found.items()}
+    first = (labelled.offset(place).scalar_subquery() for place in range(EXAMPLES))
+    return sa.select(intent.c.id, *first).where(intent.c.bot == card.bot, intent.c.id.in_(intent_ids))
 
 
 def _why(connection: sa.Connection, card: Card) -> Why:

@@ -89,6 +89,27 @@ def vote(
     return _after(connection, card, reviewer.name, answer, vote_id, now)
 
 
+def overrule(
+    connection: sa.Connection, card: Card, who: str, answer: Vote, now: datetime, *, why: str, surface: Surface
+) -> VoteResult:
+    """An adjudicator's answer to a card that nobody needs to be asked about any more, with the reason."""
+    checked = _check(connection, card, answer)._replace(why=why)
+    vote_id = store.add_vote(
+        connection,
+        card,
+        who,
+        answer=answer.answer,
+        surface=surface,
+        click_id=answer.click_id,
+        is_adjudication=True,
+        now=now,
+        **checked._asdict(),
+    )
+    if vote_id is None:
+        raise _click_taken()
+    return _after(connection, card, who, answer, vote_id, now)
+
+
 def _repeated(card: Card, known: StoredVote, reviewer: Reviewer) -> VoteResult:
     if (known.card_id, known.reviewer) != (card.id, reviewer.name):
         raise _click_taken()
@@ -151,10 +172,10 @@ def _check(connection: sa.Connection, card: Card, answer: Vote) -> _Checked:
     spans = None if answer.spans is None else _check_spans(connection, card, answer.spans)
     match answer.answer:
         case "intent":
-            return _Checked(_intent(connection, card.bot, answer.intent, "intent"), spans=spans)
+            return _Checked(intent_named(connection, card.bot, answer.intent), spans=spans)
         case "two":
-            first = _intent(connection, card.bot, answer.intent, "intent")
-            second = _intent(connection, card.bot, answer.second, "second")
+            first = intent_named(connection, card.bot, answer.intent)
+            second = intent_named(connection, card.bot, answer.second, "second")
             if first == second:
                 raise BadInput("the two intents are one", path="second")
             return _Checked(first, second, spans=spans)
@@ -164,7 +185,8 @@ def _check(connection: sa.Connection, card: Card, answer: Vote) -> _Checked:
             return _Checked(spans=spans)
 
 
-def _intent(connection: sa.Connection, bot: str, name: str | None, path: str) -> int:
+def intent_named(connection: sa.Connection, bot: str, name: str | None, path: str = "intent") -> int:
+    """BadInput names the field unless it is an intent that the bot has now."""
     if not name:
         raise BadInput("an intent's name is missing", path=path)
     intent_id = intent_ids(connection, bot).get(name)

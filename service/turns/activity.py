@@ -66,7 +66,7 @@ def _heard(context: Context, bot: str, now: datetime) -> _Heard | None:
     try:
         days = counted.by_day(context.redis, bot, now.date(), WEEK)
         heard_at = counted.heard(context.redis, bot)
-        return _Heard(_summed(days), heard_at, streams.depth(bot), streams.oldest(bot), streams.dead_count(bot))
+        return _Heard(_summed(days), heard_at, *streams.waiting([bot])[bot])
     except RedisDown:
         return None
 

@@ -50,7 +50,9 @@ def refusals(redis: Redis, bot: str, source: str, now: datetime) -> Iterator[Non
 def _count(redis: Redis, bot: str, what: What, now: datetime) -> None:
     day, field = COUNTED_ON.of(bot, day=now.date().isoformat()), ":".join(what)
     pipeline = redis.pipeline(transaction=False)
-    pipeline.hincrby(COUNTED.of(bot), field).hincrby(day, field).expire(day, COUNTED_S)
+    pipeline.hincrby(COUNTED.of(bot), field)
+    pipeline.hincrby(day, field)
+    pipeline.expire(day, COUNTED_S)
     try:
         pipeline.execute()
     except RedisError as error:

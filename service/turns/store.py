@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.errors import TurnNotFound
-from service.turns import brought, tally
+from service.turns import brought, tally, word_index
 from service.turns.schemas import Entity, Fact, IntentScore, Reply, Report, Turn
 
 TURN, CONTENT, VECTOR = tables.turn, tables.turn_content, tables.vector
@@ -130,6 +130,7 @@ def insert_turns(connection: sa.Connection, bot: str, turns: Sequence[NewTurn]) 
     ids = {(row.source, row.external_id): int(row.id) for row in inserted}
     if ids:
         connection.execute(sa.insert(CONTENT), [_content_row(ids[key], first[key]) for key in ids])
+        word_index.add(connection, bot, {ids[key]: first[key].text for key in ids})
         said = [row for row in inserted if row.source not in tables.NOT_SAID]
         tally.count_turns(connection, bot, said)
         brought.count(connection, bot, said)

@@ -1,5 +1,6 @@
-"""Alerts: opened by the first window with an alarm, closed when so many days in a row had none. Between these nobody
-is told anything."""
+"""Alerts: opened by an alarm of today or yesterday, closed when so many days in a row since had none. Between these
+nobody is told anything. Older windows, which are measured late where no job ran, open none: what was over by then is
+no news."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -18,12 +19,14 @@ from service.page import Page, before
 from service.proposals import store as proposals
 from service.proposals.rules import ask
 from service.proposals.schemas import ProposalTurn, Queued
+from service.reviews.listing import asked_blind
 from service.turns.store import texts_of
 from service.windows import ledger
 from service.windows.schemas import Alert, Measured, Moved
 
 ALERT, WINDOW = tables.alert, tables.drift_window
 
+DAY = timedelta(days=1)
 QUIET = 2  # days in a row that close an alert
 SHOWN = 10  # turns of an alert, shown and sent to review at once
 Status = Literal["open", "closed"]
@@ -34,8 +37,11 @@ def follow(connection: sa.Connection, bot: str, measured: Measured, now: datetim
     found = _open(connection, bot)
     if measured.is_alarm:
         moved = [[one.name, one.subject] for one in measured.findings if one.is_alarm]
-        _raise(connection, bot, measured.day, moved, now) if found is None else _add(connection, found, moved)
-    elif found is not None and measured.day < now.date() and _is_quiet(connection, bot, measured.day):
+        if found is not None:
+            _add(connection, found, moved)
+        elif measured.day >= now.date() - DAY:
+            _raise(connection, bot, _began(connection, bot, measured.day), moved, now)
+    elif found is not None and measured.day < now.date() and _is_quiet(connection, bot, measured.day, found.since):
         closed = sa.update(ALERT).where(ALERT.c.id == found.id, ALERT.c.closed_at.is_(None))
         if connection.execute(closed.values(closed_at=now)).rowcount:
             _tell(connection, bot, "close", {"alert": found.id, "since": found.since, "moved": found.moved}, now)
@@ -44,6 +50,16 @@ def follow(connection: sa.Connection, bot: str, measured: Measured, now: datetim
 def _open(connection: sa.Connection, bot: str) -> Any:
     """The row of the one that is open, or None."""
     return connection.execute(sa.select(ALERT).where(ALERT.c.bot == bot, ALERT.c.closed_at.is_(None))).one_or_none()
+
+
+def _began(connection: sa.Connection, bot: str, day: date) -> date:
+    """The first of the days with an alarm up to this one that no QUIET days part."""
+    query = sa.select(WINDOW.c.day).where(WINDOW.c.bot == bot, WINDOW.c.is_alarm, WINDOW.c.day < day)
+    for earlier in connection.scalars(query.order_by(WINDOW.c.day.desc())):
+        if day - earlier > QUIET * DAY:
+            break
+        day = earlier
+    return day
 
 
 def _raise(connection: sa.Connection, bot: str, since: date, moved: Sequence[Any], now: datetime) -> None:
@@ -58,13 +74,14 @@ def _add(connection: sa.Connection, found: Any, moved: Sequence[Any]) -> None:
         connection.execute(sa.update(ALERT).where(ALERT.c.id == found.id).values(moved=[*found.moved, *more]))
 
 
-def _is_quiet(connection: sa.Connection, bot: str, day: date) -> bool:
-    """Whether the days up to this one were measured without an alarm, and no later one was with one."""
-    first = day - timedelta(days=QUIET - 1)
+def _is_quiet(connection: sa.Connection, bot: str, day: date, since: date) -> bool:
+    """Whether the QUIET days up to this one, none of them before `since`, were measured without an alarm, and no later
+    one was with one."""
+    first = day - (QUIET - 1) * DAY
     query = sa.select(WINDOW.c.day, WINDOW.c.is_alarm, WINDOW.c.reason)
     rows = connection.execute(query.where(WINDOW.c.bot == bot, WINDOW.c.day >= first)).all()
     quiet = [row for row in rows if row.day <= day and not row.reason]
-    return len(quiet) == QUIET and not any(row.is_alarm for row in rows)
+    return first >= since and len(quiet) == QUIET and not any(row.is_alarm for row in rows)
 
 
 def _tell(
@@ -116,13 +133,14 @@ def _alerts(connection: sa.Connection, bot: str, rows: Iterable[sa.Row[Any]]) ->
 
 
 def _turns(connection: sa.Connection, bot: str, row: sa.Row[Any]) -> list[ProposalTurn]:
+    """Without those that somebody is asked about blind: that they are unlike the others is an answer, too."""
     turn_ids = _likeliest(connection, bot, row)[:SHOWN]
-    texts = texts_of(connection, turn_ids)
-    return [ProposalTurn(turn_id, texts.get(turn_id)) for turn_id in turn_ids]
+    hidden, texts = asked_blind(connection, turn_ids), texts_of(connection, turn_ids)
+    return [ProposalTurn(turn_id, texts.get(turn_id)) for turn_id in turn_ids if turn_id not in hidden]
 
 
 def _likeliest(connection: sa.Connection, bot: str, row: sa.Row[Any]) -> Sequence[int]:
-    """Of its newest window with an alarm."""
+    """Of its newest window with an alarm, the farthest first."""
     query = sa.select(WINDOW.c.likeliest).where(WINDOW.c.bot == bot, WINDOW.c.is_alarm, WINDOW.c.day >= row.since)
     if row.closed_at is not None:
         query = query.where(WINDOW.c.day <= row.closed_at.date())

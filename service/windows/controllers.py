@@ -19,6 +19,7 @@ from service.proposals.schemas import Queued
 from service.reviews.controllers import Cursor, Limit
 from service.windows import alerts, rules
 from service.windows.alerts import Status
+from service.windows.rows import to_csv
 from service.windows.schemas import Alert, Drift
 
 Since = Annotated[str, QueryParameter(name="from", description="the first day, of UTC; by default 28 before the last")]
@@ -35,10 +36,19 @@ class DriftController(Controller):
     def show_drift(self, context: Context, bot: BotName, since: Since = "", until: Until = "") -> Drift:
         """How far each day's turns are from those of the 28 days before, by every statistic, and what happened to the
         bot on these days. At most a year at once."""
-        first, last = _day(since, "from"), _day(until, "to")
-        with reading(context.engine) as connection:
-            get_bot(connection, bot)
-            return rules.drift_of(connection, bot, first, last, now().date())
+        return _drift(context, bot, since, until)
+
+    @get("/findings.csv", guards=[requires("reader")], media_type="text/csv", sync_to_thread=True)
+    def list_findings(self, context: Context, bot: BotName, since: Since = "", until: Until = "") -> str:
+        """The windows' statistics as one flat table, a row each, for tools that read tables."""
+        return to_csv(_drift(context, bot, since, until).windows)
+
+
+def _drift(context: Context, bot: str, since: str, until: str) -> Drift:
+    first, last = _day(since, "from"), _day(until, "to")
+    with reading(context.engine) as connection:
+        get_bot(connection, bot)
+        return rules.drift_of(connection, bot, first, last, now().date())
 
 
 def _day(text: str, path: str) -> date | None:

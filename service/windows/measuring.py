@@ -2,11 +2,15 @@
 
 Both samples are decided by one classifier from stored vectors: a promotion, an import or a new version of the bot moves
 nothing by itself. What the classifier makes of a turn is worked out anew, for its predictions in SQL may be another
-classifier's."""
+classifier's.
+
+People ask for other things at night than by day, and on Sundays than on Mondays. So a window is compared with the same
+days of the week before it and of the three before that, the running day up to the hour that it has come to; only a
+young bot, for which these hold too little, is compared with all days of the four weeks."""
 
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +30,8 @@ DAY = timedelta(days=1)
 ENOUGH = 1_000  # turns of a window, which it goes back for
 LONGEST = 7  # days of a window
 LEAST = 100  # turns of the longest, below which nothing is measured
-BEFORE = 28  # days of a reference
+BEFORE = 28  # days back that a reference begins
+WEEK = 7
 LEAST_BEFORE = 500
 MOST, MOST_BEFORE = 2_000, 5_000  # turns drawn
 KEPT = 50  # likeliest turns
@@ -49,27 +54,26 @@ class Compared(NamedTuple):
     doubt_before: Floats1d  # (n,) of the reference
 
 
-def look(connection: sa.Connection, champion: Classifier, day: date) -> Material | Measured | None:
-    """The window that ends with the day. Measured: there are too few turns to compare. None: there is none at all, or
-    one has no vector yet."""
+def look(connection: sa.Connection, champion: Classifier, day: date, now: datetime) -> Material | Measured | None:
+    """The window that ends with the day, or now. Measured: there are too few turns to compare. None: there is none at
+    all, or one has no vector yet."""
     bot = champion.bot
     since, drawn = _window(connection, bot, day)
     if not drawn:
         return None
-    before = Span(since - BEFORE * DAY, since)
-    drawn_before = sampling.draw(connection, bot, before, MOST_BEFORE)
+    drawn_before = _drawn_before(connection, bot, since, day, now)
     measured = Measured(
         day=day,
         n=champion.n,
         since=since,
-        reference_since=before.since,
+        reference_since=since - BEFORE * DAY,
         turns=len(drawn),
         reference_turns=len(drawn_before),
         reason=_reason(len(drawn), len(drawn_before)),
     )
     if measured.reason:
         return measured
-    window, reference = (sampling.seen(connection, bot, turns, champion.encoder) for turns in (drawn, drawn_before))
+    window, reference = (sampling.seen(connection, champion, turns) for turns in (drawn, drawn_before))
     if window is None or reference is None:
         return None
     return Material(measured, window, reference, merges(connection, bot))
@@ -79,10 +83,25 @@ def _window(connection: sa.Connection, bot: str, day: date) -> tuple[date, Seque
     """Its first day and its turns."""
     for days in range(1, LONGEST + 1):
         since = day - (days - 1) * DAY
-        drawn = sampling.draw(connection, bot, Span(since, day + DAY), MOST)
+        drawn = sampling.draw(connection, bot, [sampling.days(since, day + DAY)], MOST)
         if len(drawn) >= ENOUGH:
             break
     return since, drawn
+
+
+def _drawn_before(connection: sa.Connection, bot: str, since: date, day: date, now: datetime) -> Sequence[sa.Row[Any]]:
+    """Of the reference."""
+    drawn = sampling.draw(connection, bot, weeks_before(since, day, now), MOST_BEFORE)
+    if len(drawn) >= LEAST_BEFORE:
+        return drawn
+    return sampling.draw(connection, bot, [sampling.days(since - BEFORE * DAY, since)], MOST_BEFORE)
+
+
+def weeks_before(since: date, day: date, now: datetime) -> list[Span]:
+    """The window's days, up to the end of the hour that it is now, in each of the weeks before."""
+    first, end = sampling.days(since, day + DAY)
+    until = min(end, now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
+    return [Span(first - back * DAY, until - back * DAY) for back in range(WEEK, BEFORE + 1, WEEK)]
 
 
 def _reason(turns: int, before: int) -> str:
@@ -116,6 +135,8 @@ def _decided(champion: Classifier, into: Mapping[int, int], drawn: Drawn) -> Sam
         is_fallback=drawn.is_fallback,
         is_reported=drawn.is_reported,
         structures=drawn.structures,
+        is_learnt=drawn.is_learnt,
+        is_later=drawn.is_later,
     )
     final = {NONE: NONE, **into}
     return sample._replace(decided=np.array([final[intent_id] for intent_id in sample.decided.tolist()], np.int64))

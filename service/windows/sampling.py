@@ -1,4 +1,4 @@
-"""Turns of the log drawn at random from whole days, of each conversation one, the same ones each time.
+"""Turns of the log drawn at random from spans of time, of each conversation one, the same ones each time.
 
 Every turn has a place in the lottery: its id, scrambled. The turns with the lowest places are drawn, of a conversation
 the lowest. So a repeat draws the same, and a turn that comes late or is forgotten changes the sample by itself alone.
@@ -13,9 +13,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from service import tables
+from service.classifiers.schemas import Classifier
 from service.learning.types import Bools1d, Floats2d
 from service.reports.store import reported_among
 from service.reviews.candidates import vectors_of
+from service.windows.learnt import learnt
 
 TURN, CONTENT = tables.turn, tables.turn_content
 
@@ -26,10 +28,15 @@ Number = TypeVar("Number", int, sa.ColumnElement[int])
 
 
 class Span(NamedTuple):
-    """Whole days of UTC, by event time."""
+    """Of event time."""
 
-    since: date
-    until: date  # the first day after it
+    since: datetime
+    until: datetime  # before which it ends
+
+
+def days(since: date, until: date) -> Span:
+    """Of UTC; `until`: the first day after them."""
+    return Span(*(datetime.combine(day, time(), UTC) for day in (since, until)))
 
 
 class Drawn(NamedTuple):
@@ -42,6 +49,8 @@ class Drawn(NamedTuple):
     structures: Sequence[str]
     versions: Sequence[str]
     days: Sequence[date]
+    is_learnt: Bools1d  # as in Learnt
+    is_later: Bools1d
 
 
 def place(turn_id: Number) -> Number:
@@ -56,23 +65,24 @@ def place(turn_id: Number) -> Number:
     return (((square * square) % PRIME) * spread) % PRIME
 
 
-def draw(connection: sa.Connection, bot: str, span: Span, most: int) -> Sequence[sa.Row[Any]]:
-    """Up to `most` turns of different conversations; a turn without one is a conversation of its own."""
-    total = connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, span))) or 0
+def draw(connection: sa.Connection, bot: str, spans: Sequence[Span], most: int) -> Sequence[sa.Row[Any]]:
+    """Up to `most` turns of different conversations; a turn without one is a conversation of its own. The spans have
+    nothing in common."""
+    total = sum(_count(connection, bot, span) for span in spans)
     if not total:
         return []
     share = SPARE * most / total
     while True:
-        drawn = list(_first_of_each(sorted(_rows(connection, bot, span, share), key=lambda row: place(row.id))))
+        drawn = list(_first_of_each(sorted(_rows(connection, bot, spans, share), key=lambda row: place(row.id))))
         if len(drawn) >= most or share >= 1:
             return drawn[:most]
         share *= 4
 
 
-def seen(connection: sa.Connection, bot: str, drawn: Sequence[sa.Row[Any]], encoder: str) -> Drawn | None:
-    """The turns as the encoder sees them; None while one of them has no vector yet."""
+def seen(connection: sa.Connection, champion: Classifier, drawn: Sequence[sa.Row[Any]]) -> Drawn | None:
+    """The turns as the champion sees them; None while one of them has no vector yet."""
     ids = [row.id for row in drawn]
-    found, x = vectors_of(connection, ids, encoder)
+    found, x = vectors_of(connection, ids, champion.encoder)
     if len(found) < len(ids):
         return None
     reported = reported_among(connection, ids)
@@ -84,19 +94,23 @@ def seen(connection: sa.Connection, bot: str, drawn: Sequence[sa.Row[Any]], enco
         structures=[row.entity_signature for row in drawn],
         versions=[row.bot_version for row in drawn],
         days=[row.at.date() for row in drawn],
+        **learnt(connection, champion, ids, [row.at for row in drawn])._asdict(),
     )
 
 
+def _count(connection: sa.Connection, bot: str, span: Span) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(TURN).where(*_within(bot, span))) or 0
+
+
 def _within(bot: str, span: Span) -> tuple[sa.ColumnElement[bool], ...]:
-    since, until = (datetime.combine(day, time(), UTC) for day in span)
-    return TURN.c.bot == bot, TURN.c.at >= since, TURN.c.at < until
+    return TURN.c.bot == bot, TURN.c.at >= span.since, TURN.c.at < span.until
 
 
-def _rows(connection: sa.Connection, bot: str, span: Span, share: float) -> list[sa.Row[Any]]:
+def _rows(connection: sa.Connection, bot: str, spans: Sequence[Span], share: float) -> list[sa.Row[Any]]:
     """What people said and may still be read, of about this share of the turns."""
-    looked_at = sa.select(TURN.c.id).where(*_within(bot, span))
-    if share < 1:
-        looked_at = looked_at.where(place(TURN.c.id) < int(share * PRIME))
+    is_low = place(TURN.c.id) < int(share * PRIME) if share < 1 else sa.true()
+    # One SELECT a span: of several spans joined by OR SQLite makes a walk through the bot's whole log.
+    looked_at = sa.union_all(*(sa.select(TURN.c.id).where(*_within(bot, span), is_low) for span in spans))
     t = TURN.c
     columns = (t.id, t.source, t.conversation_id, t.at, t.is_fallback, t.entity_signature, t.bot_version)
     query = sa.select(*columns).join(CONTENT, CONTENT.c.turn_id == t.id).where(t.id.in_(looked_at))

@@ -62,8 +62,8 @@ class Found(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of the turns from `since` to the end of `day`, against the days from `reference_since` on, as
-    the classifier `n` decides both."""
+    """What was measured of the turns from `since` to the end of `day`, against turns from `reference_since` on that
+    came before, as the classifier `n` decides both."""
 
     day: date
     n: int

@@ -1,6 +1,11 @@
 """Everything that is measured of a window beside its reference, and what of it is an alarm. From arrays alone.
 
-Both samples are decided by one classifier. The turns of one conversation go together, so that a sample holds one of
+Both samples are decided by one classifier, which is surer of turns that it learnt from. On CLINC150, one trained on a
+log of 5,000 turns with 100, 400, 1,000 and 2,500 of them labelled takes 0, 2, 2 and 6 of 6 quiet windows beside that
+log for alarms, and none of 16 beside turns that it never saw. So what it makes of the turns is compared where it learnt
+from as much of the one sample as of the other; else of turns said after its training; else not at all.
+
+The turns of one conversation go together, so that a sample holds one of
 each: the tests take turns for drawn one by one."""
 
 from collections import Counter
@@ -11,12 +16,15 @@ import numpy as np
 from scipy.special import logit
 
 from service.learning import domain, drift
+from service.learning.domain import Domain, Turns
 from service.learning.drift import Statistic
 from service.learning.head import NONE, Head, decide, familiarity, out_of_scope, probabilities
 from service.learning.types import Bools1d, Floats1d, Floats2d, Ints1d
 from service.learning.uncertainty import margin
 
 EDGE = 0.001  # no probability is nearer to 0 or 1
+LEARNT = 0.05  # by which the shares of two samples that a classifier learnt from may differ
+LATER = 500  # turns of a reference said after the training
 LEVEL = 0.001  # p, after Holm's correction over all statistics of a window
 # Effects that an alarm needs besides, where small ones are no news.
 THRESHOLDS: Mapping[str, float] = {"psi": 0.05, "jensen_shannon": 0.02, "embeddings": 0.02}
@@ -34,10 +42,19 @@ class Sample(NamedTuple):
     is_fallback: Bools1d  # (n,) as the platform said
     is_reported: Bools1d  # (n,)
     structures: Sequence[str]  # n entity signatures
+    is_learnt: Bools1d  # (n,) the classifier was trained on them
+    is_later: Bools1d  # (n,) said after its training
 
 
 def decided(
-    head: Head, x: Floats2d, *, is_fallback: Bools1d, is_reported: Bools1d, structures: Sequence[str]
+    head: Head,
+    x: Floats2d,
+    *,
+    is_fallback: Bools1d,
+    is_reported: Bools1d,
+    structures: Sequence[str],
+    is_learnt: Bools1d,
+    is_later: Bools1d,
 ) -> Sample:
     """The sample of n vectors as the head decides them."""
     proba = probabilities(head, x)
@@ -51,6 +68,8 @@ def decided(
         is_fallback=is_fallback,
         is_reported=is_reported,
         structures=structures,
+        is_learnt=is_learnt,
+        is_later=is_later,
     )
 
 
@@ -71,11 +90,12 @@ class Findings(NamedTuple):
 
 def measure(reference: Sample, window: Sample, rng: np.random.Generator) -> Findings:
     """`psi`, `jensen_shannon`, `intent` (one each), `confidence`, `margin`, `out_of_scope`, `fallback`, `reports`,
-    `structure` (one each), `embeddings` (AUC) and `novel`."""
-    told = domain.compare(_seen(reference), _seen(window), rng)
+    `structure` (one each), `embeddings` (AUC) and `novel`; `confidence` and `margin` only where they are comparable."""
+    rows = comparable(reference, window)
+    told = _told_apart(reference, window, rows, rng)
     named = [
         *_mix(reference, window),
-        *_scores(reference, window),
+        *(_scores(reference, window, rows) if rows else ()),
         *_rates(reference, window),
         *_each(
             "structure",
@@ -107,9 +127,33 @@ def judge(named: Sequence[Named]) -> list[Finding]:
     ]
 
 
-def _seen(sample: Sample) -> domain.Turns:
-    sure = (logit(np.clip(p, EDGE, 1 - EDGE)) for p in (sample.confidence, sample.out_of_scope))
-    return domain.Turns(sample.x, np.column_stack([*sure, sample.familiarity]))
+Rows = tuple[Ints1d, Ints1d]  # of the reference and of the window
+
+
+def comparable(reference: Sample, window: Sample) -> Rows | None:
+    """Turns that the classifier knows as well as each other; None: too few."""
+    if abs(reference.is_learnt.mean() - window.is_learnt.mean()) <= LEARNT:
+        return np.arange(len(reference.x)), np.arange(len(window.x))
+    before, after = np.flatnonzero(reference.is_later), np.flatnonzero(window.is_later)
+    return (before, after) if len(before) >= LATER and 2 * len(after) >= len(window.x) else None
+
+
+def _told_apart(reference: Sample, window: Sample, rows: Rows | None, rng: np.random.Generator) -> Domain:
+    """By the vectors alone where nothing else can be compared."""
+    if rows is None:
+        return domain.compare(_said(reference), _said(window), rng)
+    before, after = rows
+    told = domain.compare(_seen(reference, before), _seen(window, after), rng)
+    return told._replace(likeliest=after[told.likeliest])
+
+
+def _said(sample: Sample) -> Turns:
+    return Turns(sample.x, sample.x[:, :0])
+
+
+def _seen(sample: Sample, rows: Ints1d) -> Turns:
+    sure = (logit(np.clip(p[rows], EDGE, 1 - EDGE)) for p in (sample.confidence, sample.out_of_scope))
+    return Turns(sample.x[rows], np.column_stack([*sure, sample.familiarity[rows]]))
 
 
 def _mix(reference: Sample, window: Sample) -> Iterator[Named]:
@@ -129,9 +173,10 @@ def _each(name: str, before: Counter[Any], after: Counter[Any], reference: Sampl
         yield name, subject, drift.rate(before[subject], n, after[subject], m)
 
 
-def _scores(reference: Sample, window: Sample) -> Iterator[Named]:
-    yield "confidence", None, drift.kolmogorov_smirnov(reference.confidence, window.confidence)
-    yield "margin", None, drift.kolmogorov_smirnov(reference.margin, window.margin)
+def _scores(reference: Sample, window: Sample, rows: Rows) -> Iterator[Named]:
+    before, after = rows
+    yield "confidence", None, drift.kolmogorov_smirnov(reference.confidence[before], window.confidence[after])
+    yield "margin", None, drift.kolmogorov_smirnov(reference.margin[before], window.margin[after])
 
 
 def _rates(reference: Sample, window: Sample) -> Iterator[Named]:

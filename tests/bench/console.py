@@ -4,12 +4,14 @@ API, encode process and Valkey run as they do in an installation; somebody with 
 Between rounds the bot's life goes on: turns come in, and every fifth time somebody labels one, so that what a page
 keeps is out of date as often as it would be. So a folder that is used again holds a little more each time.
 
-`first_ms` is the first view since the start, when nothing is kept yet; it does not count. `/health/live`, which does
-nothing, is asked for as often: what it takes is the machine's, and a page's median is also told in its terms. And some
-arithmetic is done as often: `slowdown` is its median time over its shortest, 1 where nothing else is done meanwhile.
+`first_ms` is the first view since the start, when nothing is kept yet; it does not count. What a machine does besides
+shows in three ways: `/health/live`, which does nothing, is asked for as often, and a page's median is told in its
+terms; `cpu_p95_ms` is what the API's processor time comes to, whatever else runs; and some arithmetic is done as often:
+`slowdown` is its median time over its shortest, 1 where nothing else is done meanwhile.
 """
 
 import http.client
+import os
 import statistics
 import subprocess
 import sys
@@ -17,11 +19,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import sqlalchemy as sa
@@ -35,33 +36,58 @@ from service.errors import EncoderDown
 from service.settings import Settings
 from service.turns import tally
 from tests.bench.filled import fill
+from tests.bench.filled_answers import PEOPLE
 from tests.bench.filled_log import BOT
-from tests.bench.filled_plan import PROMOTED
+from tests.bench.filled_since import CHAMPION, go_on, labelled
 from tests.bench.filled_world import NAMES
 from tests.support.server import environment, serving
 from workers.progress import Progress
 
 BAR_MS = 200.0  # of every page's p95
 LIVE, SPIN = "live", "spin"
-CHAMPION = len(PROMOTED)
-ARRIVALS = 5  # turns that come in between two rounds
-LABELLED_EVERY = 5  # rounds
 START_S = 300.0  # for the encode process to hold the neighbour index
+
+SEARCHES: dict[str, list[dict[str, str]]] = {  # common words and rare ones, large intents and small ones
+    "words": [{"q": said} for said in ("order", "cancel my parcel", "number 123456", "moon oslo", '"gift card"')],
+    "meaning": [{"q": said, "by": "meaning"} for said in ("where is my parcel", "send me the bill again")],
+    "intent": [{"intent": name} for name in (NAMES[0], NAMES[-1], "none")],
+    "label": [{"label": name} for name in (NAMES[0], NAMES[-1], "none")],
+    "mark": [{"mark": kind} for kind in ("boundary", "unfamiliar", "audit")],
+    "report": [{"report": kind} for kind in ("thumbs_down", "handoff")],
+    "several": [
+        {"q": "order", "intent": NAMES[-1], "mark": "audit", "report": "handoff"},
+        {"q": "please", "mark": "unfamiliar", "source": "phone", "version": "2026.1"},
+    ],
+}
 
 Paths = dict[str, Sequence[str]]  # page → its addresses, which take turns
 
 
-class Times(NamedTuple):
-    """Milliseconds."""
+class View(NamedTuple):
+    """Milliseconds: until it was there, and of the API's processor time."""
 
-    first: float
-    later: list[float]
+    ms: float
+    cpu_ms: float
+
+
+class Times(NamedTuple):
+    first: View
+    later: list[View]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(view.ms for view in self.later)
 
     def as_json(self, live: float) -> dict[str, float]:
-        found = {"p50": 50, "p95": 95}
-        quantiles = {f"{name}_ms": round(float(np.percentile(self.later, q)), 1) for name, q in found.items()}
-        ratio = statistics.median(self.later) / live
-        return {**quantiles, "first_ms": round(self.first, 1), "times_live": round(ratio, 1)}
+        ms, cpu = zip(*self.later, strict=True)
+        found = {
+            "p50_ms": self.median,
+            "p95_ms": np.percentile(ms, 95),
+            "cpu_p95_ms": np.percentile(cpu, 95),
+            "first_ms": self.first.ms,
+            "times_live": self.median / live,
+        }
+        return {name: round(float(value), 1) for name, value in found.items()}
 
 
 def measure(turns: int, rounds: int, folder: Path | None, database_url: str) -> dict[str, Any]:
@@ -74,9 +100,10 @@ def measure(turns: int, rounds: int, folder: Path | None, database_url: str) -> 
         with _running(settings) as (context, url):
             key, paths, said = _key(context), _paths(context), _turns(context)
             times = _visit(context, Client(url, key), paths, rounds, progress)
-    live, spun = statistics.median(times.pop(LIVE).later), times.pop(SPIN).later
+    live, spun = times.pop(LIVE).median, times.pop(SPIN)
     pages = {name: one.as_json(live) for name, one in times.items()}
-    machine = {"live_ms": round(live, 2), "slowdown": round(statistics.median(spun) / min(spun), 2)}
+    slowdown = spun.median / min(view.ms for view in spun.later)
+    machine = {"live_ms": round(live, 2), "slowdown": round(slowdown, 2)}
     return {"turns": said, "rounds": rounds, **machine, "pages": pages}
 
 
@@ -137,7 +164,7 @@ def _turns(context: Context) -> int:
 
 def _paths(context: Context) -> Paths:
     with database.reading(context.engine) as connection:
-        labelled = list(connection.scalars(_labelled().limit(200)))
+        turns = list(connection.scalars(labelled().limit(200)))
         pairs = connection.execute(_neighbouring().limit(20)).all()
     here = f"/bots/{BOT}"
     return {
@@ -148,16 +175,25 @@ def _paths(context: Context) -> Paths:
         "boundary": [f"{here}/boundary"],
         "pair": [f"{here}/boundary/{min(pair)}/{max(pair)}" for pair in pairs],
         "turns": [f"{here}/turns"],
-        "trace": [f"{here}/turns/{turn_id}" for turn_id in labelled],
+        **{f"turns by {name}": [f"{here}/turns?{urlencode(one)}" for one in some] for name, some in SEARCHES.items()},
+        "labels": [
+            f"{here}/labels",
+            f"{here}/labels?intent={NAMES[0]}",
+            f"{here}/labels?q=moon",
+            f"{here}/labels?reviewer=Ada",
+        ],
+        "trace": [f"{here}/turns/{turn_id}" for turn_id in turns],
+        "classifiers": [f"{here}/classifiers"],
+        "classifier": [f"{here}/classifiers/{n}" for n in (CHAMPION, CHAMPION + 1)],
+        "intents": [f"{here}/intents"],
+        "intent": [f"{here}/intents/{n}" for n in range(1, len(NAMES) + 1)],
+        "reviewers": [f"{here}/reviewers"],
+        "reviewer": [f"{here}/reviewers/votes?of={quote(person)}" for person in PEOPLE],
+        "sources": [f"{here}/sources"],
+        "settings": [f"{here}/settings"],
+        "audit log": [f"{here}/audit"],
         "influence": [f"{here}/classifiers/{CHAMPION}/influence?intent={quote(name)}" for name in NAMES[:3]],
     }
-
-
-def _labelled() -> sa.Select[tuple[int]]:
-    """Turns that people labelled, the newest first."""
-    label = tables.label.c
-    given = (label.bot == BOT, label.use == "train", label.origin == "vote")
-    return sa.select(label.turn_id).where(*given).order_by(label.id.desc())
 
 
 def _neighbouring() -> sa.Select[tuple[int, int]]:
@@ -170,59 +206,37 @@ def _visit(context: Context, client: "Client", paths: Paths, rounds: int, progre
     following = {name: cycle(some) for name, some in paths.items()}
     views = {name: lambda some=some: client.get(next(some)) for name, some in following.items()}  # type: ignore[misc]
     views[SPIN] = lambda: sum(range(1_000_000))
-    times = {name: Times(_ms(view), []) for name, view in views.items()}
+    api = _api()
+    times = {name: Times(_timed(view, api), []) for name, view in views.items()}
     with progress.step("rounds", rounds) as advance:
         for place in range(rounds):
-            _go_on(context, place)
+            go_on(context.engine, place)
             for name, view in views.items():
-                times[name].later.append(_ms(view))
+                times[name].later.append(_timed(view, api))
             advance(1)
     return times
 
 
-def _ms(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - started)
+def _timed(view: Callable[[], object], api: int) -> View:
+    cpu, started = _cpu_ms(api), time.perf_counter()
+    view()
+    return View(1000 * (time.perf_counter() - started), _cpu_ms(api) - cpu)
 
 
-def _go_on(context: Context, place: int) -> None:
-    """Turns come in, the first of them marked; now and then one that was asked about gets another label."""
-    at = now()
-    with database.writing(context.engine) as connection:
-        rows = list(_arrive(connection, at))
-        tally.count_turns(connection, BOT, [_Counted(**{name: row[name] for name in tally.COUNTED}) for row in rows])
-        mark = {"bot": BOT, "turn_id": rows[0]["id"], "kind": "boundary"}
-        connection.execute(tables.mark.insert(), {**mark, "value": 0.7, "n": CHAMPION, "at": at})
-        tally.count_marks(connection, BOT, [(rows[0]["id"], "boundary")], [])
-        if place % LABELLED_EVERY == 0:
-            turn_id = connection.scalar(_labelled().offset(place).limit(1))
-            label = {"turn_id": turn_id, "use": "train", "answer": "intent", "intent_id": 1, "origin": "vote"}
-            connection.execute(tables.label.insert(), {"bot": BOT, "at": at, **label})
+def _api() -> int:
+    """Its process: the one that granian's own has begun."""
+    [granian] = [child for child in _children(os.getpid()) if b"granian" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return _children(granian)[-1]
 
 
-def _arrive(connection: sa.Connection, at: datetime) -> Iterator[dict[str, Any]]:
-    """Turns like the newest ones."""
-    newest = sa.select(tables.turn).order_by(tables.turn.c.id.desc()).limit(ARRIVALS)
-    for row in connection.execute(newest).mappings().all():
-        id_ = row["id"] + ARRIVALS
-        turn = {**row, "id": id_, "external_id": f"n-{id_}", "at": at, "received_at": at}
-        connection.execute(tables.turn.insert(), turn)
-        connection.execute(tables.turn_content.insert(), {"turn_id": id_, "text": "where is it"})
-        connection.execute(tables.prediction.insert(), _prediction(id_))
-        yield turn
+def _children(pid: int) -> list[int]:
+    found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for child in " ".join(found).split()]
 
 
-class _Counted(NamedTuple):
-    at: datetime
-    bot_version: str
-    is_slot_fill: bool
-    is_fallback: bool
-
-
-def _prediction(turn_id: int) -> dict[str, Any]:
-    numbers = {"p1": 0.6, "p2": 0.3, "out_of_scope": 0.0, "uncertainty": 0.7}
-    return {"turn_id": turn_id, "n": CHAMPION, "bot": BOT, "intent_id": 1, "best_id": 1, "second_id": 2, **numbers}
+def _cpu_ms(pid: int) -> float:
+    """Of all its threads."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
 
 
 class Client:

@@ -1,7 +1,8 @@
 """What the drift job's statistics find, and how often they cry wolf, on CLINC150 with one domain held back at a time.
 
 A world is a domain that the bot lacks: a head fitted to LABELS turns of the other nine, drawn at random with the
-SCOPELESS share of out-of-scope ones, and the other texts dealt to two pools, one for references, one for windows.
+SCOPELESS share of out-of-scope ones, and the other texts dealt to three pools: the log that the head learns from
+besides, references, and windows, so that it learnt from neither of the two that are compared.
 *Quiet* windows hold what the reference holds; each is drawn without repeats beside a reference of its own, also drawn
 anew. In a *run* the held-back domain becomes a share of the traffic at once: every STEP turns the newest SPAN turns are
 a window, until one is an alarm or LIMIT turns went by. *Clusters* are those that grew when the domain made RELEASED of
@@ -29,6 +30,7 @@ from workers import emerging, encoder, prototypes, trainer
 from workers.bench.data import Row, read
 from workers.clusters import Known
 from workers.progress import Progress
+from workers.proposing import with_prototypes
 
 LABELS = 1_000
 SCOPELESS = 0.05
@@ -180,11 +182,10 @@ def _world(texts: Texts, domain: str, rng: np.random.Generator) -> World:
     rest, scopeless = rng.permutation(rest), rng.permutation(scopeless)
     ids = np.unique(texts.y[known])
     labels = trainer.Labels(texts.x[labelled], texts.y[labelled], np.ones(len(labelled)), labelled)
-    log = texts.x[rest[: len(rest) // 2]]
-    head = trainer.fit(ids, texts.names[ids - 1], labels, log, seed=0).head
-    middle, outside = len(rest) // 2, len(scopeless) // 2
-    new = np.flatnonzero(domains == domain)
-    return World(head, labelled, rest[:middle], rest[middle:], (scopeless[:outside], scopeless[outside:]), new)
+    log, reference, window = np.array_split(rest, 3)
+    head = trainer.fit(ids, texts.names[ids - 1], labels, texts.x[log], seed=0).head
+    before, now = np.array_split(scopeless, 2)
+    return World(head, labelled, reference, window, (before, now), np.flatnonzero(domains == domain))
 
 
 def _quiet(texts: Texts, world: World, size: int, rng: np.random.Generator) -> Findings:
@@ -222,7 +223,7 @@ def _clusters(texts: Texts, world: World, rng: np.random.Generator) -> Clusters:
     log, is_recent = np.concatenate([before, recent]), np.arange(2 * REFERENCE) >= REFERENCE
     taught = world.labelled[texts.y[world.labelled] != NONE]
     doubt = 1 - probabilities(world.head, texts.x[log]).max(axis=1)
-    known = Known(texts.x[taught], texts.y[taught])
+    known = with_prototypes(Known(texts.x[taught], texts.y[taught]), world.head)
     found = emerging.find(texts.x[log], is_recent, doubt, known, world.head.center)
     return _judged([texts.y[log[one.rows]] for one in found], Counter(texts.y[recent[:count]].tolist()))
 
@@ -249,4 +250,5 @@ def _alarms(findings: Findings) -> bool:
 def _sample(texts: Texts, world: World, rows: Ints1d) -> Sample:
     """CLINC150 has no platform that falls back, no reports and no entities."""
     x, nothing = texts.x[rows], np.zeros(len(rows), np.bool_)
-    return decided(world.head, x, is_fallback=nothing, is_reported=nothing, structures=[""] * len(rows))
+    flags = dict.fromkeys(("is_fallback", "is_reported", "is_learnt", "is_later"), nothing)
+    return decided(world.head, x, structures=[""] * len(rows), **flags)

@@ -17,7 +17,7 @@ from service import database, tables
 from service.bots import signing
 from service.bots.store import create_bot, create_source
 from service.intents.store import create_intents
-from service.turns import tally
+from service.turns import brought, tally, word_index
 from tests.bench import filled_answers, filled_ledgers, filled_log
 from tests.bench.filled_log import BOT, Rows
 from tests.bench.filled_plan import RATE, Plan, planned
@@ -50,6 +50,7 @@ def fill(url: str, turns: int, progress: Progress) -> None:
             _insert(connection, filled_ledgers.rows(world, plan))
             filled_ledgers.windows(connection, world, plan)
             tally.recount(connection)
+            brought.recount(connection)
             _go_on_from(connection)
             connection.commit()
             advance(1)
@@ -87,6 +88,8 @@ def _insert(connection: sa.Connection, rows: Iterable[tuple[str, Rows]]) -> None
     for table, some in rows:
         if some:
             connection.execute(tables.metadata.tables[table].insert(), some)
+        if table == "turn_content":
+            word_index.add(connection, BOT, {row["turn_id"]: row["text"] for row in some})
 
 
 def _examples(world: World, plan: Plan, encoder: str) -> Iterator[tuple[str, Rows]]:

@@ -1,13 +1,6 @@
 """The app on granian, and Debian's Chromium in front of it."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +13,7 @@ from service.access.guard import COOKIE
 from service.access.roles import Role
 from service.clock import now
 from service.context import Context
+from tests.support.server import serving
 from tests.support.shop import BOT, open_shop
 
 if TYPE_CHECKING:
@@ -39,33 +33,8 @@ def chromium() -> str:
 @pytest.fixture
 def address(context: Context) -> Iterator[str]:
     """The app on granian, on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = context.settings
-    environ = os.environ | {
-        "FENCEPOST_DATA_DIR": settings.data_dir,
-        "FENCEPOST_DATABASE_URL": settings.database_url,
-        "FENCEPOST_REDIS_URL": settings.redis_url,
-    }
-    granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "service.__main__:app"]
-    server = subprocess.Popen([*granian, "--port", str(port)], env=environ, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    await_answer(f"{url}/health/live")
-    yield url
-    server.terminate()
-    server.wait(20)
-
-
-def await_answer(url: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
+    with serving(context.settings) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The overview and the drift page in a real browser: their width, their keys, and what one sees by pointing."""
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import sqlalchemy as sa
 from service import database, tables
 from service.clock import now
 from service.context import Context
-from tests.support.measured_windows import drifted, grow
+from service.intents.store import create_intents
+from tests.support.measured_windows import drifted, grow, measure
 from tests.support.shop import BOT
 
 if TYPE_CHECKING:
@@ -55,6 +57,17 @@ def test_pages_fit_the_screen_and_can_be_read_in_light_and_dark(context: Context
         for scheme in ("light", "dark"):
             owner_page.emulate_media(color_scheme=scheme)
             assert [found for found in owner_page.evaluate(CONTRASTS) if found[0] < ENOUGH] == []
+
+
+def test_names_without_a_space_fit_the_screen(context: Context, owner_page: "Page") -> None:
+    with database.writing(context.engine) as connection:
+        ids = [one.id for one in create_intents(connection, BOT, {"x" * 200: "", "<b>" + "y" * 100: ""}, now())]
+    measure(context, now().date() - timedelta(days=1), {"psi": (0.3, 0.1)}, "psi", of=ids[0])
+    owner_page.set_viewport_size({"width": 320, "height": 800})
+    for path in (DRIFT, f"{OVERVIEW}/boundary/{ids[0]}/{ids[1]}"):
+        owner_page.goto(path)
+        playwright.expect(owner_page.locator("main")).to_contain_text("x" * 200)
+        assert owner_page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_an_owner_proposes_an_intent_by_keyboard(context: Context, owner_page: "Page") -> None:

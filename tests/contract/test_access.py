@@ -6,11 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from service import tables as t
-from service.access import keys, sessions
-from service.access.roles import Principal, Role
+from service.access import keys, people, sessions
+from service.access.log import Wanted, list_entries
+from service.access.roles import Principal, Reach, Role
 from service.bots.store import create_bot
 from service.database import reading, writing
-from service.errors import BadInput, BotNotFound, KeyNotFound, SignInSpent, Unauthorized
+from service.errors import BadInput, BotNotFound, Forbidden, KeyNotFound, NotFound, SignInSpent, Unauthorized
 
 NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -199,3 +200,45 @@ def test_a_session_ends_at_sign_out_and_after_a_fortnight(shop: sa.Engine) -> No
 def test_ingest_is_a_role_of_keys_only(shop: sa.Engine) -> None:
     with pytest.raises(BadInput, match="keys"):
         make_link(shop, role="ingest")
+
+
+def test_a_session_that_a_key_opened_ends_with_the_key(shop: sa.Engine) -> None:
+    key = make_key(shop)
+    with writing(shop) as connection:
+        session = sessions.open_by_key(connection, key, NOW)
+        keys.rotate_key(connection, keys.id_of(key), NOW, grace=10 * MINUTE)
+    with reading(shop) as connection:
+        who = sessions.principal_of_session(connection, session, NOW + 9 * MINUTE)
+        assert who == Principal("Ana", "reviewer", "shop", "session")
+        with pytest.raises(Unauthorized):
+            sessions.principal_of_session(connection, session, NOW + 10 * MINUTE)
+    sender = make_key(shop, "ingest")
+    with writing(shop) as connection, pytest.raises(BadInput, match="ingest"):
+        sessions.open_by_key(connection, sender, NOW)
+
+
+def test_a_person_has_what_was_granted_for_the_bot_that_is_asked_for(shop: sa.Engine) -> None:
+    with writing(shop) as connection:
+        create_bot(connection, "bank", NOW)
+        for _ in range(2):
+            people.grant(connection, "ana", "bank", "owner", NOW, who="Olu")
+            people.grant(connection, "ana", "shop", "reviewer", NOW, who="Olu")
+        people.grant(connection, "ana", None, "reader", NOW, who="Olu")
+    of_shop, of_bank, of_all = Reach("reviewer", "shop"), Reach("owner", "bank"), Reach("reader", None)
+    with reading(shop) as connection:
+        found = people.principal_of_person(connection, "ana", "shop", "")
+        assert found == Principal("ana", "reviewer", "shop", "proxy", (of_all, of_bank))
+        found = people.principal_of_person(connection, "ana", None, "")
+        assert (found.role, found.bot, found.besides) == ("reader", None, (of_bank, of_shop))
+        assert people.principal_of_person(connection, "ben", "shop", "reader").bot is None
+        with pytest.raises(Forbidden, match="nobody granted ben"):
+            people.principal_of_person(connection, "ben", "shop", "")
+        entries = list_entries(connection, "shop", Wanted(action="person.grant"), None, 50).items
+        assert [(entry.who, entry.details) for entry in entries] == [("Olu", {"person": "ana", "role": "reviewer"})]
+    with writing(shop) as connection:
+        assert people.revoke(connection, "ana", "shop", NOW, who="Olu").role == "reviewer"
+        for nobody in ("ana", "a\0b"):
+            with pytest.raises(NotFound):
+                people.revoke(connection, nobody, "shop", NOW, who="Olu")
+        with pytest.raises(BadInput, match="operator"):
+            people.grant(connection, "ana", "shop", "operator", NOW, who="Olu")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import get_bot
 from service.classifiers import gates, rules, store
-from service.classifiers.operations import OtherEncoder, promote, roll_back
+from service.classifiers.operations import OtherEncoder, Word, promote, roll_back
 from service.encoding import EncodeClient, EncoderChanged, EncoderUnknown
 from service.errors import ConfigError
 from service.learning.head import decide
@@ -40,6 +40,7 @@ SWAPPED = {"refund": "track_order", "track_order": "refund", "cancel_order": "ca
 # Turns of each intent, and those of them with a label: few enough that no fold is fitted, for that takes long.
 TURNS, LABELLED = 7, 3
 ALL = 3 * TURNS
+OLGA = Word("olga", "the numbers say so")
 
 
 class FolderHub(FakeHub):
@@ -218,12 +219,12 @@ def test_a_win_puts_encoder_and_classifier_in_force_together_and_a_rollback_take
     third = bench.train()  # the flips' answers are new labels; what they make has to win, too, and keeps the encoder
     assert (third, bench.champion, bench.manifest(3).adapted) == (3, 2, bench.manifest(2).adapted)
 
-    roll_back(bench.shop.context, BOT, 1, AT, who="olga")
+    roll_back(bench.shop.context, BOT, 1, AT, OLGA)
     assert (bench.champion, bench.setting, bench.client.identity(BOT)) == (1, "", bench.old)
     assert bench.train() is None  # no label has an old vector yet
     bench.reembed()
     assert bench.vectors() == {bench.old: ALL}
-    roll_back(bench.shop.context, BOT, 2, AT, who="olga")
+    roll_back(bench.shop.context, BOT, 2, AT, OLGA)
     assert (bench.champion, bench.setting, bench.client.identity(BOT)) == (2, folder, new)
 
 
@@ -248,7 +249,7 @@ def test_an_owner_puts_a_held_encoder_in_force_with_its_classifier(bench: Bench)
     bench.reembed()
     bench.answer(2, "champion")
     assert bench.decide() == "held"
-    promote(bench.shop.context, BOT, 2, AT, who="olga")
+    promote(bench.shop.context, BOT, 2, AT, OLGA)
     assert (bench.champion, bench.setting, bench.client.identity(BOT)) == (2, folder, new)
     bench.reembed()
     assert bench.vectors() == {new: ALL}
@@ -262,11 +263,11 @@ def test_a_held_encoder_is_kept_for_an_owner_until_another_champion_comes(bench:
     assert bench.decide() == "held"
     assert bench.adapt() == 3
     assert Path(held).is_dir()
-    promote(bench.shop.context, BOT, 3, AT, who="olga")
+    promote(bench.shop.context, BOT, 3, AT, OLGA)
     with database.reading(bench.shop.engine) as connection:
         assert store.adapted_folders(connection, BOT) == {bench.manifest(3).adapted.folder}
     with pytest.raises(OtherEncoder) as refused:  # though the encode process has it in memory
-        promote(bench.shop.context, BOT, 2, AT, who="olga")
+        promote(bench.shop.context, BOT, 2, AT, OLGA)
     assert "kept while the same champion is in force" in refused.value.hint
     assert (bench.champion, bench.setting) == (3, bench.manifest(3).adapted.folder)
 
@@ -385,7 +386,7 @@ def test_a_rollback_to_an_encoder_that_nobody_can_load_says_so(bench: Bench) -> 
     bench.decide()
     bench.hub.models[""].identity = "other@1"  # the installation's encoder was changed meanwhile
     with pytest.raises(OtherEncoder):
-        roll_back(bench.shop.context, BOT, 1, AT, who="olga")
+        roll_back(bench.shop.context, BOT, 1, AT, OLGA)
     assert bench.champion == 2
 
 
@@ -395,7 +396,7 @@ def test_a_rollback_to_an_encoder_that_nobody_knows_says_so(bench: Bench) -> Non
     bench.reembed()
     assert bench.train() == 2  # nothing of the old encoder is left to defend
     with pytest.raises(OtherEncoder):
-        roll_back(bench.shop.context, BOT, 1, AT, who="olga")
+        roll_back(bench.shop.context, BOT, 1, AT, OLGA)
     assert (bench.champion, bench.setting) == (2, "other")
 
 

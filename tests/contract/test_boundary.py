@@ -221,7 +221,7 @@ def test_sent_to_review_once_before_all_others(shop: Shop) -> None:
         first = pairs.review(connection, shop.context.keyring, BOT, CANCEL, REFUND, now(), who="Ana")
         again = pairs.review(connection, shop.context.keyring, BOT, CANCEL, REFUND, now(), who="Ana")
     assert (first.queued, again.queued) == (tuple(reversed(turns[2:])), (turns[1], turns[0]))
-    assert set(shop.cards()) == set(turns)
+    assert shop.cards() == [*first.queued, *again.queued], "who was asked for first comes first"
     logged = shop.rows(tables.audit_log, "action", "who", "details", order="id", action="boundary.review")
     assert logged[0] == ("boundary.review", "Ana", {"intents": [REFUND, CANCEL], "turns": 10})
 

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from service import clock, database, tables
 from service.access import audit
+from service.classifiers import store
 from service.encoding import pack
 from service.errors import AlertNotFound, BadInput
 from service.events import endpoints
@@ -22,7 +23,7 @@ from service.proposals import store as proposals
 from service.proposals.schemas import Proposal, Queued
 from service.reports.store import reported_among, reports_on_turns
 from service.windows import alerts, ledger, measuring, rules, sampling
-from service.windows.sampling import Span, place
+from service.windows.sampling import place
 from service.windows.schemas import Alert, Drift, DriftWindow, Found, Marker, Measured, Moved
 from tests.support.scored import BOT, PHRASES, Shop, between, opened_shop
 from workers import drifting, proposing, schedule
@@ -48,7 +49,7 @@ def near(x: np.ndarray, seed: Sequence[int], spread: float = 0.8) -> np.ndarray:
     return np.asarray(x / np.linalg.norm(x), np.float32)
 
 
-def say(shop: Shop, day: date, seed: int = 0, **turns: int) -> list[int]:
+def say(shop: Shop, day: date, seed: int = 0, hour: int = 1, **turns: int) -> list[int]:
     """So many turns of each intent, or of the theme `gift`, in this order through the day's morning, each of a
     conversation of its own; their ids."""
     whats = [what for what, count in turns.items() for _ in range(count)]
@@ -56,7 +57,7 @@ def say(shop: Shop, day: date, seed: int = 0, **turns: int) -> list[int]:
     vectors = [
         near(x[what], (seed, day.toordinal(), i), 0.5 if what == "gift" else 0.8) for i, what in enumerate(whats)
     ]
-    start = datetime.combine(day, time(1), UTC)
+    start = datetime.combine(day, time(hour), UTC)
     rows = [
         {
             "bot": BOT,
@@ -233,6 +234,35 @@ def test_late_turns_open_a_window_again_until_a_day_after_its_end(shop: Shop, mo
     assert window(shop, TODAY) == before
 
 
+def test_sundays_are_compared_with_sundays_and_mornings_with_mornings(shop: Shop) -> None:
+    sunday, saturday = TODAY - DAY, TODAY - 2 * DAY
+    for back in (28, 21, 14, 7):
+        say(shop, saturday - back * DAY, track_order=220)
+        say(shop, sunday - back * DAY, refund=110, cancel_order=110)
+        say(shop, TODAY - back * DAY, refund=80, cancel_order=60)
+        say(shop, TODAY - back * DAY, seed=1, hour=18, track_order=80)
+    say(shop, saturday, refund=150, cancel_order=150)
+    say(shop, sunday, refund=150, cancel_order=150)
+    say(shop, TODAY, refund=180, cancel_order=120)
+    shop.train()
+    found = [looked(shop, day) for day in (saturday, sunday, TODAY)]
+    assert [(one.since, one.turns, one.reference_turns) for one in found] == [
+        (saturday, 300, 880),
+        (sunday, 300, 880),
+        (TODAY, 300, 560),
+    ]
+    assert [one.is_alarm for one in found] == [True, False, False], "that Saturday was like a Sunday"
+
+
+def looked(shop: Shop, day: date) -> Measured:
+    with database.reading(shop.engine) as connection:
+        champion = store.champion(connection, BOT)
+        assert champion is not None
+        found = measuring.look(connection, champion, day, NOON)
+    assert isinstance(found, measuring.Material)
+    return measuring.compare(champion, found).measured
+
+
 def test_a_short_window_goes_back_seven_days_and_a_shorter_one_says_why(shop: Shop) -> None:
     for back in range(19, 0, -1):
         say(shop, TODAY - back * DAY, refund=15, track_order=25)
@@ -276,6 +306,41 @@ def test_fallbacks_reports_and_entity_structures_are_drift_too(shop: Shop) -> No
         ("structure", "city>date"): (0, pytest.approx(40 / 310)),
         ("reports", None): (0, pytest.approx(30 / 310)),
     }
+
+
+def test_what_a_classifier_learnt_from_and_what_came_later(shop: Shop) -> None:
+    fill(shop)
+    first = quiet(shop, TODAY - DAY)
+    teach(shop)
+    taught = {turn_id for (turn_id,) in shop.rows(tables.label, "turn_id")}
+    n = shop.train(last_label_id=max(id for (id,) in shop.rows(tables.label, "id", order="id")))
+    with database.writing(shop.engine) as connection:
+        trained = datetime.combine(TODAY - DAY, time(1), UTC) + timedelta(seconds=299.5)  # before that day's last ten
+        connection.execute(sa.update(tables.classifier).where(tables.classifier.c.n == n).values(created_at=trained))
+        connection.execute(tables.label.insert(), {**label(first[0]), "bot": BOT})  # given since
+
+    def known(**learnt_from: int) -> tuple[set[int], set[int]]:
+        with database.reading(shop.engine) as connection:
+            champion = store.champion(connection, BOT)
+            assert champion is not None
+            by = structs.replace(champion, manifest=structs.replace(champion.manifest, **learnt_from))
+            drawn = sampling.draw(connection, BOT, [sampling.days(TODAY - 9 * DAY, TODAY)], 5000)
+            seen = sampling.seen(connection, by, drawn)
+        assert seen is not None
+        ids = np.array(seen.turn_ids)
+        return set(ids[seen.is_learnt].tolist()), set(ids[seen.is_later].tolist())
+
+    assert known() == (taught, set(first[-10:]))
+    assert known(log_turns=50) == (taught, set(first[-10:])), "of no use to it"
+    drawn = set(first[250:300])
+    assert known(log_turns=50, pseudo_labels=50) == (taught | drawn, set(first[-10:]))
+    assert known(log_turns=50, weak_examples=9) == (taught | drawn, set(first[-10:]))
+    everything = len(known(log_turns=20_000, pseudo_labels=20_000)[0])
+    assert everything == 6 * 100 + 300
+
+
+def label(turn_id: int) -> dict[str, object]:
+    return {"turn_id": turn_id, "use": "train", "answer": "none", "origin": "vote", "at": NOON}
 
 
 # What is kept
@@ -354,8 +419,10 @@ def measured(back: int, *names: str, reason: str = "") -> Measured:
     )  # fmt: skip
 
 
-def follow(shop: Shop, *windows: Measured, now: datetime = NOON) -> None:
+def follow(shop: Shop, *windows: Measured) -> None:
+    """Each measured for the last time, at noon of the day after it."""
     for one in windows:
+        now = min(datetime.combine(one.day + DAY, time(12), UTC), NOON)
         with database.writing(shop.engine) as connection:
             ledger.lock(connection, BOT)
             ledger.keep(connection, BOT, one)
@@ -373,7 +440,7 @@ def test_two_quiet_days_in_a_row_close_an_alert(shop: Shop) -> None:
     (closed,) = told(shop, "closed")
     assert (closed.moved, closed.closed_at, closed.turns[0].id) == (
         (Moved("novel", None), Moved("psi", None)),
-        NOON,
+        NOON - 4 * DAY,
         7,
     )
     follow(shop, measured(5), measured(4))
@@ -397,6 +464,34 @@ def test_endpoints_are_told_when_an_alert_opens_and_when_it_closes(shop: Shop) -
         ("closed", since, [["novel", None]], 1),
         ("open", since, [["novel", None]], 1),
     ]
+
+
+def test_days_from_before_an_alert_do_not_close_it(shop: Shop) -> None:
+    follow(shop, measured(3), measured(2), measured(1), measured(0, "psi"), measured(0), measured(1))
+    assert states(shop) == [(TODAY, True)]
+
+
+def test_what_was_over_when_it_was_measured_opens_none_and_what_is_not_began_then(shop: Shop) -> None:
+    late = [measured(9, "psi"), measured(8), measured(7), measured(5, "psi"), measured(4), measured(3, "psi")]
+    for one in late:
+        with database.writing(shop.engine) as connection:
+            ledger.keep(connection, BOT, one)
+            alerts.follow(connection, BOT, one, NOON)
+    assert states(shop) == []
+    follow(shop, measured(1, "novel"))
+    assert states(shop) == [(TODAY - 5 * DAY, True)]
+
+
+def test_a_turn_that_is_asked_about_blind_does_not_show_an_alert(shop: Shop) -> None:
+    ids = [shop.say(f"gift card {i}") for i in range(3)]
+    card = {"id": "k", "bot": BOT, "turn_id": ids[1], "purpose": "audit", "is_blind": True, "status": "open"}
+    with database.writing(shop.engine) as connection:
+        connection.execute(tables.card.insert(), {**card, "created_at": NOON})
+    follow(shop, structs.replace(measured(0, "novel"), likeliest=tuple(ids)))
+    assert [turn.id for turn in told(shop)[0].turns] == [ids[0], ids[2]]
+    with database.writing(shop.engine) as connection:
+        connection.execute(sa.update(tables.card).values(status="resolved"))
+    assert [turn.id for turn in told(shop)[0].turns] == ids
 
 
 @pytest.mark.parametrize(
@@ -475,7 +570,7 @@ def test_proposing_leaves_what_grows_and_lapses_what_does_not_any_more(shop: Sho
 
 def rows(shop: Shop, most: int, since: date = TODAY, until: date = TODAY + DAY) -> list[int]:
     with database.reading(shop.engine) as connection:
-        return [row.id for row in sampling.draw(connection, BOT, Span(since, until), most)]
+        return [row.id for row in sampling.draw(connection, BOT, [sampling.days(since, until)], most)]
 
 
 def test_the_lowest_places_are_drawn_and_others_change_nothing(shop: Shop) -> None:
@@ -515,6 +610,8 @@ def test_reports_are_found_as_everywhere_else(shop: Shop) -> None:
         wanted = {report.turn_id for report in reports_on_turns(connection, BOT)}
         assert wanted == {plain[0], plain[1], plain[3]}
         assert reported_among(connection, [*plain, alone]) == wanted
+        some = [report.turn_id for report in reports_on_turns(connection, BOT, [*plain[1:], alone])]
+        assert sorted(some) == [plain[1], plain[3]]
 
 
 # Edges

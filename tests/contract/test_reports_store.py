@@ -1,6 +1,7 @@
 """Reports find their turn whatever came first, on both databases."""
 
 import pytest
+import sqlalchemy as sa
 
 from service import database
 from service.reports import store as reports
@@ -87,3 +88,32 @@ def test_what_a_stored_report_names_is_known(engine):
     assert is_reported(turns=["t-0", "t-2"]), "through the reply"
     assert not is_reported(turns=["t-3"], replies=["r-3"])
     assert not is_reported()
+
+
+def test_turns_with_reports_are_looked_up_and_no_table_is_walked_through(engine):
+    """For 5,000 of a million turns SQLite took three minutes when asked in one statement."""
+    if engine.dialect.name != "sqlite":
+        pytest.skip("SQLite's plans, which need no table as large")
+    ids = insert(
+        engine,
+        TURN,
+        new_turn("t-2", conversation="d"),
+        new_turn("t-3", conversation="e"),
+        new_reply("r-1", 2, turn="t-1"),
+        new_reply("r-2", 2, conversation="d"),
+        new_report("x-1", 3, turn_external_id="t-1"),
+        new_report("x-2", 3, reply_external_id="r-1"),
+        new_report("x-3", 3, reply_external_id="r-2"),
+    )
+    steps = []
+    with database.reading(engine) as connection:
+
+        @sa.event.listens_for(connection, "before_cursor_execute")
+        def plan(_, cursor, statement, parameters, *rest):
+            steps.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        assert reports.reported_among(connection, list(ids.values())) == {ids["t-1"], ids["t-2"]}
+        assert reports.reports_on_turns(connection, "shop", [ids["t-3"]]) == []
+    searches = [step for step in steps if step.startswith(("SEARCH", "SCAN"))]
+    assert len(searches) > 5
+    assert [step for step in searches if step.startswith("SCAN") or step.endswith("(bot=?)")] == []

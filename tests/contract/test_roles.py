@@ -1,11 +1,16 @@
 """Every route × every role × another bot's key. The routes are the app's own; one without a declared role fails."""
 
+import base64
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
@@ -16,11 +21,12 @@ from service.access.roles import ROLES, Principal, Role, allows
 from service.bots.store import create_bot
 from service.clock import now
 from service.context import Context
-from service.database import writing
-from service.settings import Settings
+from service.database import connect, writing
+from service.settings import Secret, Settings
 from tests.support.edge import build
 
 OWN, OTHER = "shop", "bank"
+STREAM_KEY = Secret(base64.b64encode(b"k" * 32).decode())
 REFUSED = {401, 403}
 
 # Routes that ask for no role, and what guards them instead.
@@ -31,6 +37,7 @@ PUBLIC = {
     "/v1/openapi.json": "the description of the API",
     "/v1/{path}": "the description of the API",
     "/webhooks/{bot}/{source}": "the delivery's signature",
+    "/sign-in": "the key that is typed",
     "/sign-in/{token}": "the link's token",
     "/static/{file_path}": "scripts and styles of the console, the same for everybody",
 }
@@ -41,6 +48,9 @@ LEAST: dict[tuple[str, str], Role] = {
     ("PATCH", "/v1/bots/{bot}"): "owner",
     ("POST", "/v1/bots/{bot}/keys"): "owner",
     ("POST", "/v1/bots/{bot}/sign-ins"): "owner",
+    ("PUT", "/v1/bots/{bot}/people/{person}"): "owner",
+    ("GET", "/v1/bots/{bot}/audit"): "owner",
+    ("PUT", "/v1/people/{person}"): "operator",
     ("GET", "/v1/bots/{bot}/sources"): "owner",
     ("POST", "/v1/bots/{bot}/sources"): "owner",
     ("PATCH", "/v1/bots/{bot}/sources/{source}"): "owner",
@@ -125,7 +135,8 @@ class People(NamedTuple):
     def ask(self, route: Route, headers: dict[str, str] | None = None) -> httpx.Response:
         body = b"{}" if route.method not in SAFE_METHODS else None
         given = {"content-type": "application/json"} if body else {}
-        return self.client.request(route.method, route.url(), content=body, headers=given | (headers or {}))
+        sent = given | (headers or {})
+        return self.client.request(route.method, route.url(), content=body, headers=sent, follow_redirects=False)
 
     def ask_as(self, route: Route, role: Role, bot: str = OWN) -> httpx.Response:
         return self.ask(route, {"authorization": f"Bearer {self.keys[role, bot]}"})
@@ -135,12 +146,13 @@ class People(NamedTuple):
         return self.ask(route, {"cookie": f"{COOKIE}={self.sessions[role]}"} | named)
 
 
-@pytest.fixture
-def people(context: Context) -> Iterator[People]:
+@contextmanager
+def settled(settings: Settings, engine: sa.Engine) -> Iterator[People]:
+    """Two bots, and somebody with each role of each."""
     at = now()
     found: dict[tuple[Role, str], str] = {}
     signed_in: dict[Role, str] = {}
-    with writing(context.engine) as connection:
+    with writing(engine) as connection:
         for bot in (OWN, OTHER):
             create_bot(connection, bot, at)
             for role in ROLES:
@@ -150,8 +162,26 @@ def people(context: Context) -> Iterator[People]:
             reach = None if role == "operator" else OWN
             token = sessions.create_sign_in(connection, name=role, role=role, bot=reach, now=at)
             signed_in[role] = sessions.redeem(connection, token, "", at)
-    with TestClient(build(context.settings), raise_server_exceptions=False) as client:
+    with TestClient(build(settings), raise_server_exceptions=False) as client:
         yield People(client, found, signed_in)
+
+
+@pytest.fixture
+def people(context: Context) -> Iterator[People]:
+    with settled(context.settings, context.engine) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def readers(valkey: Path, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """For what changes nothing: the same for all tests."""
+    folder = tmp_path_factory.mktemp("readers")
+    shutil.copy(sqlite_template, folder / "fencepost.db")
+    settings = Settings(data_dir=str(folder), redis_url=f"unix://{valkey}", stream_key=STREAM_KEY)
+    engine = connect(settings.sql_url)
+    with settled(settings, engine) as found:
+        yield found
+    engine.dispose()
 
 
 def named(route: Route) -> str:
@@ -173,12 +203,17 @@ def test_the_roles_that_matter_most_are_as_written_down() -> None:
     assert {key: declared.get(key) for key in LEAST} == {key: (role,) for key, role in LEAST.items()}
 
 
+def is_turned_away(response: httpx.Response) -> bool:
+    """Refused; or sent to sign in, from a page."""
+    return response.status_code == 401 or response.headers.get("location", "").startswith("/sign-in")
+
+
 @pytest.mark.parametrize("route", GUARDED, ids=named)
-def test_without_a_key_nobody_comes_in(route: Route, people: People) -> None:
-    assert people.ask(route).status_code == 401
-    assert people.ask(route, {"authorization": "Bearer fp_0_0"}).status_code == 401
-    assert people.ask(route, {"authorization": "Basic YTpi"}).status_code == 401
-    assert people.ask(route, {"cookie": f"{COOKIE}=nonsense"}).status_code == 401
+def test_without_a_key_nobody_comes_in(route: Route, readers: People) -> None:
+    assert is_turned_away(readers.ask(route))
+    assert readers.ask(route, {"authorization": "Bearer fp_0_0"}).status_code == 401
+    assert readers.ask(route, {"authorization": "Basic YTpi"}).status_code == 401
+    assert is_turned_away(readers.ask(route, {"cookie": f"{COOKIE}=nonsense"}))
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=named)
@@ -194,9 +229,9 @@ def test_a_route_lets_in_the_roles_that_reach_it_and_no_other(route: Route, peop
 
 
 @pytest.mark.parametrize("route", [route for route in GUARDED if route.is_of_a_bot], ids=named)
-def test_another_bot_s_key_is_refused_whatever_its_role(route: Route, people: People) -> None:
+def test_another_bot_s_key_is_refused_whatever_its_role(route: Route, readers: People) -> None:
     for role in ROLES[:-1]:
-        assert people.ask_as(route, role, OTHER).status_code == 403, role
+        assert readers.ask_as(route, role, OTHER).status_code == 403, role
 
 
 @pytest.mark.parametrize(
@@ -221,7 +256,7 @@ def test_a_page_of_another_site_changes_nothing_in_somebody_s_name(route: Route,
 @pytest.mark.parametrize(
     "route", [route for route in GUARDED if route.method == "GET" and route.roles != ("ingest",)], ids=named
 )
-def test_a_session_reads_what_its_role_reaches(route: Route, people: People) -> None:
+def test_a_session_reads_what_its_role_reaches(route: Route, readers: People) -> None:
     for role in ROLES[1:]:
         reaches = route.lets_in(Principal(role, role, None, "session"), None)
-        assert (people.ask_signed_in(route, role).status_code not in REFUSED) == reaches, role
+        assert (readers.ask_signed_in(route, role).status_code not in REFUSED) == reaches, role

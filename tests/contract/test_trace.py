@@ -159,7 +159,9 @@ def test_an_open_blind_card_withholds_everything_but_the_arrival(shop: Shop) -> 
     with database.writing(shop.engine) as connection:
         connection.execute(tables.card.update().values(status="resolved"))
     shown = look(shop, turn_id)
-    assert not shown.is_withheld and [one.what for one in events(shown, "marks")] == ["audit"]
+    assert not shown.is_withheld and [one.what for one in events(shown, "marks")] == [
+        "drawn at random for the audit slice"
+    ]
     assert step(shown, "training").missing.endswith("it was drawn for the audit slice, which only tests")
 
 

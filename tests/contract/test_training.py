@@ -12,10 +12,24 @@ import sqlalchemy as sa
 from service import clock, database, tables
 from service.bots.store import update_bot
 from service.classifiers import gates, store
-from service.classifiers.operations import NeverInForce, NotHeld, OtherEncoder, promote, roll_back, version, versions
+from service.classifiers.flips import flips
+from service.classifiers.history import history
+from service.classifiers.operations import (
+    NeverInForce,
+    NotHeld,
+    NotOnTrial,
+    OtherEncoder,
+    Word,
+    hold,
+    promote,
+    roll_back,
+    version,
+    versions,
+)
 from service.classifiers.rules import LOG_FROM, Duel
 from service.classifiers.schemas import Classifier, Gate, Manifest
-from service.errors import ClassifierNotFound
+from service.classifiers.store import ChampionMoved
+from service.errors import BadInput, ClassifierNotFound
 from service.events import endpoints
 from service.intents.store import create_intents
 from service.learning.head import decide
@@ -33,6 +47,7 @@ SAID = {
     "track_order": "where is the parcel i am waiting for",
 }
 WORDS = ["now", "today", "hello", "thanks", "please", "again", "still", "really", "quickly", "sofa", "lamp", "chair"]
+OLGA = Word("olga", "the numbers say so")
 
 
 @pytest.fixture
@@ -99,11 +114,11 @@ def mislead(shop: Shop, turns: dict[str, list[int]]) -> int:
     return n
 
 
-def answer(shop: Shop, n: int, who: str) -> None:
-    """Every flip of the challenger is answered as the one or the other decided."""
+def answer(shop: Shop, n: int, who: str, most: int = 40) -> None:
+    """The flips of the challenger, so many at most, are answered as the one or the other decided."""
     for turn_id, champion_id, challenger_id in shop.rows(
         tables.flip, "turn_id", "champion_intent_id", "challenger_intent_id", challenger=n
-    ):
+    )[:most]:
         right = {"champion": champion_id, "challenger": challenger_id}[who]
         [(card_id,)] = shop.rows(tables.card, "id", turn_id=turn_id, purpose="flip", challenger=n)
         label(shop, turn_id, [*SAID][right - 1], use="flip", card_id=card_id)
@@ -454,7 +469,7 @@ def test_a_changed_encoder_leaves_nothing_to_compare_with(shop: Shop) -> None:
     assert train(shop.context, other, BOT, patience_s=0.0) == 2
     assert (champion(shop).n, champion(shop).encoder) == (2, other.identity(BOT))
     with pytest.raises(OtherEncoder):
-        roll_back(shop.context, BOT, 1, AT, who="olga")
+        roll_back(shop.context, BOT, 1, AT, OLGA)
 
 
 def test_the_first_training_waits_for_examples_on_their_way(shop: Shop) -> None:
@@ -486,18 +501,18 @@ def test_rollback_puts_an_older_one_back_and_ends_the_open_gate(shop: Shop) -> N
     third = run(shop)
     assert third == 3
     asked(shop)
-    rolled = roll_back(shop.context, BOT, 1, AT + timedelta(days=1), who="olga")
+    rolled = roll_back(shop.context, BOT, 1, AT + timedelta(days=1), OLGA)
     assert (rolled.n, rolled.status, champion(shop).n) == (1, "champion", 1)
     assert (gate_of(shop, 3).status, gate_of(shop, 3).reason) == ("void", "rolled back to classifier 1")
     assert asked(shop) == ["rescore", "propose"]
     [details] = shop.rows(tables.audit_log, "who", "details", order="id", action="classifier.rollback")
-    assert details == ("olga", {"n": 1, "replaced": 2})
-    roll_back(shop.context, BOT, 1, AT, who="olga")  # a repeat changes nothing
+    assert details == ("olga", {"n": 1, "replaced": 2, "reason": "the numbers say so"})
+    roll_back(shop.context, BOT, 1, AT, OLGA)  # a repeat changes nothing
     assert asked(shop) == []
     with pytest.raises(NeverInForce):
-        roll_back(shop.context, BOT, 3, AT, who="olga")
+        roll_back(shop.context, BOT, 3, AT, OLGA)
     with pytest.raises(ClassifierNotFound):
-        roll_back(shop.context, BOT, 9, AT, who="olga")
+        roll_back(shop.context, BOT, 9, AT, OLGA)
 
 
 def test_an_owner_puts_a_held_challenger_in_force(shop: Shop) -> None:
@@ -505,20 +520,57 @@ def test_an_owner_puts_a_held_challenger_in_force(shop: Shop) -> None:
     run(shop)
     n = mislead(shop, turns)
     with pytest.raises(NotHeld, match="on trial"):
-        promote(shop.context, BOT, n, AT, who="olga")
+        promote(shop.context, BOT, n, AT, OLGA)
     answer(shop, n, "champion")
     assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     asked(shop)
-    assert promote(shop.context, BOT, n, AT, who="olga").status == "champion"
+    assert promote(shop.context, BOT, n, AT, OLGA).status == "champion"
     assert champion(shop).n == n
     assert asked(shop) == ["rescore", "propose"]
     [details] = shop.rows(tables.audit_log, "who", "details", order="id", action="classifier.promote")
-    assert details == ("olga", {"n": n, "replaced": 1})
-    promote(shop.context, BOT, n, AT, who="olga")  # a repeat changes nothing
+    assert details == ("olga", {"n": n, "replaced": 1, "reason": "the numbers say so"})
+    promote(shop.context, BOT, n, AT, OLGA)  # a repeat changes nothing
     assert asked(shop) == []
     assert gate_of(shop, n).status == "held"  # what the reviewers said stands
+    with pytest.raises(ChampionMoved):  # the owner saw classifier 3 in force
+        roll_back(shop.context, BOT, 1, AT, OLGA._replace(replacing=3))
+    with pytest.raises(BadInput, match="a reason is wanted"):
+        roll_back(shop.context, BOT, 1, AT, Word("olga", "  "))
+    assert champion(shop).n == n
     with pytest.raises(NotHeld, match="roll back"):
-        promote(shop.context, BOT, 1, AT, who="olga")
+        promote(shop.context, BOT, 1, AT, OLGA)
+
+
+def test_an_owner_ends_a_trial_by_hand(shop: Shop) -> None:
+    turns = say_all(shop)
+    run(shop)
+    n = mislead(shop, turns)
+    answer(shop, n, "challenger", most=3)
+    with database.reading(shop.engine) as connection:
+        so_far, told = version(connection, BOT, n).trial, flips(connection, BOT, n)
+    assert so_far and (so_far.gate.wins, so_far.gate.losses) == (3, 0)
+    assert (len(told.judged), told.waiting) == (3, so_far.waiting)
+    assert {(one.result, one.answer == (one.challenger,)) for one in told.judged} == {("win", True)}
+    held = hold(shop.context, BOT, n, clock.now(), OLGA)
+    assert held.status == "held" and held.trial
+    assert (held.trial.gate.status, held.trial.waiting) == ("held", 0)
+    assert held.trial.gate.reason == "3 wins, 0 losses, 0 neither: an owner ended the trial"
+    assert {status for (status,) in flip_cards(shop, n, "status")} == {"resolved", "withdrawn"}
+    assert hold(shop.context, BOT, n, clock.now(), OLGA) == held  # a repeat changes nothing
+    assert gating.decide(shop.context, shop.encoder, BOT) is None
+    with pytest.raises(NotOnTrial, match="in force"):
+        hold(shop.context, BOT, 1, clock.now(), OLGA)
+    promote(shop.context, BOT, n, clock.now(), OLGA)
+    with database.reading(shop.engine) as connection:
+        told = flips(connection, BOT, n)
+        moments = [history(connection, BOT, version(connection, BOT, one)) for one in (1, n)]
+    assert told.waiting == 0 and {one.result for one in told.judged} == {"win", "gone"}
+    assert [(one.what, one.other) for one in moments[0]] == [("made", None), ("promoted", None), ("replaced", n)]
+    assert {(one.what, one.who, one.reason) for one in moments[1]} >= {
+        ("held_by_hand", "olga", "the numbers say so"),
+        ("by_hand", "olga", "the numbers say so"),
+        ("held", "fencepost", held.trial.gate.reason),
+    }
 
 
 def test_a_gate_whose_champion_is_gone_is_void(shop: Shop) -> None:
@@ -588,8 +640,8 @@ def test_what_becomes_of_classifiers_is_told_to_endpoints(shop: Shop, told: Told
     answer(shop, n, "champion")
     assert gating.decide(shop.context, shop.encoder, BOT) == "held"
     lost = gate_of(shop, n)
-    promote(shop.context, BOT, n, clock.now(), who="olga")
-    roll_back(shop.context, BOT, 1, clock.now(), who="olga")
+    promote(shop.context, BOT, n, clock.now(), OLGA)
+    roll_back(shop.context, BOT, 1, clock.now(), OLGA)
     counts = {"wins": 0, "losses": lost.losses, "neither": 0}
     assert told() == [
         ("classifier.promoted", {"bot": BOT, "classifier": 1, "replaced": None, "how": "untried"}),

@@ -22,14 +22,16 @@ from tests.support.shop import BOT, add_turn, open_shop
 from workers.training import train
 
 URL = f"/v1/bots/{BOT}/classifiers"
+WHY, REASON = {"reason": "it is better"}, ("--reason", "it is better")
 
 
 class Desk:
     def __init__(self, client: TestClient[Litestar], context: Context, keys: dict[str, str]) -> None:
         self.client, self.context, self.keys = client, context, keys
 
-    def ask(self, method: str, path: str = "", role: str = "reader") -> httpx.Response:
-        return self.client.request(method, URL + path, headers={"authorization": f"Bearer {self.keys[role]}"})
+    def ask(self, method: str, path: str = "", role: str = "reader", body: object = None) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.keys[role]}"}
+        return self.client.request(method, URL + path, headers=headers, json=body)
 
 
 @pytest.fixture
@@ -73,22 +75,22 @@ def test_versions_are_listed_newest_first(desk: Desk) -> None:
 
 def test_an_owner_rolls_back_in_one_call(desk: Desk) -> None:
     second(desk.context)
-    answer = desk.ask("POST", "/1/rollback", "owner")
+    answer = desk.ask("POST", "/1/rollback", "owner", WHY)
     assert (answer.status_code, answer.json()["status"]) == (200, "champion")
     assert [version["status"] for version in desk.ask("GET").json()["items"]] == ["retired", "champion"]
-    assert desk.ask("POST", "/2/rollback").status_code == 403
+    assert desk.ask("POST", "/2/rollback", body=WHY).status_code == 403
 
 
 def test_an_owner_promotes_what_its_gate_held(desk: Desk) -> None:
     with database.writing(desk.context.engine) as connection:
         first = store.load(connection, BOT, 1)
         store.save(connection, BOT, first.head, first.manifest, "held", now())
-    assert desk.ask("POST", "/2/promote").status_code == 403
-    answer = desk.ask("POST", "/2/promote", "owner")
+    assert desk.ask("POST", "/2/promote", body=WHY).status_code == 403
+    answer = desk.ask("POST", "/2/promote", "owner", WHY)
     assert (answer.status_code, answer.json()["status"]) == (200, "champion")
-    refused = desk.ask("POST", "/1/promote", "owner")
+    refused = desk.ask("POST", "/1/promote", "owner", WHY)
     assert (refused.status_code, refused.json()["type"]) == (409, "not-held")
-    assert command(desk.context, "promote", BOT, "2").output == f"classifier 2 of {BOT} is in force\n"
+    assert command(desk.context, "promote", BOT, "2", *REASON).output == f"classifier 2 of {BOT} is in force\n"
 
 
 @pytest.mark.parametrize("path", ["/9", "/0"])
@@ -101,8 +103,8 @@ def test_in_a_terminal(desk: Desk) -> None:
     second(desk.context)
     assert "2  champion  cold" in command(desk.context, "list", BOT).output
     assert '"phase": "cold"' in command(desk.context, "show", BOT, "1").output
-    assert command(desk.context, "rollback", BOT, "1").output == f"classifier 1 of {BOT} is in force\n"
-    failed = command(desk.context, "rollback", BOT, "7")
+    assert command(desk.context, "rollback", BOT, "1", *REASON).output == f"classifier 1 of {BOT} is in force\n"
+    failed = command(desk.context, "rollback", BOT, "7", *REASON)
     assert failed.exit_code == 1
     assert "no classifier 7" in failed.output
 

@@ -225,7 +225,7 @@ def test_refusals_are_pages(client: TestClient[Litestar], context: Context, ana:
     card = deal(context.engine, "text")
     with database.writing(context.engine) as connection:
         archive_intent(connection, BOT, 1, AT)
-    nobody = client.get(REVIEW)
+    nobody = client.post(f"{REVIEW}/{card}", data={"answer": "none"})
     assert (nobody.status_code, heading(nobody.text)) == (401, "Please sign in")
     reader = sign_in(client, context, "Rea", "reader", BOT)
     assert client.get(REVIEW, headers={"cookie": reader.cookie}).status_code == 403

@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 
 from service import database, tables
 from service.clock import now
+from service.console.drift import RATES
 from service.context import Context
 from tests.support.console import Browser, sign_in
 from tests.support.edge import build
@@ -51,6 +52,18 @@ def test_what_moved_since_when_and_the_turns_that_show_it(context: Context, owne
     assert f"Alert since {today - 3 * DAY} : the mix of intents (PSI), turns out of scope." in said
     assert f'<a href="/bots/{BOT}/turns/{turns[0]}">gift wrap please</a>' in page
     assert f"Alert since {today - 3 * DAY}" in words(owner.open(f"/bots/{BOT}"))
+
+
+def test_of_many_moves_the_surest_are_seen_at_once(context: Context, owner: Browser, today: date) -> None:
+    moved = {name: (0.2, 0.1) for name in ("psi", "confidence", "margin", *RATES, "embeddings", "novel")}
+    measure(context, today - DAY, moved | {"jensen_shannon": (0.2, 0.1)}, *moved, "jensen_shannon", of=1)
+    with database.writing(context.engine) as connection:
+        kept = tables.drift_window
+        found = connection.scalar(sa.select(kept.c.findings))
+        more = [["intent", n, 0.2, 0.1, 1e-6, 1e-5, True] for n in (2, 3)]
+        connection.execute(sa.update(kept).values(findings=[*found, *more]))
+    seen, _, folded = owner.open(PAGE).partition("<summary>2 more moved</summary>")
+    assert (seen.count("Since 2"), folded.count("Since 2")) == (10, 2)
 
 
 def test_a_rate_has_its_interval_and_every_chart_its_values(context: Context, owner: Browser, today: date) -> None:

@@ -134,7 +134,7 @@ def test_marks_queue_and_labels_are_shown(context: Context, rea: Browser) -> Non
     page = words(rea.open(PAGE))
     assert "The values why turns between two intents 5" in page
     assert "cards open 1" in page and "votes this week 0 of 500" in page
-    assert re.search(r"week of \d{4}-\d\d-\d\d 1 ", page)
+    assert re.search(r"from \d{4}-\d\d-\d\d 1 ", page)
     assert "Not measured for shop: nobody labelled its turns at random." in page
 
 
@@ -159,6 +159,20 @@ def test_a_bot_that_is_not_there_is_a_page_too(client: TestClient[Litestar], con
     olu = sign_in(client, context, "Olu", "operator", None)
     answer = client.get("/bots/bank", headers={"cookie": olu.cookie})
     assert (answer.status_code, "There is no bot &#39;bank&#39;." in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["/turns?turn=abc", "/drift?queued=x"])
+def test_what_is_asked_for_wrongly_is_answered_by_a_page(rea: Browser, path: str) -> None:
+    answer = rea.client.get(f"{PAGE}{path}", headers={"cookie": rea.cookie})
+    assert (answer.status_code, "All bots" in answer.text) == (400, True)
+
+
+def test_versions_that_came_on_one_day_are_told_together(context: Context, rea: Browser) -> None:
+    say(context, OLD, 2, key="old")
+    for version in ("2", "3"):
+        say(context, NEW, 2, key=version, version=version)
+    page = words(rea.open(PAGE))
+    assert "Version 2, 3, from 2026-03-20" in page and page.count("Right answers:") == 1
 
 
 def test_a_chart_is_a_picture_and_a_specification(context: Context, rea: Browser) -> None:

@@ -1,5 +1,7 @@
 """Drift and alerts over HTTP and at the terminal."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -111,6 +113,23 @@ def test_windows_with_every_statistic(
     some = {"from": str(TODAY - 9 * DAYS), "to": str(TODAY - 2 * DAYS)}
     found = client.get(f"/v1/bots/{BOT}/drift", headers=owner, params=some).json()["windows"]
     assert [one["day"] for one in found] == [str(TODAY - 9 * DAYS)]
+
+
+def test_a_flat_table_for_tools_that_read_tables(
+    shop: Context, client: TestClient[Any], owner: dict[str, str], moved: int
+) -> None:
+    keep(shop, TODAY - 9 * DAYS, reason="too few turns")
+    answer = client.get(f"/v1/bots/{BOT}/drift/findings.csv", headers=owner)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    first, psi, refund = csv.DictReader(io.StringIO(answer.text, newline=""))
+    assert (first["day"], first["reason"], first["name"]) == (str(TODAY - 9 * DAYS), "too few turns", "")
+    assert (psi["name"], psi["subject"], psi["is_alarm"]) == ("psi", "", "false")
+    assert refund == {
+        **dict(zip(("day", "since", "reference_since"), (str(TODAY - n * DAYS) for n in (1, 1, 29)), strict=True)),
+        **{"n": "3", "turns": "1200", "reference_turns": "5000", "reason": ""},
+        **{"name": "intent", "subject": "refund", "value": "0.183", "by_chance": "0.12", "p": "1e-09"},
+        **{"corrected": "2e-09", "is_alarm": "true"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from service.cli import cli
 from service.clock import now
 from service.context import Context
 from service.database import writing
+from service.errors import EncoderDown
 from service.health import check_redis
 from service.operations import status
 from service.operations.doctor import examine
@@ -21,8 +22,9 @@ AWAY = "unix:///nowhere/valkey.sock"
 
 
 @pytest.fixture
-def shop(context: Context) -> Iterator[Context]:
-    """An installation with a bot."""
+def shop(context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    """An installation with a bot, whose encoder is down and not waited for."""
+    monkeypatch.setattr("service.operations.doctor.DEADLINE_S", 0.1)
     with writing(context.engine) as connection:
         create_bot(connection, "shop", now())
     yield context
@@ -53,6 +55,25 @@ def test_doctor_goes_on_while_redis_is_away(shop: Context) -> None:
     found = run(without_redis(shop.settings), "doctor")
     assert (found.exit_code, "redis: no answer" in found.output) == (1, True)
     assert "shop2: classifier" in found.output
+
+
+def test_doctor_is_patient_once_with_an_encoder_that_is_down(shop: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = []
+
+    class Silent:
+        def __init__(self, _settings: Settings, _redis: object, deadline_s: float) -> None:
+            patience.append(deadline_s)
+
+        def identity(self, _bot: str) -> str:
+            raise EncoderDown("no answer")
+
+    monkeypatch.setattr("service.operations.doctor.EncodeClient", Silent)
+    monkeypatch.setattr("service.operations.doctor.DEADLINE_S", 5.0)
+    with writing(shop.engine) as connection:
+        for name in ("shop2", "shop3"):
+            create_bot(connection, name, now())
+    assert levels(shop)["shop3: encoder"] == "wrong"
+    assert patience == [5.0, 0.5, 0.5]
 
 
 def test_doctor_names_a_redis_that_forgets_and_one_that_will_not_say(

@@ -14,6 +14,7 @@ from integrations.slack.client import posting
 from service import database, tables
 from service.bots.store import get_bot, update_bot
 from service.classifiers import operations, store
+from service.classifiers.operations import Word
 from service.context import Context
 from service.events import endpoints
 from service.intents.store import by_name
@@ -232,7 +233,7 @@ def test_it_is_too_late_when_something_else_is_in_force(
 def test_a_challenger_that_somebody_promoted_elsewhere_is_theirs(
     desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    operations.promote(desk, BOT, 2, AT, who="Olga (terminal)")
+    operations.promote(desk, BOT, 2, AT, Word("Olga (terminal)", "it is better"))
     act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
     assert words(slack.messages[CHANNEL][-1]).endswith("Olga (terminal) put it in force.")
     assert "classifier.hold" not in {action for (action,) in rows(desk, tables.audit_log, "action")}
@@ -241,8 +242,8 @@ def test_a_challenger_that_somebody_promoted_elsewhere_is_theirs(
 def test_what_cannot_be_promoted_says_why_and_may_be_tried_again(
     desk: Context, slack: Slack, act: Act, held: dict[str, int]
 ) -> None:
-    operations.promote(desk, BOT, 2, AT, who="Olga")
-    operations.roll_back(desk, BOT, 1, AT, who="Olga")
+    operations.promote(desk, BOT, 2, AT, Word("Olga", "it is better"))
+    operations.roll_back(desk, BOT, 1, AT, Word("Olga", "it is worse"))
     told = slack.messages[CHANNEL][-1]
     act(slack.click("U1", told, "Promote"))
     assert "classifier 2 of bot 'shop' is retired: roll back to it" in slack.ephemerals[-1]["text"]
@@ -256,7 +257,7 @@ def test_one_promoted_long_after_it_was_held_is_told(
     try_out(desk, "held", ANSWERS)
     look()
     clock.at += timedelta(days=30)
-    operations.promote(desk, BOT, 2, clock.at, who="Olga")
+    operations.promote(desk, BOT, 2, clock.at, Word("Olga", "it is better"))
     look()
     assert "shop: classifier 2 is in force, in place of 1" in heads(slack)
 

@@ -103,7 +103,8 @@ def test_a_platform_that_asks_whether_the_webhook_is_there_is_told(edge: Edge) -
     assert [edge.client.head(path).status_code for path in paths] == [200, 404, 404, 404]
 
 
-def test_unsigned_is_a_choice_that_doctor_names(edge: Edge) -> None:
+def test_unsigned_is_a_choice_that_doctor_names(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.operations.doctor.DEADLINE_S", 0.1)  # for the encoder, which is not here
     assert post(edge, "native", encode(turn()), {}).status_code == 401
     made = added(edge, "chatwoot", "--scheme", "unsigned")
     body = deliveries("chatwoot")[0]

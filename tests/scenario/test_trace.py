@@ -102,16 +102,9 @@ def test_the_page_of_a_turn_that_is_asked_blind_tells_nothing(desk: Desk) -> Non
     }  # fmt: skip
 
 
-def test_turns_are_found_by_number_or_among_the_newest_labels(desk: Desk) -> None:
-    turn_id = asked_and_answered(desk)
-    assert f'<a href="/bots/{BOT}/turns/{turn_id}">what of my order</a>' in desk.page("/turns")
-    headers = {"authorization": f"Bearer {desk.key}"}
-    found = desk.client.get(f"/bots/{BOT}/turns?turn={turn_id}", headers=headers, follow_redirects=False)
-    assert (found.status_code, found.headers["location"]) == (303, f"/bots/{BOT}/turns/{turn_id}")
+def test_a_turn_that_is_not_there_has_no_trace(desk: Desk) -> None:
     assert desk.get(f"/v1/bots/{BOT}/turns/99/trace").json()["type"] == "turn-not-found"
     assert desk.get(f"/bots/{BOT}/turns/99").status_code == 404
-    for bad in ("x", 2**63):
-        assert desk.get(f"/bots/{BOT}/turns", turn=bad).status_code == 400
     assert desk.get(f"/v1/bots/{BOT}/turns/{2**63}/trace").status_code == 400
 
 

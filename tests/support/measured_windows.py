@@ -20,11 +20,19 @@ MOVED = QUIET | {"psi": (0.31, 0.14), "out_of_scope": (0.12, 0.06)}
 
 
 def measure(
-    context: Context, day: date, values: Mapping[str, tuple[float, float]], *alarms: str, turns: tuple[int, ...] = ()
+    context: Context,
+    day: date,
+    values: Mapping[str, tuple[float, float]],
+    *alarms: str,
+    turns: tuple[int, ...] = (),
+    of: int | None = None,
 ) -> None:
-    """A window of 500 turns: each statistic's value and what chance makes of it, and which of them are alarms."""
+    """A window of 500 turns: each statistic's value and what chance makes of it, and which of them are alarms; with
+    `of`, this intent's share of them is one, too."""
     chances = {name: (1e-6, 1e-5) if name in alarms else (0.4, 1.0) for name in values}
     found = [Found(name, None, *values[name], *chances[name], name in alarms) for name in values]
+    if of is not None:
+        found.append(Found("intent", of, 0.2, 0.1, 1e-6, 1e-5, True))
     window = Measured(
         day=day,
         n=1,

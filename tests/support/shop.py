@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service import database, tables
 from service.bots.store import create_bot
 from service.intents.store import create_intents
-from service.turns import brought, tally
+from service.turns import brought, tally, word_index
 
 AT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 BOT = "shop"
@@ -48,6 +48,7 @@ def add_turn(
             brought.count(connection, bot, [stored])
         content = {"turn_id": turn_id, "text": text, "entities": list(entities), "person": "someone"}
         connection.execute(tables.turn_content.insert(), content)
+        word_index.add(connection, bot, {turn_id: text})
     return turn_id
 
 

@@ -54,7 +54,11 @@ def test_slack_is_a_process_of_its_own_when_enabled() -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize(
     "more",
-    [{}, {"slack": {"enabled": True}}, {"ingress": {"enabled": True, "host": "fp.example.com", "tlsSecret": "tls"}}],
+    [
+        {},
+        {"slack": {"enabled": True}, "dashboards": {"enabled": True}},
+        {"ingress": {"enabled": True, "host": "fp.example.com", "tlsSecret": "tls"}},
+    ],
 )
 def test_every_document_is_valid_kubernetes(version: str, more: dict[str, Any]) -> None:
     import kubernetes_validate
@@ -79,6 +83,7 @@ def test_a_given_secret_is_not_made_again() -> None:
         ({**GIVEN, "databaseUrl": "mysql://x"}, "databaseUrl"),
         ({**GIVEN, "secrets": {"streamKey": "short"}}, "streamKey"),
         ({**GIVEN, "typo": 1}, "typo"),
+        ({**GIVEN, "metrics": {"serviceMonitor": {"enabled": True}}}, "keySecret"),
     ],
 )
 def test_a_wrong_value_is_named(values: dict[str, Any], names: str) -> None:
@@ -105,3 +110,20 @@ def test_a_given_claim_is_shared_by_all_processes() -> None:
         volume.get("persistentVolumeClaim") for pod in pods for volume in pod["volumes"] if volume["name"] == "data"
     ]
     assert claims == [{"claimName": "shared"}] * 5
+
+
+def test_prometheus_and_grafana_find_what_they_look_for_only_when_asked_to() -> None:
+    assert by_kind(GIVEN).keys() == {"Deployment", "Service", "Secret"}
+    monitor = {"enabled": True, "keySecret": "scrape", "labels": {"release": "prometheus"}}
+    asked = {"metrics": {"serviceMonitor": monitor, "rules": {"enabled": True}}, "dashboards": {"enabled": True}}
+    kinds = by_kind({**GIVEN, **asked})
+    (found,), (service,) = kinds["ServiceMonitor"], kinds["Service"]
+    (endpoint,) = found["spec"]["endpoints"]
+    assert found["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["authorization"]["credentials"] == {"name": "scrape", "key": "key"}
+    assert found["metadata"]["labels"]["release"] == "prometheus"
+    (rules,), (dashboards,) = kinds["PrometheusRule"], kinds["ConfigMap"]
+    assert rules["spec"] == yaml.safe_load((CHART / "rules" / "fencepost.yaml").read_text("utf-8"))
+    assert dashboards["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboards["data"]["fencepost.json"] == (CHART / "dashboards" / "fencepost.json").read_text("utf-8")

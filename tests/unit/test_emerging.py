@@ -60,6 +60,17 @@ def test_a_theme_with_labels_may_grow_where_others_are_farther(known: Known) -> 
     assert find(x, is_recent, even(x), more, NOWHERE) == []
 
 
+def test_what_the_bot_knows_and_is_asked_more_is_no_emerging_intent(known: Known) -> None:
+    more = Known(np.vstack([known.x, theme(LACKING, 3, 3)]), np.append(known.y, np.full(3, LACKING + 1)))
+    x, is_recent = log(before=0, now=30)
+    is_theme = np.arange(len(x)) >= 400
+    for sure, clusters in ((0.3, 1), (0.9, 0)):
+        doubt = np.where(is_theme, 1 - sure, 0.05)
+        assert len(find(x, is_recent, doubt, more, NOWHERE)) == clusters
+    (lacking,) = find(x, is_recent, np.where(is_theme, 0.1, 0.05), known, NOWHERE)
+    assert set(lacking.rows.tolist()) <= set(np.flatnonzero(is_theme).tolist()), "sure, but like nothing it was taught"
+
+
 def test_a_text_said_often_counts_its_turns(known: Known) -> None:
     x, is_recent = log(before=0, now=30)
     often, recent = np.vstack([x, np.repeat(x[-1:], 20, axis=0)]), np.append(is_recent, np.ones(20, np.bool_))

@@ -37,7 +37,7 @@ def test_a_name_is_text_in_a_picture_whatever_it_holds() -> None:
 
 def test_names_that_would_run_into_a_later_one_are_left_out() -> None:
     markers = [Marker(DAY + timedelta(days=n), f"version {n}") for n in (0, 3, 20)]
-    lines, names = lines_at(markers, overview_plots.days(DAY, markers[-1].day))
+    lines, names = lines_at(markers, overview_plots.days(DAY, markers[-1].day), markers[-1].day - DAY)
     assert [len(layer.to_dict()["data"]["values"]) for layer in (lines, names)] == [3, 2]
 
 

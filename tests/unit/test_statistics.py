@@ -12,6 +12,7 @@ from service.windows import statistics
 from service.windows.statistics import Finding, Sample, decided, judge, measure
 
 D, INTENTS = 12, 3
+FLAGS = ("is_fallback", "is_reported", "is_learnt", "is_later")
 
 
 def head() -> Head:
@@ -37,7 +38,10 @@ def sample(*counts: int, seed: int = 0, scopeless: int = 0, flags: int = 0, stru
     x[:scopeless, D - 1] += 2.0
     flagged = np.arange(len(y)) < flags
     shapes = ["city>date" if row < structures else "" for row in range(len(y))]
-    return decided(head(), x, is_fallback=flagged, is_reported=flagged, structures=shapes)
+    never = np.zeros(len(y), np.bool_)
+    return decided(
+        head(), x, is_fallback=flagged, is_reported=flagged, structures=shapes, is_learnt=never, is_later=never
+    )
 
 
 def found(reference: Sample, window: Sample) -> dict[tuple[str, int | str | None], Finding]:
@@ -89,12 +93,48 @@ def test_a_shift_of_every_turn_is_an_alarm_of_the_vectors_alone() -> None:
     window = sample(80, 60, 60, seed=1)
     x = window.x.copy()
     x[:, 5] += 0.5  # a direction that the head does not look at
-    moved = decided(
-        head(), x, is_fallback=window.is_fallback, is_reported=window.is_reported, structures=window.structures
-    )
+    rest = {name: value for name, value in window._asdict().items() if name in ("structures", *FLAGS)}
+    moved = decided(head(), x, **rest)
     alarms = {key for key, one in found(sample(320, 240, 240), moved).items() if one.is_alarm}
     assert ("embeddings", None) in alarms
     assert not {key for key in alarms if key[0] in ("psi", "intent", "out_of_scope", "structure")}
+
+
+def learnt(one: Sample, share: float, later: int = 0) -> Sample:
+    """So much of it the classifier learnt from, and is surer of; of the others so many were said afterwards."""
+    rows = np.random.default_rng(5).permutation(len(one.x))
+    is_learnt = rows < share * len(rows)
+    surer = np.where(is_learnt, 0.999, one.confidence)
+    is_later = rows >= len(rows) - later
+    return one._replace(is_learnt=is_learnt, is_later=is_later, confidence=surer, margin=1 - surer)
+
+
+@pytest.mark.parametrize(
+    ("reference", "window", "later", "is_compared"),
+    [
+        (0.5, 0.0, 0, False),  # just trained, on half of what is compared with
+        (0.5, 0.0, 499, False),  # and too little was said since
+        (0.5, 0.0, 500, True),
+        (0.05, 0.0, 0, True),  # hardly anything
+        (0.5, 0.5, 0, True),  # a day long past
+    ],
+)
+def test_what_a_classifier_learnt_from_is_no_drift(
+    reference: float, window: float, later: int, is_compared: bool
+) -> None:
+    before, now = sample(400, 300, 300), sample(80, 60, 60, seed=1)
+    one = found(learnt(before, reference, later), learnt(now, window, 200 if later else 0))
+    assert (("confidence", None) in one, ("margin", None) in one) == (is_compared, is_compared)
+    assert not [key for key, finding in one.items() if finding.is_alarm]
+
+
+def test_of_turns_said_after_the_training_the_farthest_are_told() -> None:
+    window = sample(80, 60, 60, seed=1)
+    now = learnt(window, 0.0, later=120)
+    far = np.flatnonzero(now.is_later)[-30:]
+    now.x[far, 7] += 3
+    told = measure(learnt(sample(400, 300, 300), 0.4, later=600), now, np.random.default_rng(0)).likeliest
+    assert len(told) > 5 and set(told.tolist()) <= set(far.tolist())
 
 
 @pytest.mark.parametrize(

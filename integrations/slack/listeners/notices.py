@@ -14,9 +14,12 @@ from integrations.slack.notices import Notice
 from service import clock, database
 from service.access import audit
 from service.classifiers import operations, store
-from service.classifiers.history import by_hand
+from service.classifiers.history import HELD_BY_HAND, by_hand
+from service.classifiers.operations import Word
 from service.context import Context
 from service.errors import FencepostError
+
+IN_SLACK = "decided in Slack, on how its trial ended"  # a button asks for no reason
 
 Decide = Callable[[Context, Notice, Held, str], None]
 
@@ -59,7 +62,7 @@ def _is_over(context: Context, found: Notice, news: Held) -> bool:
 
 
 def _promote(context: Context, found: Notice, news: Held, who: str) -> None:
-    operations.promote(context, found.bot, news.n, clock.now(), who=who)
+    operations.promote(context, found.bot, news.n, clock.now(), Word(who, IN_SLACK, news.champion))
     with database.writing(context.engine) as connection:
         notices.decide(connection, found.id, "promote", who, is_final=True)
 
@@ -67,4 +70,4 @@ def _promote(context: Context, found: Notice, news: Held, who: str) -> None:
 def _hold(context: Context, found: Notice, news: Held, who: str) -> None:
     with database.writing(context.engine) as connection:
         if notices.decide(connection, found.id, "hold", who):
-            audit.record(connection, found.bot, "classifier.hold", clock.now(), who, n=news.n)
+            audit.record(connection, found.bot, HELD_BY_HAND, clock.now(), who, n=news.n, reason=IN_SLACK)

@@ -1,10 +1,12 @@
 """What each source brought by day is kept; votes are found by their reviewer."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 
 DAY = {"sqlite": "date(at)", "postgresql": "CAST(at AT TIME ZONE 'UTC' AS date)"}
 
@@ -25,7 +27,7 @@ def upgrade() -> None:
     c = turn.c
     said = sa.select(c.bot, c.source, counted, sa.func.count(), sa.func.max(c.received_at))
     said = said.where(c.source.not_in(("import", "gold"))).group_by(c.bot, c.source, counted)
-    columns = [sa.column(name) for name in ("bot", "source", "day", "turns", "received_at")]
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in ("bot", "source", "day", "turns", "received_at")]
     op.execute(sa.insert(sa.table("source_day", *columns)).from_select(columns, said))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from service import kept
-from service.kept import FRESH_S, OLDEST_S, Kept
+from service import renewed
+from service.renewed import FRESH_S, OLDEST_S, Renewed
 
 BOT = "shop"
 
@@ -16,14 +16,14 @@ class Shelf:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.at, self.looks = 0.0, 0
-        self._connection, self._kept = connection, Kept(self._look, clock=lambda: self.at)
+        self._connection, self._renewed = connection, Renewed(self._look, clock=lambda: self.at)
 
     def _look(self, _connection: sa.Connection, bot: str) -> str:
         self.looks += 1
         return f"{bot} {self.looks}"
 
     def of(self, bot: str = BOT, version: int = 1) -> str:
-        return self._kept.of(self._connection, bot, version)
+        return self._renewed.of(self._connection, bot, version)
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ def shelf() -> Iterator[Shelf]:
     engine.dispose()
 
 
-def renewed() -> None:
+def wait() -> None:
     """Wait until nothing is renewed any more: it is done one at a time."""
-    kept._behind.submit(lambda: None).result()
+    renewed._behind.submit(lambda: None).result()
 
 
 def test_a_fresh_value_is_not_worked_out_again(shelf: Shelf) -> None:
     found = [shelf.of(), shelf.of("bank")]
     shelf.at = FRESH_S
-    renewed()
+    wait()
     assert [shelf.of(), shelf.of("bank")] == found == ["shop 1", "bank 2"]
 
 
@@ -50,7 +50,7 @@ def test_who_asks_after_a_minute_gets_the_old_one_and_the_next_the_new(shelf: Sh
     shelf.of()
     shelf.at = FRESH_S + 1
     assert shelf.of() == "shop 1"
-    renewed()
+    wait()
     assert shelf.of() == "shop 2"
 
 

@@ -1,0 +1,122 @@
+"""The audit log: who changed what about the bot, and when."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get
+
+from service.access.guard import requires
+from service.access.log import Wanted, list_entries
+from service.access.log_controllers import Action, Since, Until, Who, asked
+from service.access.roles import Principal
+from service.bots.controllers import BotName
+from service.bots.store import get_bot
+from service.console.frame import bot_page, refused
+from service.context import Context
+from service.database import reading
+from service.errors import BadInput
+from service.page import Page
+from service.reviews.controllers import Cursor
+
+SHOWN = 50
+
+# What was done, as a person says it. One that is missing here is shown by its name.
+ACTIONS: Mapping[str, str] = {
+    "alert.close": "closed an alert",
+    "alert.open": "opened an alert",
+    "alert.review": "sent an alert's turns to review",
+    "bot.archive": "archived the bot",
+    "bot.create": "made the bot",
+    "bot.restore": "brought the bot back",
+    "bot.set": "changed settings",
+    "boundary.review": "sent turns between two intents to review",
+    "classifier.adapt": "asked for an encoder of the bot's own",
+    "classifier.held": "held a classifier back",
+    "classifier.hold": "held a classifier back",
+    "classifier.promote": "promoted a classifier",
+    "classifier.promoted": "promoted a classifier",
+    "classifier.rollback": "rolled back to a classifier",
+    "endpoint.create": "added an outgoing webhook",
+    "endpoint.remove": "removed an outgoing webhook",
+    "endpoint.rotate": "rotated an outgoing webhook's secret",
+    "endpoint.set": "changed an outgoing webhook",
+    "event.replay": "sent events again",
+    "export": "exported",
+    "gold.import": "imported a gold set",
+    "intent.archive": "archived an intent",
+    "intent.create": "made an intent",
+    "intent.describe": "described an intent",
+    "intent.merge": "merged intents",
+    "intent.propose": "proposed an intent",
+    "intent.refuse": "refused a proposed name",
+    "intent.rename": "renamed an intent",
+    "intent.restore": "brought an intent back",
+    "intents.import": "imported intents",
+    "key.create": "made a key",
+    "key.expire": "set a key's end",
+    "key.revoke": "revoked a key",
+    "key.rotate": "made a key's successor",
+    "person.grant": "granted a person a role",
+    "person.revoke": "took a person's role back",
+    "proposal.accept": "made a proposed intent one of the bot's",
+    "proposal.dismiss": "dismissed a proposed intent",
+    "proposal.review": "sent a proposed intent's turns to review",
+    "release.create": "made a release",
+    "session.close": "signed out",
+    "session.open": "signed in",
+    "sign_in.create": "made a sign-in link",
+    "slack-role.remove": "took a role in Slack back",
+    "slack-role.set": "gave a role in Slack",
+    "source.archive": "archived a source",
+    "source.create": "made a source",
+    "source.restore": "brought a source back",
+    "source.rotate": "rotated a source's secret",
+    "source.set": "changed a source",
+}
+
+
+class AuditController(Controller):
+    path, include_in_schema = "/bots/{bot:str}/audit", False
+    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
+
+    @get("/", guards=[requires("owner")], sync_to_thread=True)
+    def show(
+        self,
+        context: Context,
+        principal: Principal,
+        bot: BotName,
+        who: Who = "",
+        action: Action = "",
+        since: Since = "",
+        until: Until = "",
+        cursor: Cursor = None,
+    ) -> Response[str]:
+        filters = {"who": who, "action": action, "from": since, "to": until}
+        fault, wanted = None, Wanted()
+        try:
+            wanted = asked(who, action, since, until)
+        except BadInput as error:
+            fault = error
+        with reading(context.engine) as connection:
+            get_bot(connection, bot)
+            found = Page([]) if fault else list_entries(connection, bot, wanted, cursor, SHOWN)
+        fields = {"found": found, "filters": filters, "fault": fault, "actions": ACTIONS, "facts": facts}
+        return bot_page("audit.html", principal, bot, "Audit log", status=400 if fault else 200, **fields)
+
+
+def facts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An entry's details, to read.
+
+    >>> facts({"weekly_budget": 5, "slack_channel": "", "grace_s": None, "ids": [1, 2]})
+    [('weekly budget', '5'), ('slack channel', 'empty'), ('grace s', 'none'), ('ids', '[1,2]')]
+    """
+    return [(name.replace("_", " "), _value(value)) for name, value in details.items()]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value or "empty"
+    return msgspec.json.encode(value).decode()
