@@ -24,7 +24,7 @@ from service.learning.stopping import Estimate
 from service.renewed import Renewed
 from service.reviews import people, reliability
 from service.reviews.listing import votes_by
-from service.reviews.schemas import NAME_LIMIT, ReviewerRow, Reviewing, VoteRow
+from service.reviews.schemas import NAME_LIMIT, IntentAgreement, ReviewerRow, Reviewing, VoteRow
 from service.turns.store import texts_of
 
 HERE = "Reviewers"  # the tab
@@ -75,7 +75,8 @@ def shown(connection: sa.Connection, bot: str, only: str | None, at: datetime) -
         "least": people.LEAST,
         "pace": pace_figure(rows),
         "agreement": agreement,
-        "by_intent": [(one.intent, alpha(one.alpha), f"{one.n:,}") for one in agreement.intents],
+        "by_intent": [(one.intent, alpha(one.alpha), f"{one.n:,}") for one in sorted(agreement.intents, key=_alpha)],
+        "alpha": alpha,
     }
 
 
@@ -98,7 +99,15 @@ def agrees(row: ReviewerRow) -> str:
 
 
 def alpha(found: float | None) -> str:
-    return "not known" if found is None else f"{found:.2f}"
+    """
+    >>> alpha(-0.104), alpha(None)
+    ('−0.10', 'not known')
+    """
+    return "not known" if found is None else f"{found:.2f}".replace("-", "−")
+
+
+def _alpha(of: IntentAgreement) -> float:
+    return 2.0 if of.alpha is None else of.alpha
 
 
 def part(n: int, of: int) -> str:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from litestar import Litestar
 from litestar.testing import TestClient
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from service import database, tables
 from service.access import keys
@@ -169,7 +171,7 @@ def test_while_redis_is_away_the_page_says_so_and_shows_what_is_stored(
 ) -> None:
     owner = sign_in(client, context, "Ona", "owner", BOT)
     add_turn(context.engine, "where is it")
-    away = client.app.state.context._replace(redis=Redis(unix_socket_path="/nowhere.sock"))
+    away = client.app.state.context._replace(redis=Redis(unix_socket_path="/nowhere.sock", retry=Retry(NoBackoff(), 0)))
     monkeypatch.setattr(client.app.state, "context", away)
     page = words(owner.open(SOURCES))
     assert "Redis does not answer" in page and "turns stored 1" in page and "Dead letters" not in page

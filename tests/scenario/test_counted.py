@@ -1,8 +1,10 @@
 """What a source's deliveries come to, counted as they are answered."""
 
+import doctest
 from datetime import UTC, datetime
 
-from service.turns import counted
+from service.console import reviewers, source_words
+from service.turns import counted, schemas
 from tests.support.edge import BOT, WEBHOOK, Edge, numbered, turn, turns
 
 
@@ -28,3 +30,7 @@ def test_what_is_taken_rejected_and_refused_is_counted_once_by_day_and_in_all(ed
     assert sum(found.get(("native", "delivery"), 0) for found in days.values()) == 2
     assert counted.heard(redis, BOT)["native"] >= began
     assert 0 < redis.ttl(next(key for key in redis.scan_iter("fp:{shop}:v1:counted:*"))) <= 60 * 24 * 3600
+
+
+def test_examples() -> None:
+    assert [doctest.testmod(module).failed for module in (schemas, source_words, reviewers)] == [0, 0, 0]

@@ -264,8 +264,8 @@ def test_an_adjudicator_reads_who_said_what_and_the_owner_how_often_they_agree(d
         ("Ben", "none", None),
     ]
     desk.vote("Zoe", card, answer="none")
-    assert desk.ask("Zoe", "GET", "/reviewers").status_code == 403
+    assert desk.ask("Rea", "GET", "/reviewers").status_code == 403
     found = {one["reviewer"]: (one["agreed"], one["n"]) for one in desk.get("Oli", "/reviewers")["items"]}
-    assert found == {"Ana": (0, 1), "Ben": (1, 1)}
+    assert found == {"Ana": (0, 1), "Ben": (1, 1), "Zoe": (0, 0)}
     refund = {"intent": "refund", "n": 1, "alpha": 0.0}
     assert desk.get("Rea", "/agreement") == {"n": 1, "alpha": 0.0, "intents": [refund]}
