@@ -1,6 +1,7 @@
 """Transactions, on both databases."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from alembic.migration import MigrationContext
 from service import database, tables
 
 AT = datetime(2026, 3, 2, 9, 15, 4, 120_000, tzinfo=UTC)
+WORDS = tables.turn_words.name
 
 
 def rows(engine: sa.Engine) -> list[str]:
@@ -65,12 +67,19 @@ def test_a_naive_instant_is_refused(engine: sa.Engine) -> None:
 
 def test_migrating_twice_changes_nothing(engine: sa.Engine) -> None:
     database.migrate(engine)
-    assert sorted(sa.inspect(engine).get_table_names()) == sorted([*tables.metadata.tables, "alembic_version"])
+    found = {name for name in sa.inspect(engine).get_table_names() if not name.startswith(f"{WORDS}_")}
+    assert found == {*tables.metadata.tables, "alembic_version"}
+
+
+def is_compared(thing: Any, _name: str, kind: str, _is_in_database: bool, _twin: object) -> bool:
+    """Not the index of words: a virtual table with its own tables behind it, and lexemes on Postgres."""
+    table: str = thing.name if kind == "table" else thing.table.name
+    return not table.startswith(WORDS)
 
 
 def test_the_migrations_make_the_schema_that_the_code_wants(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_compared})
         assert compare_metadata(found, tables.metadata) == []
 
 
