@@ -75,7 +75,7 @@ class Renewed(Generic[K, T]):
         try:
             with reading(engine) as connection:
                 self._keep(connection, key, version)
-        except Exception as error:  # nobody waits for it; what is kept is given away until it is too old
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; what is kept is given away on
             log.error("renewal.failed", work=self._work.__qualname__, key=str(key), error=type(error).__name__)
         finally:
             with self._lock:

@@ -70,7 +70,13 @@ def test_a_renewal_that_fails_is_logged_without_its_text_and_the_next_is_tried(s
     with capture_logs() as logs:
         assert shelf.of() == "shop 1"
         wait()
-    told = {"event": "renewal.failed", "log_level": "error", "work": "Shelf._look", "key": "shop", "error": "ValueError"}
+    told = {
+        "event": "renewal.failed",
+        "log_level": "error",
+        "work": "Shelf._look",
+        "key": "shop",
+        "error": "ValueError",
+    }
     assert logs == [told]
     shelf.is_broken = False
     assert shelf.of() == "shop 1"
