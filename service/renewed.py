@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+import structlog
 
 from service.database import reading
 
@@ -19,6 +20,8 @@ FRESH_S = 60.0
 OLDEST_S = 3_600.0
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 _behind = ThreadPoolExecutor(1, "renewed")  # one at a time: requests need the processor more
 
@@ -72,6 +75,8 @@ class Renewed(Generic[K, T]):
         try:
             with reading(engine) as connection:
                 self._keep(connection, key, version)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; what is kept is given away on
+            log.error("renewal.failed", work=self._work.__qualname__, key=str(key), error=type(error).__name__)
         finally:
             with self._lock:
                 self._running.discard((id(engine), key))

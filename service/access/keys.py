@@ -108,10 +108,14 @@ def list_keys(connection: sa.Connection, bot: str | None = None) -> list[ApiKey]
 def revoke_key(connection: sa.Connection, key_id: str, now: datetime, *, who: str = audit.SYSTEM) -> ApiKey:
     """Refused from now on. A repeat changes nothing."""
     key = get_key(connection, key_id)
-    if key.revoked_at is None:
-        connection.execute(sa.update(t.api_key).where(t.api_key.c.id == key_id).values(revoked_at=now))
+    if connection.execute(_unrevoked(key_id).values(revoked_at=now)).rowcount:
         audit.record(connection, key.bot, "key.revoke", now, who, key=key_id)
     return get_key(connection, key_id)
+
+
+def _unrevoked(key_id: str) -> sa.Update:
+    """Fenced: what was read of the key may be over, on Postgres."""
+    return sa.update(t.api_key).where(t.api_key.c.id == key_id, t.api_key.c.revoked_at.is_(None))
 
 
 def rotate_key(
@@ -119,10 +123,9 @@ def rotate_key(
 ) -> str:
     """A new key with the same name, role and bot; the old one is valid for `grace` longer."""
     old = get_key(connection, key_id)
-    if old.revoked_at is not None:
-        raise BadInput(f"key {key_id} is revoked", path="key", hint="create a new one")
     until = now + grace if old.expires_at is None else min(old.expires_at, now + grace)
-    connection.execute(sa.update(t.api_key).where(t.api_key.c.id == key_id).values(expires_at=until))
+    if not connection.execute(_unrevoked(key_id).values(expires_at=until)).rowcount:
+        raise BadInput(f"key {key_id} is revoked", path="key", hint="create a new one")
     audit.record(connection, old.bot, "key.expire", now, who, key=key_id, grace_s=int(grace.total_seconds()))
     return _insert(connection, old.name, old.role, old.bot, now, who, "key.rotate")
 

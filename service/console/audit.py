@@ -21,11 +21,12 @@ from service.reviews.controllers import Cursor
 
 SHOWN = 50
 
-# What was done, as a person says it. One that is missing here is shown by its name.
+# What was done, as a person says it. Of an older release's, not in here any more, the name is shown.
 ACTIONS: Mapping[str, str] = {
     "alert.close": "closed an alert",
     "alert.open": "opened an alert",
     "alert.review": "sent an alert's turns to review",
+    "audit-rate.set": "set the share of turns for the audit slice",
     "bot.archive": "archived the bot",
     "bot.create": "made the bot",
     "bot.restore": "brought the bot back",
@@ -37,6 +38,8 @@ ACTIONS: Mapping[str, str] = {
     "classifier.promote": "promoted a classifier",
     "classifier.promoted": "promoted a classifier",
     "classifier.rollback": "rolled back to a classifier",
+    "dead.drop": "deleted a dead letter",
+    "dead.replay": "replayed a dead letter",
     "endpoint.create": "added an outgoing webhook",
     "endpoint.remove": "removed an outgoing webhook",
     "endpoint.rotate": "rotated an outgoing webhook's secret",
@@ -57,6 +60,8 @@ ACTIONS: Mapping[str, str] = {
     "key.expire": "set a key's end",
     "key.revoke": "revoked a key",
     "key.rotate": "made a key's successor",
+    "label.correct": "corrected a label",
+    "labelling-functions.put": "changed the labelling functions",
     "person.grant": "granted a person a role",
     "person.revoke": "took a person's role back",
     "proposal.accept": "made a proposed intent one of the bot's",
@@ -66,6 +71,8 @@ ACTIONS: Mapping[str, str] = {
     "session.close": "signed out",
     "session.open": "signed in",
     "sign_in.create": "made a sign-in link",
+    "slack-app.add": "added a Slack app",
+    "slack-app.remove": "removed a Slack app",
     "slack-role.remove": "took a role in Slack back",
     "slack-role.set": "gave a role in Slack",
     "source.archive": "archived a source",

@@ -25,7 +25,8 @@ from service.events.endpoints import list_endpoints
 from service.settings import Secret, Settings, describe
 
 HERE = "Settings"
-PASSWORD = re.compile(r"(?<=:)[^:@/]*(?=@)")  # of a URL
+# Of a URL: all from the first colon to the last @, since not everybody escapes what is in a password; and in its query.
+PASSWORD = re.compile(r"(?<=://)([^:@/?]*):.*(?=@)|(?<=[?&])(password|sslpassword)=[^&#]*", re.IGNORECASE)
 
 
 class SettingsController(Controller):
@@ -99,7 +100,14 @@ def _masked(value: object) -> str:
     """
     >>> _masked(Secret("xoxb-1")), _masked("postgresql://ana:hunter2@db/fp"), _masked("")
     ('set, not shown', 'postgresql://ana:****@db/fp', '')
+    >>> _masked("redis://:a:b/c@d@redis/0"), _masked("postgresql://db/fp?user=ana&password=hunter2")
+    ('redis://:****@redis/0', 'postgresql://db/fp?user=ana&password=****')
     """
     if isinstance(value, Secret):
         return "set, not shown" if value else ""
-    return PASSWORD.sub("****", str(value)) if "://" in str(value) else str(value)
+    return PASSWORD.sub(_starred, str(value))
+
+
+def _starred(found: re.Match[str]) -> str:
+    user, parameter = found.groups()
+    return f"{parameter}=****" if parameter else f"{user}:****"

@@ -74,9 +74,10 @@ def asked_blind(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
 
 def is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """The turn, or the one that it was folded into, has an open blind card."""
-    is_open = (CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
-    itself = sa.exists().where(CARD.c.turn_id == turn_id, *is_open)
-    other = sa.exists().where(CANDIDATE.c.turn_id == turn_id, CARD.c.turn_id == CANDIDATE.c.folded_into, *is_open)
+    card = CARD.alias()  # who asks may read cards, too
+    is_open = (card.c.is_blind, card.c.status.not_in(CLOSED))
+    itself = sa.exists().where(card.c.turn_id == turn_id, *is_open)
+    other = sa.exists().where(CANDIDATE.c.turn_id == turn_id, card.c.turn_id == CANDIDATE.c.folded_into, *is_open)
     return itself | other
 
 
@@ -118,12 +119,10 @@ def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
 
 def votes_by(connection: sa.Connection, bot: str, reviewer: str, limit: int) -> list[CastVote]:
     """A reviewer's, newest first, without those on turns that somebody is asked about blind."""
-    blind = CARD.alias()
-    is_secret = sa.exists().where(blind.c.turn_id == CARD.c.turn_id, blind.c.is_blind, blind.c.status.not_in(CLOSED))
     query = (
         sa.select(VOTE, CARD.c.turn_id)
         .join(CARD, CARD.c.id == VOTE.c.card_id)
-        .where(VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, ~is_secret)
+        .where(VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, ~is_asked_blind(CARD.c.turn_id))
         .order_by(VOTE.c.at.desc(), VOTE.c.id.desc())
         .limit(limit)
     )

@@ -44,6 +44,21 @@ def test_a_key_says_who_holds_it(shop: sa.Engine) -> None:
     assert holder(shop, make_key(shop, "operator", None)) == Principal("Ana", "operator", None, "key")
 
 
+def test_who_read_a_key_before_it_was_revoked_makes_no_successor(
+    shop: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id = keys.id_of(make_key(shop))
+    with writing(shop) as connection:
+        read_before = keys.get_key(connection, key_id)
+        keys.revoke_key(connection, key_id, NOW)
+    monkeypatch.setattr(keys, "get_key", lambda *_: read_before)
+    with writing(shop) as connection:
+        keys.revoke_key(connection, key_id, NOW + MINUTE)
+        with pytest.raises(BadInput, match="is revoked"):
+            keys.rotate_key(connection, key_id, NOW + MINUTE)
+    assert actions(shop).count("key.revoke") == 1 and "key.rotate" not in actions(shop)
+
+
 def test_no_table_holds_a_key_or_its_secret(shop: sa.Engine) -> None:
     key = make_key(shop)
     secret = key.removeprefix("fp_").partition("_")[2]

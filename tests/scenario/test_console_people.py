@@ -22,7 +22,7 @@ from service.context import Context
 from service.streams import Streams
 from tests.support.console import sign_in
 from tests.support.edge import WEBHOOK, build, encode, numbered, sign, turns
-from tests.support.shop import BOT, add_card, add_turn, open_shop
+from tests.support.shop import BOT, add_card, add_turn, fold, open_shop
 
 PAGE, SOURCES, LETTERS = (f"/bots/{BOT}/{name}" for name in ("reviewers", "sources", "dead-letters"))
 
@@ -62,24 +62,27 @@ def test_reviewers_see_themselves_and_who_decides_sees_everybody(
         vote(context, card, "Ben & Co", ben, intent_id=1 if n == 20 else None)
     vote(context, card, "Zoe", "none", is_adjudication=True)
     vote(context, card, "Old", at=now() - timedelta(days=40))
-    secret = add_card(context.engine, add_turn(context.engine, "asked blind"), purpose="audit", overlap=2)
-    vote(context, secret, "Ana", "none")
+    asked_blind = add_turn(context.engine, "asked blind")
+    vote(context, add_card(context.engine, asked_blind, purpose="audit", overlap=2), "Ana", "none")
+    folded = add_turn(context.engine, "folded into it")
+    fold(context.engine, folded, asked_blind)
+    vote(context, add_card(context.engine, folded, purpose="audit", status="resolved"), "Ana", "none")
     ana, zoe = (sign_in(client, context, *who, BOT) for who in (("Ana", "reviewer"), ("Zoe", "adjudicator")))
     page, seen = words(ana.open(PAGE)), words(zoe.open(PAGE))
     assert "Ana last vote" in page and "Ben" not in page and "Reviewers see their own row" in page
     assert "95.5 %" in page and "of 22 answers" in page
     assert "not known: 0 of the 20 answers it takes" in seen and "Old away since" in seen
-    assert "1 (5 %)" in seen and "slack 22" in seen and "console 1" in seen
+    assert "1 (5 %)" in seen and "slack 22" in seen and "console 2" in seen
     assert "Blind cards ask 2 people. Blind are the audit slice, flips, and 5 % of the other cards" in seen
-    assert "votes this week 46 of 500" in seen
+    assert "votes this week 47 of 500" in seen
     rows = {row["reviewer"]: row for row in asked(client, context, "Zoe", "owner", "/reviewers").json()["items"]}
-    assert {name: row["votes"] for name, row in rows.items()} == {"Ana": 23, "Ben & Co": 22, "Old": 1, "Zoe": 1}
+    assert {name: row["votes"] for name, row in rows.items()} == {"Ana": 24, "Ben & Co": 22, "Old": 1, "Zoe": 1}
     assert (rows["Old"]["is_away"], rows["Zoe"]["share"], rows["Ana"]["is_away"]) == (True, None, False)
     assert [row["reviewer"] for row in asked(client, context, "Ana", "reviewer", "/reviewers").json()["items"]] == [
         "Ana"
     ]
     votes = words(ana.open(f"{PAGE}/votes?of=Ana"))
-    assert "text 21 none, slack" in votes and "asked blind" not in votes
+    assert "text 21 none, slack" in votes and "asked blind" not in votes and "folded" not in votes
     assert "Ben & Co" in words(zoe.open(f"{PAGE}/votes?of=Ben+%26+Co"))
     assert ana.client.get(f"{PAGE}/votes?of=Zoe", headers={"cookie": ana.cookie}).status_code == 403
     assert zoe.client.get(f"{PAGE}/votes?of=Nobody", headers={"cookie": zoe.cookie}).status_code == 404

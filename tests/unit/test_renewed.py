@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from service import renewed
 from service.renewed import FRESH_S, OLDEST_S, Renewed
@@ -15,10 +16,12 @@ class Shelf:
     """Counts how often a bot is looked at; its clock stands where it is put."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self.at, self.looks = 0.0, 0
+        self.at, self.looks, self.is_broken = 0.0, 0, False
         self._connection, self._renewed = connection, Renewed(self._look, clock=lambda: self.at)
 
     def _look(self, _connection: sa.Connection, bot: str) -> str:
+        if self.is_broken:
+            raise ValueError("what a user wrote")
         self.looks += 1
         return f"{bot} {self.looks}"
 
@@ -59,3 +62,23 @@ def test_one_of_another_version_or_too_old_is_not_given_away(shelf: Shelf) -> No
     assert shelf.of(version=2) == "shop 2"
     shelf.at = OLDEST_S + 1
     assert shelf.of(version=2) == "shop 3"
+
+
+def test_a_renewal_that_fails_is_logged_without_its_text_and_the_next_is_tried(shelf: Shelf) -> None:
+    shelf.of()
+    shelf.at, shelf.is_broken = FRESH_S + 1, True
+    with capture_logs() as logs:
+        assert shelf.of() == "shop 1"
+        wait()
+    told = {
+        "event": "renewal.failed",
+        "log_level": "error",
+        "work": "Shelf._look",
+        "key": "shop",
+        "error": "ValueError",
+    }
+    assert logs == [told]
+    shelf.is_broken = False
+    assert shelf.of() == "shop 1"
+    wait()
+    assert shelf.of() == "shop 2"

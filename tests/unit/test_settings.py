@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from service.console.settings import installation
 from service.context import connect_redis
 from service.database import connect
 from service.errors import ConfigError
@@ -56,3 +57,11 @@ def test_secrets_hide_in_every_repr() -> None:
     settings = Settings(stream_key=Secret("hunter2"), slack_bot_token=Secret("xoxb-hunter2"))
     assert "hunter2" not in f"{settings!r} {settings}"
     assert settings.slack_bot_token == "xoxb-hunter2"
+
+
+def test_no_part_of_a_password_is_on_the_page_of_settings() -> None:
+    given = {"database_url": "postgresql://ana:pq7/rs@tu:v@db/fp?password=wx9", "redis_url": "redis://:yz4:ab@redis/0"}
+    shown = {variable: value for variable, value, _ in installation(Settings(**given))}
+    assert shown["FENCEPOST_DATABASE_URL"] == "postgresql://ana:****@db/fp?password=****"
+    assert shown["FENCEPOST_REDIS_URL"] == "redis://:****@redis/0"
+    assert {shown["FENCEPOST_STREAM_KEY"], shown["FENCEPOST_PORT"]} == {"", "8765"}
