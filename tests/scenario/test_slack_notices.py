@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from integrations.slack import news, people
 from integrations.slack.blocks.digest import Digest
 from integrations.slack.client import posting
+from integrations.slack.listeners.notices import IN_SLACK
 from service import database, tables
 from service.bots.store import get_bot, update_bot
 from service.classifiers import operations, store
@@ -198,7 +199,8 @@ def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, 
     act(slack.click("U1", told, "Hold"))
     assert slack.buttons(slack.messages[CHANNEL][-1]) == []
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> left it at that.")
-    assert ("classifier.hold", "slack:U1", {"n": 2}) in rows(desk, tables.audit_log, "action", "who", "details")
+    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": IN_SLACK})
+    assert done in rows(desk, tables.audit_log, "action", "who", "details")
     assert champion(desk) == 1
 
 
@@ -212,7 +214,7 @@ def test_an_owner_promotes_a_held_challenger(
     assert champion(desk) == 2
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> put it in force.")
     found = [row for row in rows(desk, tables.audit_log, "action", "details") if row[0] == "classifier.promote"]
-    assert found == [("classifier.promote", {"n": 2, "replaced": 1})]
+    assert found == [("classifier.promote", {"n": 2, "replaced": 1, "reason": IN_SLACK})]
     clock.at += timedelta(hours=2)
     look()
     assert heads(slack)[-1] == "shop: classifier 2 is in force, in place of 1"
