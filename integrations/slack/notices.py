@@ -16,10 +16,10 @@ from integrations.slack.blocks.notices import Decision, Held, News, Promoted, Qu
 from service import database, tables
 from service.classifiers import gates
 from service.errors import NotFound
-from service.reviews.listing import CLOSED, intent_names
+from service.reviews.listing import intent_names, is_asked_blind
 
 NOTICE, QUOTE = tables.notice, tables.notice_turn
-CARD, CONTENT = tables.card, tables.turn_content
+CONTENT = tables.turn_content
 FRESH = timedelta(days=3)  # what could not be told by then is no news any more
 
 
@@ -110,11 +110,7 @@ def draw(connection: sa.Connection, found: Notice) -> Drawn:
 def quotable(connection: sa.Connection, turn_ids: Sequence[int]) -> dict[int, str]:
     """Texts of those of the turns that have one and that nobody is asked about blind, by turn."""
     query = sa.select(CONTENT.c.turn_id, CONTENT.c.text).where(CONTENT.c.turn_id.in_(turn_ids))
-    return {row.turn_id: row.text for row in connection.execute(query.where(~_is_asked_blind(CONTENT.c.turn_id)))}
-
-
-def _is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    return sa.exists().where(CARD.c.turn_id == turn_id, CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
+    return {row.turn_id: row.text for row in connection.execute(query.where(~is_asked_blind(CONTENT.c.turn_id)))}
 
 
 def _quotes(connection: sa.Connection, found: Notice, texts: dict[int, str]) -> list[Quoted]:
@@ -152,5 +148,5 @@ def leave_pictures_out(connection: sa.Connection, message_id: str) -> bool:
 def is_behind() -> sa.ColumnElement[bool]:
     """Whether the notice's message does not show what it should: a decision, or that a turn may not be quoted now."""
     has_text = sa.exists().where(CONTENT.c.turn_id == QUOTE.c.turn_id)
-    may_not = ~has_text | _is_asked_blind(QUOTE.c.turn_id)
+    may_not = ~has_text | is_asked_blind(QUOTE.c.turn_id)
     return (NOTICE.c.shown != NOTICE.c.decision) | sa.exists().where(QUOTE.c.notice_id == NOTICE.c.id, may_not)

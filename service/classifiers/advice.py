@@ -96,13 +96,13 @@ def decide(
 ) -> tuple[Verdict, str]:
     """The advice and its reason.
 
-    >>> decide(0.9, 200, Estimate(0.95, 0.91, 0.97), None, None, None)
-    ('stop', 'the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted')
+    >>> print(*decide(0.99, 200, Estimate(0.95, 0.91, 0.97), None, None, None))
+    go_on the champion has 95.0 % (91.0 to 97.0) of all 200 answered audit turns right; the target is 99.0 %
     """
     if accuracy is None or answered < ENOUGH:
         return "too_early", f"{answered} turns of the audit slice are answered; {ENOUGH} are needed to say anything"
     words = f"{accuracy.estimate:.1%} ({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f})".replace("%", " %")
-    right = f"{words} of the turns are answered right"
+    right = f"the champion has {words} of all {answered} answered audit turns right"
     if target is not None and accuracy.low >= target:
         return "stop", f"the target is reached: {right}, {100 * target:.1f} % were wanted"
     if kappa is not None and gain is not None and kappa >= SETTLED and gain.high <= NO_GAIN:

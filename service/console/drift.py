@@ -30,7 +30,6 @@ from service.proposals import rules as proposals
 from service.proposals.controllers import ProposalId
 from service.proposals.schemas import Acceptance, Proposal, ProposalTurn
 from service.proposals.store import list_proposals
-from service.turns.store import texts_of
 from service.windows import alerts, ledger, words
 from service.windows.controllers import AlertId
 from service.windows.rules import SHOWN as SPAN
@@ -143,9 +142,7 @@ def _growth(one: Proposal) -> float:
 def _turns(connection: sa.Connection, newest: DriftWindow | None, of: Sequence[Alert]) -> list[ProposalTurn]:
     if of:
         return list(of[0].turns)
-    turn_ids = newest.likeliest[:SHOWN] if newest and newest.alarms else ()
-    texts = texts_of(connection, turn_ids)
-    return [ProposalTurn(turn_id, texts.get(turn_id)) for turn_id in turn_ids]
+    return alerts.told(connection, newest.likeliest[:SHOWN]) if newest and newest.alarms else []
 
 
 def told(windows: Sequence[DriftWindow]) -> Iterator[Told]:

@@ -33,12 +33,12 @@ def list_proposals(settings: Settings, bot: str, is_json: bool) -> None:
     if is_json:
         as_json(found)
         return
-    table(("id", "turns", "phrases", "medoid"), [_row(proposal) for proposal in found])
+    table(("id", "turns", "phrases", "a typical turn"), [_row(proposal) for proposal in found])
 
 
 def _row(proposal: Proposal) -> tuple[object, ...]:
-    medoid = proposal.typical[0].text
-    return proposal.id, proposal.turns, ", ".join(proposal.phrases), "(forgotten)" if medoid is None else medoid
+    text = proposal.typical[0].text if proposal.typical else ""
+    return proposal.id, proposal.turns, ", ".join(proposal.phrases), "(forgotten)" if text is None else text
 
 
 @proposals_group.command("accept")

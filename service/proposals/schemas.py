@@ -45,7 +45,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     turns: int
     tightness: float
     phrases: tuple[str, ...]
-    typical: tuple[ProposalTurn, ...]  # the medoid first
+    typical: tuple[ProposalTurn, ...]  # the medoid first; none that somebody is asked about blind
     intent: str | None = None  # what it was accepted as
     decided_at: datetime | None = None
     growth: Growth | None = None  # None: it does not grow at present

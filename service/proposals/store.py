@@ -14,6 +14,7 @@ from service.intents.store import list_intents
 from service.page import Page, before
 from service.proposals.recurring import Known
 from service.proposals.schemas import Growth, NewProposal, Proposal, ProposalTurn, Status
+from service.reviews.listing import is_asked_blind
 
 PROPOSAL, MEMBER, CONTENT = tables.proposal, tables.proposal_turn, tables.turn_content
 LABEL, INTENT = tables.label, tables.intent
@@ -170,10 +171,13 @@ def _lacking(connection: sa.Connection, proposal_ids: Sequence[int]) -> set[int]
 
 
 def _typical(connection: sa.Connection, proposal_ids: Iterable[int]) -> defaultdict[int, list[ProposalTurn]]:
+    """Without those that somebody is asked about blind: that they are unlike every label is an answer, too."""
     query = (
         sa.select(MEMBER.c.proposal_id, MEMBER.c.turn_id, CONTENT.c.text)
         .outerjoin(CONTENT, CONTENT.c.turn_id == MEMBER.c.turn_id)
-        .where(MEMBER.c.proposal_id.in_(list(proposal_ids)), MEMBER.c.position < TYPICAL)
+        .where(
+            MEMBER.c.proposal_id.in_(list(proposal_ids)), MEMBER.c.position < TYPICAL, ~is_asked_blind(MEMBER.c.turn_id)
+        )
         .order_by(MEMBER.c.proposal_id, MEMBER.c.position)
     )
     found: defaultdict[int, list[ProposalTurn]] = defaultdict(list)

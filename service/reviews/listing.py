@@ -1,6 +1,6 @@
 """Cards, votes and labels as lists show them, newest first, page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ from service.intents.store import list_intents
 from service.page import Page
 from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, VoteRow
 
-CANDIDATE, CARD, LABEL, VOTE = tables.candidate, tables.card, tables.label, tables.vote
+CANDIDATE, CARD, LABEL = tables.candidate, tables.card, tables.label
+TURN, VOTE = tables.turn, tables.vote
 CLOSED = ("resolved", "withdrawn")
 Names = Mapping[int | None, str]
 
@@ -66,18 +67,18 @@ def card_row(row: sa.Row[Any]) -> CardRow:
     )
 
 
-def asked_blind(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
-    """Those of the turns that have an open blind card."""
-    is_open = (CARD.c.is_blind, CARD.c.status.not_in(CLOSED))
-    return set(connection.scalars(sa.select(CARD.c.turn_id).where(CARD.c.turn_id.in_(turn_ids), *is_open)))
+def asked_blind(connection: sa.Connection, turn_ids: Collection[int]) -> set[int]:
+    """Those of the turns that somebody is asked about blind: nobody is to see how they are classified."""
+    among = (TURN.c.id.in_(turn_ids), is_asked_blind(TURN.c.id))
+    return set(connection.scalars(sa.select(TURN.c.id).where(*among)))
 
 
 def is_asked_blind(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """The turn, or the one that it was folded into, has an open blind card."""
-    card = CARD.alias()  # who asks may read cards, too
+    card, candidate = CARD.alias(), CANDIDATE.alias()  # the query around it may have its own
     is_open = (card.c.is_blind, card.c.status.not_in(CLOSED))
     itself = sa.exists().where(card.c.turn_id == turn_id, *is_open)
-    other = sa.exists().where(CANDIDATE.c.turn_id == turn_id, card.c.turn_id == CANDIDATE.c.folded_into, *is_open)
+    other = sa.exists().where(candidate.c.turn_id == turn_id, card.c.turn_id == candidate.c.folded_into, *is_open)
     return itself | other
 
 

@@ -79,8 +79,7 @@ def _turn(connection: sa.Connection, bot: str, turn_id: int) -> sa.Row[Any]:
 
 def _begun(connection: sa.Connection, turn: sa.Row[Any]) -> Trace:
     """The first two steps, and that of the others nothing is told where that is so."""
-    same = [turn.id] if turn.folded_into is None else [turn.id, turn.folded_into]
-    is_withheld = bool(listing.asked_blind(connection, same))
+    is_withheld = bool(listing.asked_blind(connection, [turn.id]))
     conversation = Around() if turn.text is None else around(connection, turn)
     steps = (trace_arrival.delivery(turn, is_withheld=is_withheld), trace_arrival.redaction(turn))
     withheld = tuple(Step(step=name, missing=WITHHELD) for name in get_args(StepName)[len(steps) :])

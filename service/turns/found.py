@@ -13,7 +13,7 @@ from service.reviews.schemas import LabelAnswer, Use
 from service.turns.schemas import ReportKind
 from service.turns.search_filters import TURN, decider
 
-CONTENT, CANDIDATE, LABEL, MARK = tables.turn_content, tables.candidate, tables.label, tables.mark
+CONTENT, LABEL, MARK = tables.turn_content, tables.label, tables.mark
 PREDICTION, REPLY, REPORT = tables.prediction, tables.reply, tables.report
 Names = Mapping[int | None, str]
 
@@ -61,7 +61,7 @@ def described(
     connection: sa.Connection, bot: str, rows: Sequence[sa.Row[Any]], likeness: Mapping[int, float] | None = None
 ) -> list[FoundTurn]:
     """In the order of the rows."""
-    withheld = _withheld(connection, [row.id for row in rows])
+    withheld = asked_blind(connection, [row.id for row in rows])
     told = [row.id for row in rows if row.id not in withheld]
     names = intent_names(connection, bot)
     decided, labels = _decided(connection, bot, told, names), _labels(connection, told, names)
@@ -78,15 +78,6 @@ def described(
         )
         for row in rows
     ]
-
-
-def _withheld(connection: sa.Connection, turn_ids: Sequence[int]) -> set[int]:
-    """Those that somebody is asked about blind, or about the turn that they were folded into."""
-    query = sa.select(CANDIDATE.c.turn_id, CANDIDATE.c.folded_into)
-    folded = query.where(CANDIDATE.c.turn_id.in_(turn_ids), CANDIDATE.c.folded_into.is_not(None))
-    into = {row.turn_id: row.folded_into for row in connection.execute(folded)}
-    blind = asked_blind(connection, [*turn_ids, *into.values()])
-    return {turn_id for turn_id in turn_ids if turn_id in blind or into.get(turn_id) in blind}
 
 
 def _decided(connection: sa.Connection, bot: str, turn_ids: Sequence[int], names: Names) -> dict[int, Decided]:

@@ -106,7 +106,7 @@ def _plain(bot: str, sought: Sought) -> Iterator[sa.ColumnElement[bool]]:
 def _days(sought: Sought) -> Iterator[sa.ColumnElement[bool]]:
     if sought.since is not None:
         yield TURN.c.at >= _midnight(sought.since)
-    if sought.until is not None:
+    if sought.until is not None and sought.until < date.max:
         yield TURN.c.at < _midnight(sought.until + timedelta(days=1))
 
 

@@ -125,16 +125,15 @@ def _alerts(connection: sa.Connection, bot: str, rows: Iterable[sa.Row[Any]]) ->
             opened_at=row.opened_at,
             closed_at=row.closed_at,
             moved=tuple(Moved(name, ledger.named(subject, names)) for name, subject in row.moved),
-            turns=tuple(_turns(connection, bot, row)),
+            turns=tuple(told(connection, _likeliest(connection, bot, row)[:SHOWN])),
             proposals=tuple(growing) if row.closed_at is None else (),
         )
         for row in rows
     ]
 
 
-def _turns(connection: sa.Connection, bot: str, row: sa.Row[Any]) -> list[ProposalTurn]:
+def told(connection: sa.Connection, turn_ids: Sequence[int]) -> list[ProposalTurn]:
     """Without those that somebody is asked about blind: that they are unlike the others is an answer, too."""
-    turn_ids = _likeliest(connection, bot, row)[:SHOWN]
     hidden, texts = asked_blind(connection, turn_ids), texts_of(connection, turn_ids)
     return [ProposalTurn(turn_id, texts.get(turn_id)) for turn_id in turn_ids if turn_id not in hidden]
 

@@ -159,6 +159,7 @@ def test_turns_are_found_by_what_was_made_of_them(engine: sa.Engine, said: dict[
         ({"since": AT.date(), "until": AT.date(), "q": "colis"}, [0]),
         ({"since": AT.date() + timedelta(days=1)}, []),
         ({"until": date(2026, 3, 1)}, []),
+        ({"until": date.max, "q": "colis"}, [0]),
         ({"source": "import"}, []),
     )
     for sought, found in searches:

@@ -101,6 +101,22 @@ def test_a_turn_that_was_forgotten_has_no_text(context: Context, owner: Browser,
     assert f'<a href="/bots/{BOT}/turns/{turns[0]}">a forgotten turn</a>' in page and "gift wrap please" not in page
 
 
+def test_turns_that_are_asked_blind_show_nothing(context: Context, owner: Browser, today: date) -> None:
+    turns = [add_turn(context.engine, text) for text in ("gift wrap please", "wrap my gift")]
+    measure(context, today - DAY, {"psi": (0.31, 0.14)}, "psi", turns=tuple(turns))
+    grow(context, turns)
+    with database.writing(context.engine) as connection:
+        alert = tables.alert
+        connection.execute(sa.update(alert).values(closed_at=now()))
+        blind = {"bot": BOT, "turn_id": turns[0], "purpose": "audit", "is_blind": True, "created_at": now()}
+        connection.execute(sa.insert(tables.card), {"id": "blind", **blind})
+    page = owner.open(PAGE)
+    assert page.count("wrap my gift") == 2, "it shows the move, and the cluster"
+    assert "gift wrap please" not in page
+    found = owner.client.get(f"/v1/bots/{BOT}/proposals", headers={"cookie": owner.cookie}).json()["items"]
+    assert [one["text"] for one in found[0]["typical"]] == ["wrap my gift"]
+
+
 def test_an_emerging_intent_is_proposed_by_its_name(context: Context, owner: Browser, today: date) -> None:
     proposal = grow(context, [add_turn(context.engine, "gift wrap please"), add_turn(context.engine, "wrap it")])
     page = owner.open(PAGE)

@@ -119,7 +119,7 @@ def test_the_commands_list_accept_and_dismiss(desk: Desk) -> None:
     assert "gift_card is an intent of shop now; 0 of its typical turns wait" in accepted.output
     second = desk.propose("is there parking")
     assert desk.command("dismiss", BOT, str(second)).output == f"proposal {second} of shop is dismissed\n"
-    assert desk.command("list", BOT).output.splitlines() == ["id  turns  phrases  medoid"]
+    assert desk.command("list", BOT).output.splitlines() == ["id  turns  phrases  a typical turn"]
 
 
 def test_a_command_says_what_is_wrong(desk: Desk) -> None:

@@ -199,8 +199,8 @@ def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, 
     act(slack.click("U1", told, "Hold"))
     assert slack.buttons(slack.messages[CHANNEL][-1]) == []
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> left it at that.")
-    held_by = ("classifier.hold", "slack:U1", {"n": 2, "reason": IN_SLACK})
-    assert held_by in rows(desk, tables.audit_log, "action", "who", "details")
+    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": IN_SLACK})
+    assert done in rows(desk, tables.audit_log, "action", "who", "details")
     assert champion(desk) == 1
 
 

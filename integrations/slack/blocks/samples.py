@@ -95,7 +95,10 @@ NEWS: Mapping[str, News] = {
     "held": Held(
         9, 8, 640, "10 wins, 11 losses, 19 neither: did not win by 2 or more", Difference(-0.003, -0.04, 0.03)
     ),
-    "stop": Stop("the target is reached: 95.0 % (91.0 to 97.0) of the turns are answered right, 90.0 % were wanted"),
+    "stop": Stop(
+        "the target is reached: the champion has 95.0 % (91.0 to 97.0) of all 200 answered audit turns right, "
+        "90.0 % were wanted"
+    ),
     "undecided": Undecided(3, True),
     "disabled": Disabled(2, "hooks.bank.example", "every attempt failed for five days"),
     "drifted": Drifted(4, date(2026, 3, 2), "turns unlike those before, intent weather", 17),
