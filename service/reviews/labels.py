@@ -159,7 +159,8 @@ def test_answers(connection: sa.Connection, bot: str) -> dict[int, tuple[int | N
     columns = (LABEL.c.turn_id, LABEL.c.answer, LABEL.c.intent_id, LABEL.c.second_id)
     for row in connection.execute(tested(bot).with_only_columns(*columns)):
         said = {"intent": (row.intent_id,), "two": (row.intent_id, row.second_id)}.get(row.answer, ())
-        live = tuple(into[intent_id] for intent_id in said if intent_id in into)
+        # Either of two that were merged since is one.
+        live = tuple(dict.fromkeys(into[intent_id] for intent_id in said if intent_id in into))
         right: tuple[int | None, ...] = (None,) if row.answer == "none" else live
         if right:
             found[row.turn_id] = right

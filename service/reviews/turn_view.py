@@ -1,4 +1,5 @@
-"""One turn and what was made of it, as records. While a blind card of the turn is open, nobody is told any of that."""
+"""One turn and what was made of it, as records. While somebody is asked about it blind, nobody is
+told any of that."""
 
 from typing import Any
 
@@ -7,7 +8,7 @@ import sqlalchemy as sa
 from service import tables
 from service.errors import TurnNotFound
 from service.reviews import listing
-from service.reviews.listing import CLOSED, Names
+from service.reviews.listing import Names
 from service.reviews.schemas import Around, Entity, Mark, Opinions, Prediction, ReportRow, TurnView
 from service.reviews.views import around
 
@@ -22,7 +23,7 @@ def view_turn(connection: sa.Connection, bot: str, turn_id: int) -> TurnView:
     if turn is None:
         raise TurnNotFound(bot, turn_id)
     cards = connection.execute(sa.select(CARD).where(CARD.c.turn_id == turn_id).order_by(CARD.c.created_at)).all()
-    is_secret = any(card.is_blind and card.status not in CLOSED for card in cards)
+    is_secret = bool(listing.asked_blind(connection, [turn_id]))
     conversation = Around() if turn.text is None else around(connection, turn)
     shown = {name: turn._mapping[name] for name in TurnView.__struct_fields__ if name in turn._mapping}
     return TurnView(

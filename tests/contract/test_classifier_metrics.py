@@ -100,12 +100,18 @@ def test_what_changed_since_counts_at_once(engine: sa.Engine) -> None:
         connection.execute(tables.mark.insert(), mark)
     wider = look(engine).accuracy
     assert wider and wider.estimate == found.accuracy.estimate and wider.high > found.accuracy.high
+    either = say(engine, CANCEL, REFUND, "audit")
     with database.writing(engine) as connection:
+        label = tables.label
+        two = sa.update(label).where(label.c.turn_id == either).values(answer="two", second_id=CANCEL)
+        connection.execute(two)
         merge_intents(connection, BOT, CANCEL, REFUND, AT)
         archive_intent(connection, BOT, TRACK, AT)
     merged = look(engine)
     assert merged.accuracy and merged.accuracy.estimate == 1.0
-    assert [(one.name, one.recall and one.recall.n) for one in merged.intents] == [("refund", 21)]
+    assert [(one.name, one.recall and one.recall.n) for one in merged.intents] == [("refund", 22)], (
+        "either of two that were merged is one"
+    )
 
 
 def test_with_few_tests_its_labels_are_told_by_each_other(engine: sa.Engine) -> None:

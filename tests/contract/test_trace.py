@@ -12,6 +12,7 @@ from service.errors import EncoderDown, TurnNotFound
 from service.learning.types import Floats2d, Ints2d
 from service.reviews.trace import traced
 from service.reviews.trace_steps import WITHHELD, Event, Step, Trace
+from service.reviews.turn_view import view_turn
 from tests.support.encoder import FakeEncoder
 from tests.support.scored import AT, BOT, PHRASES, Shop, between, opened_shop
 
@@ -172,6 +173,8 @@ def test_a_turn_folded_into_one_that_is_asked_blind_is_withheld_too(shop: Shop) 
     card = {"id": "f", "bot": BOT, "turn_id": asked, "purpose": "flip", "is_blind": True, "created_at": AT}
     insert(shop, tables.card, **card)
     assert look(shop, folded).is_withheld
+    with database.reading(shop.engine) as connection:
+        assert view_turn(connection, BOT, folded).opinions is None
 
 
 def test_a_forgotten_turn_keeps_its_ledger(shop: Shop) -> None:
