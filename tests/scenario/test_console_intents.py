@@ -74,7 +74,7 @@ def test_every_intent_in_numbers_and_one_closely(owner: Browser, context: Contex
     assert "cancel_order 2 17.50 track_order 1 7.50" in said
     assert "Taken for it last money please give it back Examples i want a refund" in said
     assert "is this one asked about" not in said and "refund me" not in said
-    assert "Label about 18 more." in said
+    assert "Label about 20 more." in said
     with database.writing(context.engine) as connection:
         key = create_key(connection, name="r", role="reader", bot=BOT, now=now())
     headers = {"authorization": f"Bearer {key}"}
