@@ -12,6 +12,7 @@ from litestar.testing import TestClient
 from service import database, tables
 from service.access.keys import create_key
 from service.classifiers import rules, store
+from service.classifiers.gates import Flip
 from service.cli import cli
 from service.clock import now
 from service.context import Context
@@ -19,6 +20,7 @@ from service.operations import doctor
 from tests.support.edge import build
 from tests.support.encoder import FakeEncoder
 from tests.support.shop import BOT, add_turn, open_shop
+from tests.support.trials import challenge
 from workers.training import train
 
 URL = f"/v1/bots/{BOT}/classifiers"
@@ -91,6 +93,23 @@ def test_an_owner_promotes_what_its_gate_held(desk: Desk) -> None:
     refused = desk.ask("POST", "/1/promote", "owner", WHY)
     assert (refused.status_code, refused.json()["type"]) == (409, "not-held")
     assert command(desk.context, "promote", BOT, "2", *REASON).output == f"classifier 2 of {BOT} is in force\n"
+
+
+def test_an_owner_ends_a_trial_by_hand(desk: Desk) -> None:
+    open_flip, other = (Flip(add_turn(desk.context.engine, text), 1, 2) for text in ("give it back", "stop it"))
+    n = challenge(desk.context.engine, "open", [open_flip])
+    assert desk.ask("POST", f"/{n}/hold", body=WHY).status_code == 403
+    unreasoned = desk.ask("POST", f"/{n}/hold", "owner", {})
+    assert (unreasoned.status_code, "reason" in unreasoned.json()["detail"]) == (400, True)
+    answer = desk.ask("POST", f"/{n}/hold", "owner", WHY).json()
+    assert (answer["status"], answer["trial"]["gate"]["status"]) == ("held", "held")
+    told = desk.ask("GET", f"/{n}/history").json()["items"]
+    assert ("held_by_hand", "owner", "it is better") in [(one["what"], one["who"], one["reason"]) for one in told]
+    moved = desk.ask("POST", f"/{n}/promote", "owner", WHY | {"replacing": 7})
+    assert (moved.status_code, moved.json()["type"]) == (409, "champion-moved")
+    again = challenge(desk.context.engine, "open", [other])
+    assert command(desk.context, "hold", BOT, str(again)).exit_code == 2  # no reason
+    assert command(desk.context, "hold", BOT, str(again), *REASON).output == f"classifier {again} of {BOT} is held\n"
 
 
 @pytest.mark.parametrize("path", ["/9", "/0"])

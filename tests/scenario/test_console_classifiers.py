@@ -1,5 +1,6 @@
 """The pages of classifiers, and what an owner decides there."""
 
+import doctest
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from service.access.keys import create_key
 from service.classifiers import store
 from service.classifiers.gates import Flip
 from service.clock import now
+from service.console import classifiers, intents
 from service.context import Context
 from service.encoding import pack
 from service.learning.head import decide
@@ -144,3 +146,7 @@ def test_how_good_it_is_on_the_audit_slice(owner: Browser, context: Context) -> 
     assert "66.7 % (48.8 to 80.8)" in words(page) and "30 turns drawn at random and answered blind" in words(page)
     assert "points of which chance alone would make about" in words(page) and "<svg" in page
     assert "66.7 % (48.8 to 80.8)" in words(owner.open(PAGE))
+
+
+def test_the_examples_are_true() -> None:
+    assert [doctest.testmod(module).failed for module in (classifiers, intents)] == [0, 0]

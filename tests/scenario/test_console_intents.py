@@ -135,8 +135,8 @@ def test_a_new_intent_comes_with_its_examples_or_not_at_all(owner: Browser, cont
     assert owner.post(f"{PAGE}/4/examples", examples="with a bow").status_code == 200
     assert owner.post(f"{PAGE}/4/examples", examples=" ").status_code == 400
     streams = Streams(context.redis, context.keyring, context.settings.stream_bound)
-    entries = context.redis.xrange(f"fp:{{{BOT}}}:v1:turns")
-    facts = [streams.open(BOT, fields[b"e"]).fact for _, fields in entries]  # type: ignore[union-attr]  # RESP2
+    entries: list[tuple[bytes, dict[bytes, bytes]]] = context.redis.xrange("fp:{shop}:v1:turns")  # type: ignore[assignment]  # RESP2
+    facts = [streams.open(BOT, fields[b"e"]).fact for _, fields in entries]
     assert [(one.text, one.intent) for one in facts if isinstance(one, Example)] == [
         ("wrap it", "gift_wrap"),
         ("as a gift", "gift_wrap"),
