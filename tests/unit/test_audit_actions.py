@@ -31,11 +31,10 @@ def _actions(path: Path, function: ast.FunctionDef, action: ast.expr) -> set[str
         assert told, f"{path}: who calls {function.name}?"
         return {name for one in told for name in _actions(path, function, one)}
     if isinstance(action, ast.JoinedStr):
-        begin = action.values[0]
-        assert isinstance(begin, ast.Constant), ast.unparse(action)
-        return {name for name in ACTIONS if name.startswith(begin.value)} or {f"{begin.value}…"}
+        (begin,) = _actions(path, function, action.values[0])
+        return {name for name in ACTIONS if name.startswith(begin)} or {f"{begin}…"}
     if isinstance(action, ast.Constant):
-        return {action.value}
+        return {str(action.value)}
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     found = getattr(module, ast.unparse(action.value if isinstance(action, ast.Subscript) else action))
     return set(found.values()) if isinstance(action, ast.Subscript) else {found}
