@@ -38,6 +38,7 @@ def grant(settings: Settings, name: str, role: str, bot: str | None) -> None:
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_people(settings: Settings, bot: str | None, is_json: bool) -> None:
+    """Who was granted which role."""
     with opened(settings) as context, reading(context.engine) as connection:
         found = people.list_grants(connection, bot)
     if is_json:
