@@ -165,7 +165,7 @@ def test_the_command_says_it_in_words(shop: Shop) -> None:
     shop.set(target=0.75)
     said = CliRunner().invoke(cli, ["advice", BOT], obj=shop.context.settings)
     if shop.engine.dialect.name == "sqlite":  # the command opens the database of the settings
-        assert said.output.startswith("Labelling may stop: the target is reached: 90.0 % (")
+        assert said.output.startswith("Labelling may stop: the target is reached: the champion has 90.0 % (")
         found = CliRunner().invoke(cli, ["advice", BOT, "--json"], obj=shop.context.settings)
         assert msgspec.json.decode(found.output)["verdict"] == "stop"
 
