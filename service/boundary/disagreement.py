@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service import tables
-from service.boundary.recent import Ids, ids, live
+from service.boundary.recent import Ids, ids
 from service.intents.store import merges
 from service.learning.agreement import alpha_of
 from service.reviews import labels
@@ -78,7 +78,7 @@ def flips(connection: sa.Connection, bot: str) -> Counter[Ids]:
         .where(c.champion_intent_id.is_not(None), c.challenger_intent_id.is_not(None))
         .group_by(c.champion_intent_id, c.challenger_intent_id)
     )
-    counts_for, found = live(connection, bot), Counter[Ids]()
+    counts_for, found = labels.counts_for(connection, bot), Counter[Ids]()
     for champion, challenger, n in connection.execute(query):
         one, other = counts_for.get(champion), counts_for.get(challenger)
         if one is not None and other is not None and one != other:

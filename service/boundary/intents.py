@@ -11,13 +11,14 @@ from service import tables
 from service.bots.store import get_bot
 from service.boundary.advice import CARDS, Measures
 from service.boundary.kept import kept
-from service.boundary.recent import NEWEST, live
+from service.boundary.recent import NEWEST
 from service.boundary.schemas import IntentAdvice, Side
 from service.errors import IntentNotFound
 from service.intents.schemas import Intent
 from service.intents.store import list_intents, merges
 from service.kept import Kept
 from service.learning.stopping import Estimate
+from service.reviews import labels
 from service.reviews.labels import trainable
 from service.reviews.listing import asked_blind
 from service.turns.store import texts_of
@@ -106,7 +107,7 @@ def _row(one: Intent, names: Mapping[int, str], labels: int, of: Measures | None
 def label_counts(connection: sa.Connection, bot: str) -> Mapping[int, int]:
     """Turns that people labelled, by the intent that the labels count for."""
     newest = connection.scalar(sa.select(sa.func.max(LABEL.c.id)).where(LABEL.c.bot == bot))
-    into = live(connection, bot)
+    into = labels.counts_for(connection, bot)
     version = (newest, hash(tuple(into.items())))
     return _labels.get(connection.engine, bot, version, lambda: _count(connection, bot, into))
 
@@ -186,7 +187,7 @@ def _told(connection: sa.Connection, turn_ids: Sequence[int], most: int) -> tupl
 def _rivals(
     connection: sa.Connection, bot: str, n: int | None, own: Collection[int], names: Mapping[int, IntentRow]
 ) -> tuple[Rival, ...]:
-    c, counts_for = _newest(bot, n).c, live(connection, bot)
+    c, counts_for = _newest(bot, n).c, labels.counts_for(connection, bot)
     either = c.best_id.in_(own) | c.second_id.in_(own)
     query = sa.select(c.best_id, c.second_id, sa.func.count(), sa.func.sum(c.p2)).where(either)
     turns, shared = Counter[int](), defaultdict[int, float](float)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from service import tables
-from service.boundary.recent import live
 from service.reviews import labels
 from service.reviews.schemas import TrainingLabel
 
@@ -15,7 +14,7 @@ LABEL = tables.label
 
 def newest_labels(connection: sa.Connection, bot: str, intents: Collection[int], each: int) -> list[TrainingLabel]:
     """Of each of the intents, those that people gave by vote or import and that still stand; merges are followed."""
-    counted = [one for one, end in live(connection, bot).items() if end in intents]
+    counted = [one for one, end in labels.counts_for(connection, bot).items() if end in intents]
     c = LABEL.c
     nth = sa.func.row_number().over(partition_by=c.intent_id, order_by=c.id.desc())
     given = (c.bot == bot, c.use == "train", c.intent_id.in_(counted), c.origin.in_(("vote", "import")))
@@ -36,7 +35,7 @@ def newest_of_all(connection: sa.Connection, bot: str, intents: Collection[int],
 
 def count_labels(connection: sa.Connection, bot: str, intents: Collection[int]) -> int:
     """Turns that people labelled with one of them."""
-    counted = [one for one, end in live(connection, bot).items() if end in intents]
+    counted = [one for one, end in labels.counts_for(connection, bot).items() if end in intents]
     c = LABEL.c
     given = (c.bot == bot, c.use == "train", c.intent_id.in_(counted), c.origin.in_(("vote", "import")))
     return connection.scalar(sa.select(sa.func.count(c.turn_id.distinct())).where(*given)) or 0

@@ -23,6 +23,7 @@ from service.learning import left_out
 from service.learning.stopping import Estimate, wilson
 from service.learning.types import Ints1d
 from service.reports.store import reported_among
+from service.reviews import labels
 from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
@@ -191,7 +192,7 @@ def _recalls(connection: sa.Connection, bot: Bot, held: Mapping[int, Held]) -> d
 def _answered(connection: sa.Connection, bot: Bot) -> dict[int, Recall]:
     """What the champion makes of turns that are no more than one intent."""
     right = {turn_id: said[0] for turn_id, said in test_answers(connection, bot.name).items() if len(said) == 1}
-    decided, counts_for = _decided(connection, bot, sorted(right)), recent.live(connection, bot.name)
+    decided, counts_for = _decided(connection, bot, sorted(right)), labels.counts_for(connection, bot.name)
     found: defaultdict[int, list[bool]] = defaultdict(list)
     for turn_id, intent_id in decided.items():
         if (meant := right[turn_id]) is not None:
@@ -232,7 +233,7 @@ def _proposals(connection: sa.Connection, bot: Bot) -> Counter[int]:
         .join(PREDICTION, (PREDICTION.c.turn_id == MEMBER.c.turn_id) & (PREDICTION.c.n == bot.champion))
         .where(MEMBER.c.proposal_id.in_(list(connection.scalars(newest))))
     )
-    counts_for, votes = recent.live(connection, bot.name), defaultdict[int, Counter[int]](Counter)
+    counts_for, votes = labels.counts_for(connection, bot.name), defaultdict[int, Counter[int]](Counter)
     for proposal_id, best_id in connection.execute(query):
         if best_id in counts_for:
             votes[proposal_id][counts_for[best_id]] += 1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from service import tables
-from service.intents.store import list_intents, merges
+from service.reviews import labels
 
 PREDICTION = tables.prediction
 NEWEST = 5_000  # turns
@@ -38,7 +38,7 @@ def ids(one: int, other: int) -> Ids:
 
 def newest(connection: sa.Connection, bot: str, n: int | None) -> list[Between]:
     """Of classifier n, merges followed and archived intents left out; nothing without one."""
-    counts_for = live(connection, bot)
+    counts_for = labels.counts_for(connection, bot)
     c = PREDICTION.c
     query = sa.select(c.turn_id, c.intent_id, c.best_id, c.second_id, c.p1, c.p2)
     rows = connection.execute(query.where(c.bot == bot, c.n == n).order_by(c.turn_id.desc()).limit(NEWEST)).all()
@@ -47,12 +47,6 @@ def newest(connection: sa.Connection, bot: str, n: int | None) -> list[Between]:
         for turn_id, intent_id, best_id, second_id, p1, p2 in rows
         if best_id in counts_for
     ]
-
-
-def live(connection: sa.Connection, bot: str) -> dict[int | None, int]:
-    """Every intent's id → the id it counts for; an archived one is missing."""
-    living = {intent.id for intent in list_intents(connection, bot)}
-    return {one: end for one, end in merges(connection, bot).items() if end in living}
 
 
 def shared(turns: list[Between]) -> Mapping[Ids, list[Between]]:

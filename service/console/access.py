@@ -17,7 +17,7 @@ from service.access.roles import Principal, Role
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.clock import now
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading, writing
 from service.errors import BadInput
@@ -47,7 +47,6 @@ class AccessController(Controller):
     """What is secret is in the answer to the form itself, once: an address would keep it."""
 
     path, include_in_schema, guards = "/bots/{bot:str}/settings/access", False, (requires("owner"),)
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName, done: str = "") -> Response[str]:

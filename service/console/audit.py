@@ -12,7 +12,7 @@ from service.access.log_controllers import Action, Since, Until, Who, asked
 from service.access.roles import Principal
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading
 from service.errors import BadInput
@@ -85,7 +85,6 @@ ACTIONS: Mapping[str, str] = {
 
 class AuditController(Controller):
     path, include_in_schema = "/bots/{bot:str}/audit", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("owner")], sync_to_thread=True)
     def show(

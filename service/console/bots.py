@@ -9,7 +9,7 @@ from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.schemas import Bot
 from service.bots.store import list_bots
-from service.console.frame import page, refused
+from service.console.frame import page
 from service.context import Context
 from service.database import reading
 from service.reviews import store
@@ -28,7 +28,6 @@ class BotCounts(msgspec.Struct, frozen=True):
 
 class BotsController(Controller):
     path, include_in_schema = "/", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show_bots(self, context: Context, principal: Principal) -> Response[str]:

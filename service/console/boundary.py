@@ -20,7 +20,7 @@ from service.clock import now
 from service.console import boundary_plots as plots
 from service.console.boundary_plots import Cell
 from service.console.figures import Figure, Found, svg
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.words import share
 from service.context import Context
 from service.database import reading, writing
@@ -45,7 +45,6 @@ COUNTS = ("labels", "proposals")
 
 class BoundaryController(Controller):
     path, include_in_schema = "/bots/{bot:str}/boundary", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:

@@ -25,7 +25,7 @@ from service.clock import now
 from service.console import classifier_plots as plots
 from service.console.classifier_plots import Dot
 from service.console.figures import Figure
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.manifest_words import told
 from service.console.words import points, share
 from service.context import Context
@@ -69,7 +69,6 @@ class DecisionForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class ClassifiersController(Controller):
     path, include_in_schema = "/bots/{bot:str}/classifiers", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show_all(

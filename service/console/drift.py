@@ -19,7 +19,7 @@ from service.clock import now
 from service.console import drift_plots as plots
 from service.console.drift_plots import Point, Track
 from service.console.figures import Figure, Found
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.plots import Marker
 from service.context import Context
 from service.database import reading, writing
@@ -59,7 +59,6 @@ class IntentForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class DriftController(Controller):
     path, include_in_schema = "/bots/{bot:str}/drift", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(

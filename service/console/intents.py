@@ -16,7 +16,7 @@ from service.bots.controllers import BotName
 from service.boundary.intents import IntentRow, detail, rows
 from service.clock import now
 from service.console.boundary import advice, row
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.words import share
 from service.context import Context
 from service.database import reading
@@ -60,7 +60,6 @@ CHANGES: Mapping[Deed, Callable[[IntentForm], IntentChange]] = {
 
 class IntentsController(Controller):
     path, include_in_schema = "/bots/{bot:str}/intents", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show_all(self, context: Context, principal: Principal, bot: BotName, archived: bool = False) -> Response[str]:

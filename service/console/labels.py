@@ -16,7 +16,7 @@ from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading
 from service.exports.schemas import Exporter
@@ -56,7 +56,6 @@ class CorrectionForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class LabelsController(Controller):
     path, include_in_schema = "/bots/{bot:str}/labels", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def find_labels(
@@ -91,7 +90,6 @@ class LabelsController(Controller):
         }
         shown["choices"] = [*((name, name) for name in intents), (OUT_OF_SCOPE, "none of the intents")]
         shown |= {"origins": ORIGINS, "uses": USES, "out_of_scope": OUT_OF_SCOPE, "most": WHY_LIMIT, "click": _click}
-        shown["formats"] = _formats(state)
         shown |= {"is_owner": allows(principal, "owner", bot), "corrects": allows(principal, "adjudicator", bot)}
         return bot_page("labels.html", principal, bot, "Labels", **shown)
 

@@ -20,7 +20,7 @@ from service.classifiers.schemas import Manifest
 from service.clock import now
 from service.console import overview_plots as plots
 from service.console.figures import Figure, svg
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.overview_plots import DailyTurns, Line
 from service.console.plots import Marker
 from service.console.words import better, change, share
@@ -46,7 +46,6 @@ REASONS = {**MARKS, "audit": "drawn at random"}
 
 class OverviewController(Controller):
     path, include_in_schema = "/bots/{bot:str}", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:

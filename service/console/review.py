@@ -19,7 +19,7 @@ from service.bots.hours import day_start
 from service.bots.store import get_bot
 from service.clock import now
 from service.console.entities import Editor, EntitiesForm, begin, known_types, read, spans_of
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading
 from service.errors import CardClosed
@@ -58,7 +58,6 @@ class LastVote(msgspec.Struct, frozen=True):
 
 class ReviewController(Controller):
     path, include_in_schema = "/bots/{bot:str}/review", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reviewer")], sync_to_thread=True)
     def review(

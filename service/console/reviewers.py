@@ -14,7 +14,7 @@ from service.bots.controllers import BotName
 from service.clock import now
 from service.console import reviewers_plots as plots
 from service.console.figures import Figure
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.reviewers_plots import Pace
 from service.console.words import share
 from service.context import Context
@@ -46,7 +46,6 @@ class ReviewerNotFound(NotFound):
 
 class ReviewersController(Controller):
     path, include_in_schema = "/bots/{bot:str}/reviewers", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reviewer")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName) -> Response[str]:

@@ -16,7 +16,7 @@ from service.bots.controllers import BotName
 from service.bots.schemas import Bot
 from service.bots.store import get_bot
 from service.clock import now
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.settings_fields import FIELDS, GROUPS, changes, told, written
 from service.context import Context
 from service.database import reading
@@ -31,7 +31,6 @@ PASSWORD = re.compile(r"(?<=://)([^:@/?]*):.*(?=@)|(?<=[?&])(password|sslpasswor
 
 class SettingsController(Controller):
     path, include_in_schema = "/bots/{bot:str}/settings", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName, saved: str = "") -> Response[str]:

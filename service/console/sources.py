@@ -23,7 +23,7 @@ from service.bots.sources import Formats, NewSource
 from service.clock import now
 from service.console import sources_plots as plots
 from service.console.figures import Figure
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.console.source_words import lag, told
 from service.console.sources_plots import SourceTurns
 from service.context import Context
@@ -82,7 +82,6 @@ class Letter(NamedTuple):
 
 class SourcesController(Controller):
     path, include_in_schema, guards = "/bots/{bot:str}/sources", False, (requires("owner"),)
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", sync_to_thread=True)
     def show(
@@ -145,7 +144,6 @@ class SourcesController(Controller):
 
 class DeadLettersController(Controller):
     path, include_in_schema, guards = "/bots/{bot:str}/dead-letters", False, (requires("owner"),)
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @post("/{letter:str}/replay", status_code=303, sync_to_thread=True)
     def replay_letter(self, context: Context, principal: Principal, bot: BotName, letter: LetterId) -> Redirect:

@@ -10,7 +10,7 @@ from service.bots.controllers import BotName
 from service.classifiers import operations
 from service.classifiers.controllers import IntentName, Number
 from service.classifiers.influence import influence
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading
 from service.reviews.controllers import TurnId
@@ -43,7 +43,6 @@ HERE = "Turns"  # the tab
 
 class TraceController(Controller):
     path, include_in_schema = "/bots/{bot:str}", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/turns/{turn:int}", guards=[requires("reader")], sync_to_thread=True)
     def show_trace(self, context: Context, principal: Principal, bot: BotName, turn: TurnId) -> Response[str]:

@@ -10,7 +10,7 @@ from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
-from service.console.frame import bot_page, refused
+from service.console.frame import bot_page
 from service.context import Context
 from service.database import reading
 from service.errors import EncoderDown
@@ -30,7 +30,6 @@ REPORTS = {kind: kind.replace("_", " ") for kind in get_args(ReportKind)}
 
 class TurnsController(Controller):
     path, include_in_schema = "/bots/{bot:str}/turns", False
-    exception_handlers = {Exception: refused}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
     def find_turns(

@@ -110,11 +110,12 @@ def _read(connection: sa.Connection, query: sa.Select[Any]) -> Ints2d:
     return np.concatenate([np.zeros((0, 3), np.int64), *(np.array([tuple(row) for row in part]) for part in parts)])
 
 
-def _counted_for(into: dict[int, int], intent_ids: Ints1d) -> Ints1d:
+def _counted_for(into: dict[int | None, int], intent_ids: Ints1d) -> Ints1d:
     """The ids that labels of these count for, -1 where that one is archived."""
-    counted = np.full(1 + max([NONE, *into, *intent_ids.tolist()]), -1)
+    known = np.array(list(into), np.int64)
+    counted = np.full(1 + max([NONE, *known.tolist(), *intent_ids.tolist()]), -1)
     counted[NONE] = NONE
-    counted[list(into)] = list(into.values())
+    counted[known] = list(into.values())
     return np.asarray(counted[intent_ids])
 
 

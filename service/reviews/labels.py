@@ -206,7 +206,7 @@ def _tests(turn_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     return is_marked | sa.exists().where(other.c.turn_id == turn_id, other.c.use.in_(TEST_USES))
 
 
-def counts_for(connection: sa.Connection, bot: str) -> dict[int, int]:
+def counts_for(connection: sa.Connection, bot: str) -> dict[int | None, int]:
     """Each intent's id → the id its labels count for; an archived intent is missing."""
     live = {intent.id for intent in list_intents(connection, bot)}
     return {intent_id: end for intent_id, end in merges(connection, bot).items() if end in live}
