@@ -31,7 +31,7 @@ class Shelf:
 
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
-    engine = sa.create_engine("sqlite://")
+    engine = sa.create_engine("sqlite://", poolclass=sa.NullPool)  # the other thread's connections are closed, too
     with engine.connect() as connection:
         yield Shelf(connection)
     engine.dispose()
