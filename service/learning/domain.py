@@ -19,12 +19,14 @@ What the classifier in force makes of a turn is told beside its vector: how sure
 what it knows. For the domain hardest to see (CLINC150's utility, the same rows) that makes a mean −log₁₀ p of 10 from
 one of 5, for an easier one (meta) of 13 from one of 11."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from service.learning.drift import Statistic, against
-from service.learning.types import Floats2d, Ints1d
+from service.learning.types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 FOLDS = 5
 PERMUTATIONS = 200
@@ -49,12 +51,13 @@ class Domain(NamedTuple):
 
 
 class _Folds(NamedTuple):
-    """All turns, shuffled, in FOLDS interleaved folds: row i is in fold i % FOLDS. Whitened, so that the discriminant's
-    direction is the difference of two means."""
+    """All turns, shuffled, in FOLDS runs of rows. Whitened, so that the discriminant's direction is the difference of
+    two means."""
 
     x: Floats2d  # (n, d)
+    rows: Sequence[slice]  # of each fold
     sums: Floats2d  # (FOLDS, d) of each fold's rows
-    sizes: Ints1d  # (FOLDS,)
+    sizes: Floats1d  # (FOLDS,)
 
 
 def compare(reference: Turns, window: Turns, rng: np.random.Generator) -> Domain:
@@ -63,11 +66,11 @@ def compare(reference: Turns, window: Turns, rng: np.random.Generator) -> Domain
     order = rng.permutation(n + m)
     folds = _folds(_described(reference, window)[order])
     ours = np.flatnonzero(order >= n)
-    ranks = _ranks(folds, ours)
-    null = np.array([_read(_ranks(folds, drawn), drawn) for drawn in _draws(n + m, m, rng)])
-    auc, novel = (against(value, null[:, place]) for place, value in enumerate(_read(ranks, ours)))
-    found = ours[np.argsort(-ranks[ours])]
-    return Domain(auc, novel, order[found[ranks[found] >= len(order) - _top(len(order))]] - n)
+    ranks = _ranks(folds, ours[None])
+    null = _ranks(folds, np.array([rng.choice(n + m, m, replace=False) for _ in range(PERMUTATIONS)]))
+    auc, novel = (against(float(read(ranks, n + m)[0]), read(null, n + m)) for read in (_auc, _top_share))
+    likeliest = np.argsort(-ranks[0])[: _in_top(ranks, n + m)[0]]
+    return Domain(auc, novel, order[ours[likeliest]] - n)
 
 
 def _described(reference: Turns, window: Turns) -> Floats2d:
@@ -77,48 +80,58 @@ def _described(reference: Turns, window: Turns) -> Floats2d:
     return np.hstack([x, (scores - scores.mean(axis=0)) * scale]).astype(np.float32)
 
 
-def _draws(total: int, m: int, rng: np.random.Generator) -> list[Ints1d]:
-    return [rng.choice(total, m, replace=False) for _ in range(PERMUTATIONS)]
-
-
 def _folds(x: Floats2d) -> _Folds:
     x = x - x.mean(axis=0)
     variances, axes = np.linalg.eigh(x.T @ x / len(x))
     ridge = RIDGE * float(np.maximum(variances.mean(), 1e-12))
     whitened = (x @ (axes / np.sqrt(variances.clip(0) + ridge))).astype(np.float32)
-    sums = np.array([whitened[fold::FOLDS].sum(axis=0) for fold in range(FOLDS)])
-    return _Folds(whitened, sums, np.bincount(np.arange(len(x)) % FOLDS, minlength=FOLDS))
+    rows = [slice(*ends) for ends in pairwise(np.linspace(0, len(x), FOLDS + 1).astype(int).tolist())]
+    sums = np.array([whitened[one].sum(axis=0) for one in rows])
+    return _Folds(whitened, rows, sums, np.array([float(one.stop - one.start) for one in rows]))
 
 
-def _ranks(folds: _Folds, ours: Ints1d) -> Ints1d:
-    """(n,) place of each turn by its score, 0 the least likely of the window, whose rows are `ours`: a fold's scores
-    are those of a classifier that saw the others, brought to one scale."""
-    scores = np.empty(len(folds.x), np.float32)
-    for fold, direction in enumerate(_directions(folds, ours)):
-        found = folds.x[fold::FOLDS] @ direction
-        scores[fold::FOLDS] = (found - found.mean()) / max(float(found.std()), 1e-12)
-    ranks = np.empty(len(scores), np.int64)
-    ranks[np.argsort(scores, kind="stable")] = np.arange(len(scores))
-    return ranks
+def _ranks(folds: _Folds, ours: Ints2d) -> Ints2d:
+    """(r, m) the places of a window's turns by their scores, 0 the least likely of the window, for each of r windows
+    whose rows are `ours`: a fold's scores are those of a classifier that saw the others, brought to one scale."""
+    is_ours = np.zeros((len(ours), len(folds.x)), np.float32)
+    np.put_along_axis(is_ours, ours, 1, axis=1)
+    scores = np.empty_like(is_ours)
+    for rows, direction in zip(folds.rows, _directions(folds, is_ours), strict=True):
+        found = direction @ folds.x[rows].T
+        found -= found.mean(axis=1, keepdims=True)
+        scores[:, rows] = found / np.maximum(found.std(axis=1, keepdims=True), 1e-12)
+    ranks = np.empty(scores.shape, np.int64)
+    np.put_along_axis(ranks, scores.argsort(axis=1, kind="stable"), np.arange(len(folds.x))[None], axis=1)
+    return np.take_along_axis(ranks, ours, axis=1)
 
 
-def _directions(folds: _Folds, ours: Ints1d) -> Floats2d:
-    """(FOLDS, d) from the reference's mean to the window's, over the rows outside each fold."""
-    of_fold = np.zeros((FOLDS, len(ours)), np.float32)
-    of_fold[ours % FOLDS, np.arange(len(ours))] = 1
-    inside, sizes = of_fold @ folds.x[ours], of_fold.sum(axis=1)
-    window = (inside.sum(axis=0) - inside) / (len(ours) - sizes)[:, None]
-    rest = folds.sums - inside
-    reference = (rest.sum(axis=0) - rest) / (len(folds.x) - len(ours) - folds.sizes + sizes)[:, None]
-    return np.asarray(window - reference)
+def _directions(folds: _Folds, is_ours: Floats2d) -> Floats3d:
+    """(FOLDS, r, d) from the reference's mean to the window's, over the rows outside each fold."""
+    inside = np.array([is_ours[:, rows] @ folds.x[rows] for rows in folds.rows])
+    sizes = np.array([is_ours[:, rows].sum(axis=1) for rows in folds.rows])[..., None]
+    window, m = _outside(inside), _outside(sizes)
+    both, n = _outside(folds.sums)[:, None], _outside(folds.sizes)[:, None, None]
+    return np.asarray(window / m - (both - window) / (n - m))
 
 
-def _read(ranks: Ints1d, ours: Ints1d) -> tuple[float, float]:
-    """AUC and the share of the window among the TOP."""
-    m, total = len(ours), len(ranks)
-    auc = (ranks[ours].sum() - m * (m - 1) / 2) / (m * (total - m))
-    top = _top(total)
-    return float(auc), float((ranks[ours] >= total - top).sum() / top)
+def _outside(of_folds: Floats3d) -> Floats3d:
+    """(FOLDS, …) sums over the other folds, from those of each."""
+    return np.asarray(of_folds.sum(axis=0) - of_folds)
+
+
+def _auc(ranks: Ints2d, total: int) -> Floats1d:
+    """(r,) of r windows."""
+    m = ranks.shape[1]
+    return np.asarray((ranks.sum(axis=1) - m * (m - 1) / 2) / (m * (total - m)))
+
+
+def _top_share(ranks: Ints2d, total: int) -> Floats1d:
+    """(r,) the share of the window among the TOP."""
+    return _in_top(ranks, total) / _top(total)
+
+
+def _in_top(ranks: Ints2d, total: int) -> Ints1d:
+    return np.asarray((ranks >= total - _top(total)).sum(axis=1))
 
 
 def _top(total: int) -> int:

@@ -129,8 +129,8 @@ def _exact(before: Ints1d, n: int, after: Ints1d, m: int) -> Floats1d:
     """Of counts among n and among m turns."""
     from scipy.stats import hypergeom  # a second and 20 MB, for those who measure drift only
 
-    law = hypergeom(n + m, before + after, m)
-    return np.asarray(np.minimum(1, 2 * np.minimum(law.cdf(after), law.sf(after - 1))))
+    law = (n + m, before + after, m)
+    return np.asarray(np.minimum(1, 2 * np.minimum(hypergeom.cdf(after, *law), hypergeom.sf(after - 1, *law))))
 
 
 def rate(before: int, n: int, after: int, m: int) -> Statistic:
@@ -140,7 +140,12 @@ def rate(before: int, n: int, after: int, m: int) -> Statistic:
     >>> round(found.value, 3), round(found.by_chance, 3), round(found.p, 4)
     (0.09, 0.05, 0.0047)
     """
-    return Statistic(after / m, before / n, float(_exact(np.array([before]), n, np.array([after]), m)[0]))
+    return rates(np.array([before]), n, np.array([after]), m)[0]
+
+
+def rates(before: Ints1d, n: int, after: Ints1d, m: int) -> list[Statistic]:
+    """A `rate` of each class, faster than one by one: its share of all turns, of which some are of no class here."""
+    return [Statistic(*one) for one in np.column_stack([after / m, before / n, _exact(before, n, after, m)]).tolist()]
 
 
 def kolmogorov_smirnov(before: Floats1d, after: Floats1d) -> Statistic:

@@ -168,9 +168,10 @@ def _mix(reference: Sample, window: Sample) -> Iterator[Named]:
 
 def _each(name: str, before: Counter[Any], after: Counter[Any], reference: Sample, window: Sample) -> Iterator[Named]:
     """One statistic for each class: its share of all turns."""
-    n, m = len(reference.decided), len(window.decided)
-    for subject in sorted(before.keys() | after.keys()):
-        yield name, subject, drift.rate(before[subject], n, after[subject], m)
+    subjects = sorted(before.keys() | after.keys())
+    counts = [np.array([counted[one] for one in subjects], np.int64) for counted in (before, after)]
+    found = drift.rates(counts[0], len(reference.decided), counts[1], len(window.decided))
+    yield from ((name, *one) for one in zip(subjects, found, strict=True))
 
 
 def _scores(reference: Sample, window: Sample, rows: Rows) -> Iterator[Named]:
