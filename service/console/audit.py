@@ -69,6 +69,7 @@ ACTIONS: Mapping[str, str] = {
     "proposal.review": "sent a proposed intent's turns to review",
     "release.create": "made a release",
     "session.close": "signed out",
+    "session.end": "ended somebody's session",
     "session.open": "signed in",
     "sign_in.create": "made a sign-in link",
     "slack-app.add": "added a Slack app",
