@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -127,12 +127,13 @@ def test_another_site_signs_nobody_in_as_its_own_person(client: TestClient[Lites
     assert post(client, key, headers={"origin": "https://fp.example", "host": "fp.example"}).status_code == 303
 
 
-def behind(context: Context, peer: str, **settings: str) -> TestClient[Any]:
-    """Requests that come from this address."""
+def behind(context: Context, peer: str, wire: Sequence[tuple[bytes, bytes]] = (), **settings: str) -> TestClient[Any]:
+    """Requests that come from this address. `wire`: headers byte by byte, for the client writes all in UTF-8."""
     app = build(msgspec.structs.replace(context.settings, **(PROXY | settings)))
 
     async def arriving(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "client": (peer, 50000)}, receive, send)
+        headers = [*scope.get("headers", ()), *wire]
+        await app({**scope, "client": (peer, 50000), "headers": headers}, receive, send)
 
     return TestClient(arriving, raise_server_exceptions=False)
 
@@ -171,6 +172,25 @@ def test_a_proxy_names_people_whose_roles_were_granted(shop: Context) -> None:
     with behind(shop, "::ffff:10.1.0.9", sso_role="reader") as client:
         ben = client.get("/v1/me", headers={"x-forwarded-email": "ben@example.org"}).json()
         assert ben == {"name": "ben@example.org", "role": "reader", "bot": None, "via": "proxy"}
+
+
+def test_a_proxy_s_names_are_utf_8_and_others_are_nobody_s(shop: Context) -> None:
+    with writing(shop.engine) as connection:
+        for name in ("José Ólafsson 李", "JosÃ©"):
+            people.grant(connection, name, "shop", "owner", now(), who="Olu")
+    wire: list[tuple[bytes, bytes]] = []
+    with behind(shop, "10.1.2.3", wire) as client:
+
+        def ask(path: str, value: bytes) -> httpx.Response:
+            wire[:] = [(b"x-forwarded-email", value)]
+            return client.get(path, follow_redirects=False)
+
+        assert ask("/v1/me", "José Ólafsson 李".encode()).json()["name"] == "José Ólafsson 李"
+        assert "José" in ask("/v1/me", "José".encode()).json()["detail"], "not the person whose name it looks like"
+        for value in ("JosÃ© Ól".encode("latin-1"), b"\xff\xfe"):
+            assert ask("/v1/me", value).status_code == 403
+            page = ask("/bots/shop", value)
+            assert page.status_code == 403 and "is not UTF-8" in page.text
 
 
 def test_owners_grant_and_take_back_roles_over_http(client: TestClient[Litestar], shop: Context) -> None:
