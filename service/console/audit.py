@@ -38,6 +38,7 @@ ACTIONS: Mapping[str, str] = {
     "classifier.promote": "promoted a classifier",
     "classifier.promoted": "promoted a classifier",
     "classifier.rollback": "rolled back to a classifier",
+    "counts.mend": "mended what is counted by day",
     "dead.drop": "deleted a dead letter",
     "dead.replay": "replayed a dead letter",
     "endpoint.create": "added an outgoing webhook",
