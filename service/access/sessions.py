@@ -20,7 +20,7 @@ from service.bots.store import get_bot
 from service.errors import BadInput, SessionNotFound, SignInSpent, Unauthorized
 
 S = t.session.c
-ID = sa.func.substr(S.digest, 1, 16)
+_id = sa.func.substr(S.digest, 1, 16)
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=14)
@@ -110,7 +110,7 @@ def _sessions() -> sa.Select[Any]:
     key = t.api_key.c
     ends = (key.expires_at.label("key_expires_at"), key.revoked_at.label("key_revoked_at"))
     joined = sa.outerjoin(t.session, t.api_key, S.key_id == key.id)
-    return sa.select(t.session, ID.label("id"), *ends).select_from(joined)
+    return sa.select(t.session, _id.label("id"), *ends).select_from(joined)
 
 
 def _is_open(row: sa.Row[Any], now: datetime) -> bool:
@@ -135,7 +135,7 @@ def get_session(connection: sa.Connection, session_id: str) -> Session:
     """Also one that has ended."""
     row = None
     if session_id.isalnum():  # else it is no id, whatever it is; a NUL in it would be an error in Postgres
-        row = connection.execute(_sessions().where(session_id == ID)).one_or_none()
+        row = connection.execute(_sessions().where(_id == session_id)).one_or_none()
     if row is None:
         raise SessionNotFound(session_id)
     return _told(row)
@@ -144,7 +144,7 @@ def get_session(connection: sa.Connection, session_id: str) -> Session:
 def end_session(connection: sa.Connection, session_id: str, now: datetime, *, who: str) -> Session:
     """Its holder has to sign in anew. A repeat changes nothing."""
     session = get_session(connection, session_id)
-    end = sa.update(t.session).where(session_id == ID, S.revoked_at.is_(None)).values(revoked_at=now)
+    end = sa.update(t.session).where(_id == session_id, S.revoked_at.is_(None)).values(revoked_at=now)
     if connection.execute(end).rowcount:
         audit.record(connection, session.bot, "session.end", now, who, session=session_id, name=session.name)
     return get_session(connection, session_id)

@@ -65,7 +65,9 @@ def recount(engine: sa.Engine, bot: str, now: datetime, *, who: str) -> int:
 
 def _last(connection: sa.Connection, bot: str) -> int | None:
     """Of the audit log's rows, the newest that a recount left."""
-    return connection.scalar(sa.select(sa.func.max(LOG.id)).where(LOG.bot == bot, LOG.action == MENDED))
+    newest = sa.select(LOG.id).where(LOG.bot == bot, LOG.action == MENDED).order_by(LOG.id.desc()).limit(1)
+    found: int | None = connection.scalar(newest)
+    return found
 
 
 def _mends(connection: sa.Connection, bot: str) -> Iterator[Mend]:
