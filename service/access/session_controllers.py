@@ -14,7 +14,7 @@ from service.errors import SessionNotFound
 from service.page import Page
 
 
-def end_bot_session(context: Context, principal: Principal, bot: str, session_id: str) -> Session:
+def end_session_of(context: Context, principal: Principal, bot: str, session_id: str) -> Session:
     """SessionNotFound also for another bot's."""
     with writing(context.engine) as connection:
         if sessions.get_session(connection, session_id).bot != bot:
@@ -36,7 +36,7 @@ class BotSessionsController(Controller):
     @delete("/{session_id:str}", status_code=200, sync_to_thread=True)
     def end_bot_session(self, context: Context, principal: Principal, bot: BotName, session_id: str) -> Session:
         """Sign its holder out."""
-        return end_bot_session(context, principal, bot, session_id)
+        return end_session_of(context, principal, bot, session_id)
 
 
 class SessionsController(Controller):

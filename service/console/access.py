@@ -14,7 +14,7 @@ from service.access.controllers import Grant, check_owner, make_key, make_link
 from service.access.guard import requires
 from service.access.people_controllers import grant_role, revoke_role
 from service.access.roles import Principal, Role
-from service.access.session_controllers import end_bot_session
+from service.access.session_controllers import end_session_of
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.clock import now
@@ -94,7 +94,7 @@ class AccessController(Controller):
 
     @post("/sessions/{session_id:str}/end", status_code=303, sync_to_thread=True)
     def end_session(self, context: Context, principal: Principal, bot: BotName, session_id: str) -> Redirect:
-        end_bot_session(context, principal, bot, session_id)
+        end_session_of(context, principal, bot, session_id)
         return Redirect(f"/bots/{bot}/settings/access?done=ended", status_code=303)
 
     @post("/people", status_code=303, sync_to_thread=True)

@@ -13,7 +13,6 @@ SOURCE_DAY = tables.source_day
 
 COLUMNS = ("source", "at", "received_at")  # of a turn
 
-
 Key = tuple[str, date]  # source, day
 
 

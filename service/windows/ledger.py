@@ -24,8 +24,8 @@ def lock(connection: sa.Connection, bot: str) -> None:
 
 def keep(connection: sa.Connection, bot: str, measured: Measured, read_at: datetime) -> bool:
     """In place of what was measured of that day before; False where the turns of that were read later: it stays."""
-    is_no_later = sa.or_(WINDOW.c.read_at.is_(None), WINDOW.c.read_at <= read_at)
-    connection.execute(sa.delete(WINDOW).where(WINDOW.c.bot == bot, WINDOW.c.day == measured.day, is_no_later))
+    is_earlier = sa.or_(WINDOW.c.read_at.is_(None), WINDOW.c.read_at <= read_at)
+    connection.execute(sa.delete(WINDOW).where(WINDOW.c.bot == bot, WINDOW.c.day == measured.day, is_earlier))
     lists = {"findings": measured.findings, "likeliest": measured.likeliest, "versions": measured.versions}
     row = {"bot": bot, "read_at": read_at, **msgspec.structs.asdict(measured), **msgspec.to_builtins(lists)}
     return bool(database.insert_new(connection, WINDOW, [row]))
