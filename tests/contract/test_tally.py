@@ -129,8 +129,8 @@ def test_counts_that_are_wrong_are_mended_once_while_turns_come_in(
     rng, brought_by = np.random.default_rng(3), tables.source_day
     monkeypatch.setattr(recounting, "AT_ONCE", 5)
 
-    def steps(times: int = 30) -> None:
-        for _ in range(times):
+    def steps() -> None:
+        for _ in range(12):
             with database.writing(shop) as connection:
                 step(connection, rng)
 
