@@ -41,7 +41,7 @@ def measure(desk: Context, day: date, turn_ids: Sequence[int] = (), *names: str)
         day=day, reference_turns=5000, is_alarm=bool(names), findings=found, likeliest=tuple(turn_ids), **numbers
     )  # type: ignore[arg-type]  # of one dict
     with database.writing(desk.engine) as connection:
-        ledger.keep(connection, BOT, measured)
+        ledger.keep(connection, BOT, measured, AT)
         alerts.follow(connection, BOT, measured, AT)
 
 
