@@ -18,7 +18,7 @@ from service.classifiers import gates, operations
 from service.classifiers.controllers import Number
 from service.classifiers.flips import flips
 from service.classifiers.history import Moment, history, since, words
-from service.classifiers.metrics import Share, accuracies, metrics, shares
+from service.classifiers.metrics import MEANING, Share, accuracies, metrics
 from service.classifiers.operations import Word
 from service.classifiers.schemas import REASON_LIMIT, Gate, Status, Trial, Version
 from service.clock import now
@@ -162,7 +162,7 @@ def shown(connection: sa.Connection, bot: str, n: int) -> dict[str, Any]:
         "results": RESULTS,
         "diagram": diagram(found.reliability),
         "rows": [(one.name, _over(one.recall), _over(one.precision)) for one in found.intents],
-        "over": shares(found.intents),
+        "meaning": MEANING,
     }
 
 
@@ -221,10 +221,7 @@ def trial(found: Trial) -> Iterator[tuple[str, str]]:
 
 def _over(found: Share | None) -> str:
     """A share, and the number of turns or labels it is of."""
-    if found is None:
-        return "not known"
-    what = "turns" if found.over == "tests" else "labels"
-    return f"{share(Estimate(found.estimate, found.low, found.high))} of {found.n} {what}"
+    return "not known" if found is None else f"{share(found.share)} of {found.of}"
 
 
 def diagram(found: Reliability | None) -> Figure | None:

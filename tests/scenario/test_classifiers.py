@@ -122,6 +122,9 @@ def test_in_a_terminal(desk: Desk) -> None:
     second(desk.context)
     assert "2  champion  cold" in command(desk.context, "list", BOT).output
     assert '"phase": "cold"' in command(desk.context, "show", BOT, "1").output
+    told = command(desk.context, "metrics", BOT, "1").output.splitlines()
+    assert told[0] == "Right on the audit slice: not known, told by 0 turns."
+    assert told[1].split() == ["intent", "recall", "of", "precision", "of"] and "refund" in told[3]
     assert command(desk.context, "rollback", BOT, "1", *REASON).output == f"classifier 1 of {BOT} is in force\n"
     failed = command(desk.context, "rollback", BOT, "7", *REASON)
     assert failed.exit_code == 1
