@@ -583,6 +583,14 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_said", "bot", "intent_id", "turn_id"),
+    Index(  # few labels say two
+        "label_by_second",
+        "bot",
+        "second_id",
+        "id",
+        sqlite_where=text("second_id IS NOT NULL"),
+        postgresql_where=text("second_id IS NOT NULL"),
+    ),
     Index("label_by_card", "card_id"),
     Index("label_by_time", "bot", "at"),
 )

@@ -51,12 +51,24 @@ def find_labels(
 
 def _near(connection: sa.Connection, bot: str, sought: SoughtLabels, cursor: str | None) -> sa.Select[Any]:
     """Ids of the labels that are looked at: the next LOOKED_AT of the intent and the use."""
-    query = sa.select(LABEL.c.id).where(LABEL.c.bot == bot).order_by(LABEL.c.id.desc()).limit(LOOKED_AT)
+    query = sa.select(LABEL.c.id).where(LABEL.c.bot == bot)
     if sought.use is not None:
         query = query.where(LABEL.c.use == sought.use)
-    if sought.intent:
-        query = query.where(*says(LABEL, intents_named(connection, bot, sought.intent, "intent")))
-    return query if cursor is None else query.where(LABEL.c.id < before(cursor))
+    if cursor is not None:
+        query = query.where(LABEL.c.id < before(cursor))
+    if not sought.intent:
+        return _newest(query)
+    ids = intents_named(connection, bot, sought.intent, "intent")
+    if ids is None:
+        return _newest(query.where(*says(LABEL, None)))
+    # Each has an index of its own; asked for either, SQLite would use none of them.
+    either = [_newest(query.where(is_one_of(column, ids))) for column in (LABEL.c.intent_id, LABEL.c.second_id)]
+    return _newest(sa.select(sa.union(*(sa.select(one.subquery()) for one in either)).subquery()))
+
+
+def _newest(query: sa.Select[Any]) -> sa.Select[Any]:
+    [id_] = query.selected_columns
+    return query.order_by(id_.desc()).limit(LOOKED_AT)
 
 
 def _rest(connection: sa.Connection, near: sa.Select[Any]) -> str | None:
