@@ -1,6 +1,6 @@
 """Classifiers: every version and what became of it; one of them closely, and what an owner may do with it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -78,7 +78,7 @@ class ClassifiersController(Controller):
             found = _listed(connection, bot, cursor)
             right = accuracies(connection, bot, [version.n for version in found.items])
             decided = words(connection, bot)
-        rows = [(one, share(right[one.n]), became(one, decided.get(one.n))) for one in found.items]
+        rows = [(one, share(right[one.n]), became(one, decided.get(one.n, ()))) for one in found.items]
         return bot_page("classifiers.html", principal, bot, HERE, rows=rows, next=found.next, status_words=STATUS)
 
     @get("/{n:int}", guards=[requires("reader")], sync_to_thread=True)
@@ -166,11 +166,11 @@ def shown(connection: sa.Connection, bot: str, n: int) -> dict[str, Any]:
     }
 
 
-def became(version: Version, said: Moment | None) -> str:
-    """What became of its trial, and what an owner did."""
+def became(version: Version, said: Sequence[Moment]) -> str:
+    """What became of its trial, and what an owner did last."""
     gate = version.trial.gate if version.trial else None
     by_gate = _by_gate(gate) if gate else "no trial: there was nothing to compare it with"
-    return f"{by_gate}. {moment(said)}" if said else by_gate
+    return f"{by_gate}. {moment(said[-1])}" if said else by_gate
 
 
 def _by_gate(gate: Gate) -> str:
