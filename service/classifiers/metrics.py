@@ -25,7 +25,6 @@ from service.reviews.labels import training_labels
 
 LABELS = 2_400  # newest ones looked at, of all intents,
 EACH = 15  # but of each so many at least
-
 UNKNOWN = -1  # an intent that is none of ours
 
 Over = Literal["audit", "gold", "labels"]
@@ -173,9 +172,10 @@ def _reliability(of: Tests, seen: Mapping[int, Decision]) -> Reliability | None:
 def _by_tests(of: Tests, seen: Mapping[int, Decision]) -> Shares:
     audit, gold = list[Answer](), list[Answer]()
     for turn_id, one in seen.items():
-        right, rate = of.right[turn_id], of.rates.get(turn_id)
-        answer = Answer(right[0] if len(right) == 1 else UNKNOWN, one.intent_id, one.intent_id in right)
-        (gold if rate is None else audit).append(answer if rate is None else answer._replace(rate=rate))
+        right = of.right[turn_id]
+        meant = right[0] if len(right) == 1 else UNKNOWN
+        kind = audit if turn_id in of.rates else gold
+        kind.append(Answer(meant, one.intent_id, one.intent_id in right, of.rates.get(turn_id, 1.0)))
     return _rather(_told("audit", audit), _told("gold", gold))
 
 
