@@ -600,7 +600,7 @@ label = Table(  # append-only: the newest row of a turn and use counts
         "label_by_second",
         "bot",
         "second_id",
-        "id",
+        "turn_id",
         sqlite_where=text("second_id IS NOT NULL"),
         postgresql_where=text("second_id IS NOT NULL"),
     ),

@@ -58,12 +58,9 @@ def _near(connection: sa.Connection, bot: str, sought: SoughtLabels, cursor: str
         query = query.where(LABEL.c.id < before(cursor))
     if not sought.intent:
         return _newest(query)
-    ids = intents_named(connection, bot, sought.intent, "intent")
-    if ids is None:
-        return _newest(query.where(*says(LABEL, None)))
-    # Each has an index of its own; asked for either, SQLite would use none of them.
-    either = [_newest(query.where(is_one_of(column, ids))) for column in (LABEL.c.intent_id, LABEL.c.second_id)]
-    return _newest(sa.select(sa.union(*(sa.select(one.subquery()) for one in either)).subquery()))
+    said = says(LABEL, intents_named(connection, bot, sought.intent, "intent"))
+    either = (sa.select(_newest(query.where(one)).subquery()) for one in said)
+    return _newest(sa.select(sa.union(*either).subquery()))
 
 
 def _newest(query: sa.Select[Any]) -> sa.Select[Any]:
@@ -95,5 +92,8 @@ def is_one_of(column: sa.ColumnElement[Any], ids: list[int] | None) -> sa.Column
 
 
 def says(label: sa.FromClause, ids: list[int] | None) -> tuple[sa.ColumnElement[bool], ...]:
-    """The label is one of the intents; None: out of scope."""
-    return is_one_of(label.c.intent_id, ids), label.c.answer == ("none" if ids is None else "intent")
+    """The label says one of the intents, or either of two of which one is; None: out of scope. One of the conditions
+    holds; each has an index of its own, and asked for either SQLite would use none of them."""
+    if ids is None:
+        return (label.c.intent_id.is_(None) & (label.c.answer == "none"),)
+    return is_one_of(label.c.intent_id, ids), is_one_of(label.c.second_id, ids)

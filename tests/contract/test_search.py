@@ -137,6 +137,7 @@ def test_turns_are_found_by_what_was_made_of_them(engine: sa.Engine, said: dict[
         connection.execute(sa.update(tables.bot).where(tables.bot.c.name == BOT).values(champion=2))
     write(engine, tables.label, labelled(ids[0], 1), labelled(ids[0], 2), labelled(ids[0], 3, "audit"))
     write(engine, tables.label, labelled(ids[3], None), labelled(ids[4], 1), labelled(ids[4], None, answer="undo"))
+    write(engine, tables.label, labelled(ids[5], 2, answer="two", second_id=3))
     marks = ({"bot": BOT, "turn_id": ids[n], "kind": "boundary", "value": 1.0, "at": AT} for n in (1, 2))
     write(engine, tables.mark, *marks)
     add_reply(engine, "here", conversation="", minute=1, to="t-4")
@@ -150,8 +151,9 @@ def test_turns_are_found_by_what_was_made_of_them(engine: sa.Engine, said: dict[
         ({"intent": "none"}, [1]),
         ({"intent": "track_order"}, []),  # a challenger's decision
         ({"label": "refund"}, []),  # replaced, and taken back
-        ({"label": "cancel_order"}, [0]),
-        ({"label": "track_order"}, [0]),
+        ({"label": "cancel_order"}, [5, 0]),
+        ({"label": "track_order"}, [5, 0]),
+        ({"label": "track_order", "mark": "boundary"}, []),
         ({"label": "none"}, [3]),
         ({"mark": "boundary"}, [2, 1]),
         ({"report": "handoff"}, [2, 1]),

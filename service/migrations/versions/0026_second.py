@@ -11,7 +11,7 @@ IS_SAID = sa.text("second_id IS NOT NULL")
 
 def upgrade() -> None:
     op.create_index(
-        "label_by_second", "label", ["bot", "second_id", "id"], sqlite_where=IS_SAID, postgresql_where=IS_SAID
+        "label_by_second", "label", ["bot", "second_id", "turn_id"], sqlite_where=IS_SAID, postgresql_where=IS_SAID
     )
 
 
