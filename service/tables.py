@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Float,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -551,7 +552,6 @@ vote = Table(
     Column("intent_id", Integer),
     Column("second_id", Integer),
     Column("proposed", String(200), nullable=False, default=""),  # of "new": the name the reviewer wrote
-    Column("why", Text, nullable=False, default="", server_default=""),  # of "new", and of a correction: the reason
     Column("is_adjudication", Boolean, nullable=False, default=False),  # an adjudicator's, on a card put before one
     Column("spans", JSON),  # [[start, end, type]]; NULL: entities not looked at
     Column("surface", String(10), nullable=False),  # console, slack, terminal, api
@@ -561,6 +561,19 @@ vote = Table(
     Index("vote_by_card", "card_id"),
     Index("vote_by_time", "bot", "at"),
     Index("vote_by_reviewer", "bot", "reviewer", "at", "answer"),
+)
+
+remark_content = Table(  # what people write about a turn; deleted with its content: by a trigger on SQLite
+    "remark_content",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("turn_id", Id, ForeignKey("turn_content.turn_id", ondelete="CASCADE"), nullable=False),
+    Column("vote_id", Id),  # whose reason it is
+    Column("label_id", Id),  # of a correction: the label that was wrong
+    Column("text", Text, nullable=False),  # covered, see service/bots/covering.py
+    Index("remark_by_turn", "turn_id"),
+    Index("remark_by_vote", "vote_id"),
+    Index("remark_by_label", "label_id"),
 )
 
 label = Table(  # append-only: the newest row of a turn and use counts
@@ -583,6 +596,14 @@ label = Table(  # append-only: the newest row of a turn and use counts
     Index("label_by_bot", "bot", "use", "id"),
     Index("label_by_intent", "bot", "use", "intent_id", "id"),
     Index("label_by_said", "bot", "intent_id", "turn_id"),
+    Index(  # few labels say two
+        "label_by_second",
+        "bot",
+        "second_id",
+        "turn_id",
+        sqlite_where=text("second_id IS NOT NULL"),
+        postgresql_where=text("second_id IS NOT NULL"),
+    ),
     Index("label_by_card", "card_id"),
     Index("label_by_time", "bot", "at"),
 )

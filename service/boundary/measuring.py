@@ -17,6 +17,7 @@ from service.boundary.labelled import newest_of_all
 from service.boundary.recent import Between
 from service.boundary.schemas import IntentAdvice, IntentsAdvice, Side
 from service.classifiers import store as classifiers
+from service.classifiers.metrics import Over, tested_recalls
 from service.encoding import unpack
 from service.intents.store import list_intents
 from service.learning import left_out
@@ -24,11 +25,9 @@ from service.learning.stopping import Estimate, wilson
 from service.learning.types import Ints1d
 from service.reports.store import reported_among
 from service.reviews import labels
-from service.reviews.labels import test_answers
 
 LABELS = 2_400  # newest ones looked at, of all intents,
 EACH = 15  # but of each so many at least
-AUDITED = 20  # answers of an intent from which on they say its recall, and its labels no longer
 PROPOSALS = 50
 PREDICTION, PROPOSAL, MEMBER = tables.prediction, tables.proposal, tables.proposal_turn
 VECTOR = tables.vector
@@ -44,12 +43,9 @@ class Held(NamedTuple):
 
 
 class Recall(NamedTuple):
-    right: int
-    n: int
-
-    @property
-    def estimate(self) -> Estimate:
-        return Estimate(self.right / self.n, *wilson(self.right / self.n, self.n))
+    estimate: Estimate
+    n: int  # turns or labels that tell it
+    over: Over
 
 
 class Looked(NamedTuple):
@@ -117,6 +113,7 @@ def measure(
             labels=held[one].labels if one in held else 0,
             recall=recalls[one].estimate if one in recalls else None,
             recall_of=recalls[one].n if one in recalls else 0,
+            recall_over=recalls[one].over if one in recalls else "labels",
             alpha=alphas.get(one),
             cards=said[one],
             contradicted=contradicted[one],
@@ -183,31 +180,15 @@ def _rival(intents: Ints1d, wrong: Ints1d) -> int | None:
 
 
 def _recalls(connection: sa.Connection, bot: Bot, held: Mapping[int, Held]) -> dict[int, Recall]:
-    """From answers to turns drawn at random and the gold set where there are enough, else from labels."""
-    by_labels = {one: Recall(of.right, of.labels) for one, of in held.items() if of.labels >= FEW}
-    answered = {one: recall for one, recall in _answered(connection, bot).items() if recall.n >= AUDITED}
-    return by_labels | answered
+    """From turns that test where there are enough, else from labels."""
+    by_labels = {one: _by_labels(of) for one, of in held.items() if of.labels >= FEW}
+    tested = tested_recalls(connection, bot.name, bot.champion or 0)
+    return by_labels | {one: Recall(of.share, of.n, of.over) for one, of in tested.items()}
 
 
-def _answered(connection: sa.Connection, bot: Bot) -> dict[int, Recall]:
-    """What the champion makes of turns that are no more than one intent."""
-    right = {turn_id: said[0] for turn_id, said in test_answers(connection, bot.name).items() if len(said) == 1}
-    decided, counts_for = _decided(connection, bot, sorted(right)), labels.counts_for(connection, bot.name)
-    found: defaultdict[int, list[bool]] = defaultdict(list)
-    for turn_id, intent_id in decided.items():
-        if (meant := right[turn_id]) is not None:
-            found[meant].append(counts_for.get(intent_id) == meant)
-    return {one: Recall(sum(is_right), len(is_right)) for one, is_right in found.items()}
-
-
-def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> dict[int, int | None]:
-    c, found = PREDICTION.c, dict[int, int | None]()
-    for start in range(0, len(turn_ids), 1000):
-        some = (c.turn_id.in_(turn_ids[start : start + 1000]), c.n == bot.champion)
-        found |= {
-            row.turn_id: row.intent_id for row in connection.execute(sa.select(c.turn_id, c.intent_id).where(*some))
-        }
-    return found
+def _by_labels(of: Held) -> Recall:
+    share = of.right / of.labels
+    return Recall(Estimate(share, *wilson(share, of.labels)), of.labels, "labels")
 
 
 def _reported(connection: sa.Connection, turns: Sequence[Between]) -> tuple[Counter[int], Counter[int]]:

@@ -8,11 +8,13 @@ from service.access.audit import at_terminal
 from service.access.commands import JSON
 from service.classifiers import operations
 from service.classifiers.advice import Advice, advise
+from service.classifiers.metrics import MEANING, Share, metrics
 from service.classifiers.operations import Word
 from service.classifiers.schemas import Version
 from service.clock import now
 from service.context import opened
 from service.database import reading
+from service.learning.stopping import Estimate
 from service.printing import as_json, table
 from service.settings import Settings
 
@@ -21,7 +23,7 @@ REASON = click.option("--reason", required=True, help="Why; it stays in the bot'
 
 @click.group("classifiers")
 def classifiers_group() -> None:
-    """A bot's classifiers: list, show, promote, hold, rollback."""
+    """A bot's classifiers: list, show, metrics, promote, hold, rollback."""
 
 
 @classifiers_group.command("list")
@@ -52,6 +54,32 @@ def show_classifier(settings: Settings, bot: str, n: int) -> None:
     """What a classifier was trained on, as JSON."""
     with opened(settings) as context, reading(context.engine) as connection:
         as_json(operations.version(connection, bot, n))
+
+
+@classifiers_group.command("metrics")
+@click.argument("bot")
+@click.argument("n", type=int)
+@JSON
+@click.pass_obj
+def show_metrics(settings: Settings, bot: str, n: int, is_json: bool) -> None:
+    """How good a classifier is, in all and by intent, and what each number is of."""
+    with opened(settings) as context, reading(context.engine) as connection:
+        found = metrics(connection, bot, n)
+    if is_json:
+        as_json(found)
+        return
+    click.echo(f"Right on the audit slice: {_percent(found.accuracy)}, told by {found.answered:,} turns.")
+    rows = [(one.name, *_of(one.recall), *_of(one.precision)) for one in found.intents]
+    table(("intent", "recall", "of", "precision", "of"), rows)
+    click.echo("\n".join(MEANING))
+
+
+def _of(found: Share | None) -> tuple[str, str]:
+    return ("", "") if found is None else (_percent(found.share), found.of)
+
+
+def _percent(found: Estimate | None) -> str:
+    return "not known" if found is None else "{:.1%} ({:.1%} to {:.1%})".format(*found)
 
 
 @classifiers_group.command("rollback")

@@ -1,5 +1,6 @@
 """What became of a classifier: since when it is in force, and whose word that was."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -75,13 +76,14 @@ def history(connection: sa.Connection, bot: str, found: Version) -> tuple[Moment
     return tuple(sorted(moments, key=lambda one: one.at))
 
 
-def words(connection: sa.Connection, bot: str) -> dict[int, Moment]:
-    """The newest thing that an owner did with each classifier that one did something with."""
+def words(connection: sa.Connection, bot: str) -> dict[int, list[Moment]]:
+    """What owners did with each classifier that one did something with, oldest first."""
     query = sa.select(LOG).where(LOG.c.bot == bot, LOG.c.action.in_(SAID)).order_by(LOG.c.id)
-    return {
-        row.details["n"]: Moment(at=row.at, what=SAID[row.action], who=row.who, reason=row.details.get("reason", ""))
-        for row in connection.execute(query)
-    }
+    found = defaultdict[int, list[Moment]](list)
+    for row in connection.execute(query):
+        moment = Moment(at=row.at, what=SAID[row.action], who=row.who, reason=row.details.get("reason", ""))
+        found[row.details["n"]].append(moment)
+    return dict(found)
 
 
 def since(moments: Sequence[Moment]) -> datetime | None:

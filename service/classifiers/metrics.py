@@ -1,7 +1,10 @@
-"""How good a classifier is: in all on the audit slice, of each intent on the audit slice and the gold set, or, where
-these hold too few turns, on its own labels, each told by all the others."""
+"""How good a classifier is: in all on the audit slice; of each intent on the audit slice, or, where this holds too few
+turns of it, on the gold set, or, where this does too, on its own labels, each told by all the others.
 
-from collections import Counter, defaultdict
+Only the audit slice speaks for all turns: its turns were drawn at random, and each weighs 1/rate. Nobody drew the gold
+set or the labels at random, so they are never pooled with it, and what is measured on them says so."""
+
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -16,26 +19,43 @@ from service.intents.store import list_intents
 from service.kept import Kept
 from service.learning import left_out, stopping
 from service.learning.reliability import Reliability, reliability
-from service.learning.stopping import Estimate, wilson
+from service.learning.stopping import Estimate
 from service.reviews.candidates import vectors_of
 from service.reviews.labels import training_labels
 
-LEAST = 20  # turns that test from which on they say how good an intent is, and its labels no longer
-LEAST_LABELS = 5  # below which nothing is said
 LABELS = 2_400  # newest ones looked at, of all intents,
 EACH = 15  # but of each so many at least
+UNKNOWN = -1  # an intent that is none of ours
 
-Over = Literal["tests", "labels"]
+Over = Literal["audit", "gold", "labels"]
+LEAST: Mapping[Over, int] = {"audit": 20, "gold": 20, "labels": 5}  # below which they say nothing of an intent
+WORDS: Mapping[Over, str] = {"audit": "audit turns", "gold": "gold turns", "labels": "labels"}
+MEANING = (
+    "Of audit turns: of all turns, as those drawn at random tell, each weighing as many as it was drawn from.",
+    "Of gold turns: of the gold set, which nobody drew at random, where fewer than twenty audit turns tell it.",
+    "Of labels: of its own newest, each told by all the others, where the gold set is too small as well; these are the "
+    "log’s hardest turns, so such numbers are rather too low.",
+    "Turns that nobody could answer yet are left out. 95 % intervals.",
+)
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """A share of `n` turns that test, or of `n` labels, with its 95 % interval."""
+    """Of all turns, told by `n` of the audit slice, each weighing 1/rate; or of `n` turns of the gold set; or of `n`
+    labels: MEANING. With its 95 % interval."""
 
     over: Over
     n: int
     estimate: float
     low: float
     high: float
+
+    @property
+    def share(self) -> Estimate:
+        return Estimate(self.estimate, self.low, self.high)
+
+    @property
+    def of(self) -> str:
+        return f"{self.n:,} {WORDS[self.over]}"
 
 
 class IntentMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,18 +77,26 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     intents: tuple[IntentMetrics, ...]  # that it knows, by name
 
 
-class Counted(NamedTuple):
-    """Of an intent: turns that mean it, those of them that are found, turns taken for it, those of them rightly."""
+class Answer(NamedTuple):
+    """Intents, None for out of scope. What is meant is unknown where it may be either of two: such a turn tells nothing
+    of which of them is found."""
 
-    meant: int
-    found: int
-    taken: int
-    rightly: int
+    meant: int | None
+    said: int | None
+    is_right: bool
+    rate: float = 1.0  # chance with which the turn was drawn
+
+
+class Shares(NamedTuple):
+    """By intent; those with too few answers are missing."""
+
+    recall: dict[int, Share]
+    precision: dict[int, Share]
 
 
 _accuracy = Kept[Estimate | None](1_024)
 _metrics = Kept[Metrics](256)
-_labels = Kept[dict[int, Counted]](64)
+_labels = Kept[Shares](64)
 
 
 def accuracy_of(connection: sa.Connection, bot: str, n: int) -> Estimate | None:
@@ -87,13 +115,18 @@ def metrics(connection: sa.Connection, bot: str, n: int) -> Metrics:
     )
 
 
+def tested_recalls(connection: sa.Connection, bot: str, n: int) -> dict[int, Share]:
+    """By intent, on the audit slice or, where that holds too few turns of it, on the gold set. ClassifierNotFound."""
+    of = tests(connection, bot)
+    return _by_tests(of, _seen(connection, bot, n, of)).recall
+
+
 def _measured(
     connection: sa.Connection, bot: str, n: int, manifest: Manifest, of: Tests, names: Mapping[int, str]
 ) -> Metrics:
     seen = _seen(connection, bot, n, of)
     known = {of.into[one] for one in manifest.intents.values() if one in of.into}
-    by_tests, by_labels = _by_tests(of, seen), _by_labels(connection, bot, n, manifest)
-    nothing = Counted(0, 0, 0, 0)
+    shares = _rather(_by_tests(of, seen), _by_labels(connection, bot, n, manifest))
     return Metrics(
         bot=bot,
         n=n,
@@ -102,19 +135,19 @@ def _measured(
         gold=sum(turn_id not in of.rates for turn_id in seen),
         reliability=_reliability(of, seen),
         intents=tuple(
-            _of_intent(one, names[one], by_tests.get(one, nothing), by_labels.get(one, nothing))
+            IntentMetrics(id=one, name=names[one], recall=shares.recall.get(one), precision=shares.precision.get(one))
             for one in sorted(known, key=lambda one: names[one])
         ),
     )
 
 
 def _seen(connection: sa.Connection, bot: str, n: int, of: Tests) -> dict[int, Decision]:
-    """Merges followed; an intent that is archived now is none of ours, and wrong: -1."""
+    """Merges followed; an intent that is archived now is UNKNOWN, and wrong."""
     made = decided(connection, bot, n, of.right)
     return {
         turn_id: one._replace(
-            intent_id=None if one.intent_id is None else of.into.get(one.intent_id, -1),
-            likeliest=of.into.get(one.likeliest, -1),
+            intent_id=None if one.intent_id is None else of.into.get(one.intent_id, UNKNOWN),
+            likeliest=of.into.get(one.likeliest, UNKNOWN),
         )
         for turn_id in of.right
         if (one := made.get(turn_id))
@@ -136,57 +169,54 @@ def _reliability(of: Tests, seen: Mapping[int, Decision]) -> Reliability | None:
     return reliability(said, is_right, np.array([of.rates[turn_id] for turn_id in drawn]))
 
 
-def _by_tests(of: Tests, seen: Mapping[int, Decision]) -> Mapping[int, Counted]:
-    """A turn that may mean either of two intents tells nothing of which of them is found."""
-    rows = ((of.right[turn_id], one.intent_id) for turn_id, one in seen.items())
-    return _counted((right[0] if len(right) == 1 else -1, said, said in right) for right, said in rows)
+def _by_tests(of: Tests, seen: Mapping[int, Decision]) -> Shares:
+    audit, gold = list[Answer](), list[Answer]()
+    for turn_id, one in seen.items():
+        right = of.right[turn_id]
+        meant = right[0] if len(right) == 1 else UNKNOWN
+        kind = audit if turn_id in of.rates else gold
+        kind.append(Answer(meant, one.intent_id, one.intent_id in right, of.rates.get(turn_id, 1.0)))
+    return _rather(_told("audit", audit), _told("gold", gold))
 
 
-def _counted(rows: Iterable[tuple[int | None, int | None, bool]]) -> Mapping[int, Counted]:
-    """Of what was meant (-1: not known), what was said, and whether that was right."""
-    counts = [Counter[int | None]() for _ in range(4)]
-    for meant, said, is_right in rows:
-        counts[0][meant] += 1
-        counts[1][meant] += is_right
-        counts[2][said] += 1
-        counts[3][said] += is_right
-    ids = {one for one in (*counts[0], *counts[2]) if one is not None and one > 0}
-    return {one: Counted(*(count[one] for count in counts)) for one in ids}
-
-
-def _of_intent(one: int, name: str, by_tests: Counted, by_labels: Counted) -> IntentMetrics:
-    return IntentMetrics(
-        id=one,
-        name=name,
-        recall=_share(by_tests.found, by_tests.meant, by_labels.found, by_labels.meant),
-        precision=_share(by_tests.rightly, by_tests.taken, by_labels.rightly, by_labels.taken),
+def _told(over: Over, answers: Sequence[Answer]) -> Shares:
+    return Shares(
+        _shares(over, [(one.meant, one) for one in answers]), _shares(over, [(one.said, one) for one in answers])
     )
 
 
-def _share(tested_right: int, tested: int, labelled_right: int, labelled: int) -> Share | None:
-    if tested >= LEAST:
-        return _estimate("tests", tested_right, tested)
-    return _estimate("labels", labelled_right, labelled) if labelled >= LEAST_LABELS else None
+def _rather(first: Shares, second: Shares) -> Shares:
+    """What the second tells counts where the first tells nothing."""
+    return Shares(second.recall | first.recall, second.precision | first.precision)
 
 
-def _estimate(over: Over, right: int, n: int) -> Share:
-    low, high = wilson(right / n, n)
-    return Share(over=over, n=n, estimate=right / n, low=low, high=high)
+def _shares(over: Over, answers: Iterable[tuple[int | None, Answer]]) -> dict[int, Share]:
+    by_intent = defaultdict[int, list[Answer]](list)
+    for intent_id, answer in answers:
+        if intent_id is not None and intent_id != UNKNOWN:
+            by_intent[intent_id].append(answer)
+    return {one: _share(over, some) for one, some in by_intent.items() if len(some) >= LEAST[over]}
 
 
-def _by_labels(connection: sa.Connection, bot: str, n: int, manifest: Manifest) -> Mapping[int, Counted]:
+def _share(over: Over, answers: Sequence[Answer]) -> Share:
+    is_right, rates = np.array([one.is_right for one in answers]), np.array([one.rate for one in answers])
+    found = stopping.accuracy(is_right, rates, np.zeros(0)) or Estimate(0.0, 0.0, 1.0)
+    return Share(over=over, n=len(answers), estimate=found.estimate, low=found.low, high=found.high)
+
+
+def _by_labels(connection: sa.Connection, bot: str, n: int, manifest: Manifest) -> Shares:
     version: Hashable = (manifest.last_label_id, intents_version(connection, bot))
     return _labels.get(connection.engine, (bot, n), version, lambda: _held_out(connection, bot, manifest))
 
 
-def _held_out(connection: sa.Connection, bot: str, manifest: Manifest) -> dict[int, Counted]:
+def _held_out(connection: sa.Connection, bot: str, manifest: Manifest) -> Shares:
     by_turn = _newest_labels(connection, bot, manifest)
     turn_ids, x = vectors_of(connection, by_turn, manifest.encoder)
     ids, y = np.unique([by_turn[turn_id] for turn_id in turn_ids.tolist()], return_inverse=True)
     if len(ids) < 2:
-        return {}
+        return Shares({}, {})
     said = ids[left_out.answers(x, y)].tolist()
-    return dict(_counted((one, other, one == other) for one, other in zip(ids[y].tolist(), said, strict=True)))
+    return _told("labels", [Answer(*row, row[0] == row[1]) for row in zip(ids[y].tolist(), said, strict=True)])
 
 
 def _newest_labels(connection: sa.Connection, bot: str, manifest: Manifest) -> dict[int, int]:
@@ -201,8 +231,3 @@ def _newest_labels(connection: sa.Connection, bot: str, manifest: Manifest) -> d
 
 def accuracies(connection: sa.Connection, bot: str, numbers: Collection[int]) -> dict[int, Estimate | None]:
     return {n: accuracy_of(connection, bot, n) for n in numbers}
-
-
-def shares(found: Sequence[IntentMetrics]) -> Counter[Over]:
-    """How many of the numbers rest on what."""
-    return Counter(one.over for metric in found for one in (metric.recall, metric.precision) if one)

@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from service import tables
 from service.access import audit
+from service.bots.covering import covered
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.history import BY_HAND, HELD_BY_HAND, ROLLED_BACK, How, promoted
@@ -169,7 +170,7 @@ def hold(context: Context, bot: str, n: int, now: datetime, word: Word) -> Versi
     """End a challenger's trial, as one that it lost: `promote` can still put it in force. A repeat changes nothing."""
     reason = checked_reason(word.reason)
     with writing(context.engine) as connection:
-        live_bot(connection, bot)
+        reason = covered(reason, live_bot(connection, bot).patterns, "reason")
         gate = gates.open_gate(connection, bot, lock=True)
         wanted = version(connection, bot, n)
         if wanted.status == "held":
@@ -188,7 +189,7 @@ def _put_in_force(
     """`ends`: what is said of a trial that ends with it."""
     reason, move = checked_reason(word.reason), _move(context, bot, n, status)
     with writing(context.engine) as connection:
-        live_bot(connection, bot)
+        reason = covered(reason, live_bot(connection, bot).patterns, "reason")
         gates.open_gate(connection, bot, lock=True)  # before the bot, in the order of who ends a gate
         wanted, current = version(connection, bot, n), store.champion_n(connection, bot)
         if n == current:

@@ -1,6 +1,6 @@
 """Classifiers: every version and what became of it; one of them closely, and what an owner may do with it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from service.classifiers import gates, operations
 from service.classifiers.controllers import Number
 from service.classifiers.flips import flips
 from service.classifiers.history import Moment, history, since, words
-from service.classifiers.metrics import Share, accuracies, metrics, shares
+from service.classifiers.metrics import MEANING, Share, accuracies, metrics
 from service.classifiers.operations import Word
 from service.classifiers.schemas import REASON_LIMIT, Gate, Status, Trial, Version
 from service.clock import now
@@ -78,7 +78,7 @@ class ClassifiersController(Controller):
             found = _listed(connection, bot, cursor)
             right = accuracies(connection, bot, [version.n for version in found.items])
             decided = words(connection, bot)
-        rows = [(one, share(right[one.n]), became(one, decided.get(one.n))) for one in found.items]
+        rows = [(one, share(right[one.n]), became(one, decided.get(one.n, ()))) for one in found.items]
         return bot_page("classifiers.html", principal, bot, HERE, rows=rows, next=found.next, status_words=STATUS)
 
     @get("/{n:int}", guards=[requires("reader")], sync_to_thread=True)
@@ -162,15 +162,15 @@ def shown(connection: sa.Connection, bot: str, n: int) -> dict[str, Any]:
         "results": RESULTS,
         "diagram": diagram(found.reliability),
         "rows": [(one.name, _over(one.recall), _over(one.precision)) for one in found.intents],
-        "over": shares(found.intents),
+        "meaning": MEANING,
     }
 
 
-def became(version: Version, said: Moment | None) -> str:
-    """What became of its trial, and what an owner did."""
+def became(version: Version, said: Sequence[Moment]) -> str:
+    """What became of its trial, and what an owner did last."""
     gate = version.trial.gate if version.trial else None
     by_gate = _by_gate(gate) if gate else "no trial: there was nothing to compare it with"
-    return f"{by_gate}. {moment(said)}" if said else by_gate
+    return f"{by_gate}. {moment(said[-1])}" if said else by_gate
 
 
 def _by_gate(gate: Gate) -> str:
@@ -221,10 +221,7 @@ def trial(found: Trial) -> Iterator[tuple[str, str]]:
 
 def _over(found: Share | None) -> str:
     """A share, and the number of turns or labels it is of."""
-    if found is None:
-        return "not known"
-    what = "turns" if found.over == "tests" else "labels"
-    return f"{share(Estimate(found.estimate, found.low, found.high))} of {found.n} {what}"
+    return "not known" if found is None else f"{share(found.share)} of {found.of}"
 
 
 def diagram(found: Reliability | None) -> Figure | None:

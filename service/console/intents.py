@@ -14,6 +14,7 @@ from service.access.guard import requires
 from service.access.roles import Principal, allows
 from service.bots.controllers import BotName
 from service.boundary.intents import IntentRow, detail, rows
+from service.classifiers.metrics import WORDS
 from service.clock import now
 from service.console.boundary import advice, row
 from service.console.frame import bot_page
@@ -188,6 +189,6 @@ def cells(one: IntentRow) -> tuple[str, ...]:
     ('live', '1,200', '3.0 %', 'not known', 'not known', 'not known')
     """
     taken = "not known" if one.share is None else f"{100 * one.share:.1f} %"
-    recall = f"{share(one.recall)} of {one.recall_of}" if one.recall else "not known"
+    recall = f"{share(one.recall)} of {one.recall_of} {WORDS[one.recall_over]}" if one.recall else "not known"
     alpha = "not known" if one.alpha is None else f"{one.alpha:.2f} on {one.cards} cards"
     return state(one), f"{one.labels:,}", taken, recall, alpha, share(one.reports)

@@ -1,4 +1,6 @@
-"""`fencepost label` and `fencepost reviewers`."""
+"""`fencepost label`, `fencepost reviewers`, `fencepost trace`."""
+
+from collections.abc import Iterator
 
 import click
 from rich.console import Console
@@ -15,6 +17,8 @@ from service.printing import as_json, table
 from service.reviews import proposed, reliability
 from service.reviews.schemas import Reviewer
 from service.reviews.terminal import Session
+from service.reviews.trace import trace
+from service.reviews.trace_steps import Event
 from service.settings import Settings
 
 
@@ -111,4 +115,38 @@ def refuse_proposed(settings: Settings, bot: str, name: str) -> None:
     click.echo(f"{name} is refused.")
 
 
-COMMANDS = (label, list_reviewers, proposed_group)
+@click.command("trace")
+@click.argument("bot")
+@click.argument("turn", type=int)
+@JSON
+@click.pass_obj
+def show_trace(settings: Settings, bot: str, turn: int, is_json: bool) -> None:
+    """What became of a turn, from its delivery to the classifiers that learnt it."""
+    with opened(settings) as context:
+        found = trace(context, bot, turn)
+    if is_json:
+        as_json(found)
+        return
+    click.echo("This turn was forgotten" if found.text is None else found.text)
+    for step in found.steps:
+        click.echo("\n" + step.step.upper())
+        for event in step.events:
+            click.echo("\n".join(_lines(event)))
+        if step.missing:
+            click.echo(f"({step.missing})")
+
+
+def _lines(event: Event) -> Iterator[str]:
+    """
+    >>> list(_lines(Event(what="labelled", turn=7, names={"intent": "refund"}, numbers={"weight": 0.5})))
+    ['labelled, turn 7', '  intent: refund', '  weight: 0.5']
+    """
+    about = f", turn {event.turn}" if event.turn else ""
+    yield event.what + about + (f", {event.at:%Y-%m-%d %H:%M:%S} UTC" if event.at else "")
+    for name, said in (*event.names.items(), *((name, f"{number:.4g}") for name, number in event.numbers.items())):
+        yield f"  {name.replace('_', ' ')}: {said}"
+    if event.origin:
+        yield f"  from {event.origin}"
+
+
+COMMANDS = (label, list_reviewers, proposed_group, show_trace)

@@ -2,7 +2,8 @@
 that decides the label's card, as an adjudicator's always does, and the label that follows from it counts from then on.
 
 A label that came without a card, by import or because its turn says the same as another, gets a card first. The gold
-set has no cards: there the new label is written at once, and the audit log has the reason."""
+set has no cards: there the new label is written at once. The reason may quote the turn, so it lies with the turn's
+content and goes with it; the audit log says who corrected what."""
 
 import uuid
 from datetime import datetime
@@ -14,11 +15,12 @@ from msgspec import Meta
 
 from service import clock, database, tables
 from service.access import audit
+from service.bots.covering import covered
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, NotFound
 from service.intents.store import intent_ids
-from service.reviews import store, voting
+from service.reviews import remarks, store, voting
 from service.reviews.listing import asked_blind
 from service.reviews.schemas import NAME_LIMIT, WHY_LIMIT, Card, Spans, Surface, Vote
 
@@ -59,8 +61,8 @@ def correct(context: Context, bot: str, label_id: int, wanted: Correction, who: 
 def _correct(
     connection: sa.Connection, bot: str, label_id: int, wanted: Correction, who: str, now: datetime, surface: Surface
 ) -> Corrected:
-    live_bot(connection, bot)
-    reason = _reason(wanted.reason)
+    own = live_bot(connection, bot).patterns
+    reason = covered(_reason(wanted.reason), own, "reason")
     label = _label(connection, bot, label_id)
     if (known := store.vote_of_click(connection, bot, wanted.click_id)) is not None:
         if known.reviewer != who:
@@ -69,14 +71,16 @@ def _correct(
     _check(connection, bot, label, wanted)
     if label.use == "gold":
         _write(connection, bot, label, wanted, now)
-        card_id = ""
+        done, vote_id = Corrected(label.turn_id, ""), None
     else:
         card = _card_of(connection, label, now)
         spans = msgspec.convert(label.spans, Spans)
         vote = Vote(answer=wanted.answer, intent=wanted.intent, click_id=wanted.click_id, spans=spans)
-        card_id = voting.overrule(connection, card, who, vote, now, why=reason, surface=surface).card
-    audit.record(connection, bot, "label.correct", now, who, label=label_id, turn=label.turn_id, reason=reason)
-    return Corrected(label.turn_id, card_id)
+        decided = voting.overrule(connection, card, who, vote, now, surface=surface)
+        done, vote_id = Corrected(label.turn_id, decided.card), decided.vote
+    remarks.keep(connection, label.turn_id, reason, vote_id=vote_id, label_id=label_id)
+    audit.record(connection, bot, "label.correct", now, who, label=label_id, turn=label.turn_id)
+    return done
 
 
 def _reason(text: str) -> str:

@@ -51,12 +51,21 @@ def find_labels(
 
 def _near(connection: sa.Connection, bot: str, sought: SoughtLabels, cursor: str | None) -> sa.Select[Any]:
     """Ids of the labels that are looked at: the next LOOKED_AT of the intent and the use."""
-    query = sa.select(LABEL.c.id).where(LABEL.c.bot == bot).order_by(LABEL.c.id.desc()).limit(LOOKED_AT)
+    query = sa.select(LABEL.c.id).where(LABEL.c.bot == bot)
     if sought.use is not None:
         query = query.where(LABEL.c.use == sought.use)
-    if sought.intent:
-        query = query.where(*says(LABEL, intents_named(connection, bot, sought.intent, "intent")))
-    return query if cursor is None else query.where(LABEL.c.id < before(cursor))
+    if cursor is not None:
+        query = query.where(LABEL.c.id < before(cursor))
+    if not sought.intent:
+        return _newest(query)
+    said = says(LABEL, intents_named(connection, bot, sought.intent, "intent"))
+    either = (sa.select(_newest(query.where(one)).subquery()) for one in said)
+    return _newest(sa.select(sa.union(*either).subquery()))
+
+
+def _newest(query: sa.Select[Any]) -> sa.Select[Any]:
+    [id_] = query.selected_columns
+    return query.order_by(id_.desc()).limit(LOOKED_AT)
 
 
 def _rest(connection: sa.Connection, near: sa.Select[Any]) -> str | None:
@@ -83,5 +92,8 @@ def is_one_of(column: sa.ColumnElement[Any], ids: list[int] | None) -> sa.Column
 
 
 def says(label: sa.FromClause, ids: list[int] | None) -> tuple[sa.ColumnElement[bool], ...]:
-    """The label is one of the intents; None: out of scope."""
-    return is_one_of(label.c.intent_id, ids), label.c.answer == ("none" if ids is None else "intent")
+    """The label says one of the intents, or either of two of which one is; None: out of scope. One of the conditions
+    holds; each has an index of its own, and asked for either SQLite would use none of them."""
+    if ids is None:
+        return (label.c.intent_id.is_(None) & (label.c.answer == "none"),)
+    return is_one_of(label.c.intent_id, ids), is_one_of(label.c.second_id, ids)

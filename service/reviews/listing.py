@@ -11,10 +11,11 @@ from service import tables
 from service.errors import BadInput
 from service.intents.store import list_intents
 from service.page import Page
+from service.reviews.remarks import on_label
 from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, VoteRow
 
 CANDIDATE, CARD, LABEL = tables.candidate, tables.card, tables.label
-TURN, VOTE = tables.turn, tables.vote
+REMARK, TURN, VOTE = tables.remark_content, tables.turn, tables.vote
 CLOSED = ("resolved", "withdrawn")
 Names = Mapping[int | None, str]
 
@@ -95,9 +96,8 @@ def labels_of(connection: sa.Connection, turn_id: int, names: Names) -> tuple[La
 
 
 def labels() -> sa.Select[Any]:
-    return sa.select(LABEL, VOTE.c.reviewer, is_newest(LABEL).label("counts")).join(
-        VOTE, VOTE.c.id == LABEL.c.vote_id, isouter=True
-    )
+    columns = (VOTE.c.reviewer, is_newest(LABEL).label("counts"), on_label(LABEL).label("correction"))
+    return sa.select(LABEL, *columns).join(VOTE, VOTE.c.id == LABEL.c.vote_id, isouter=True)
 
 
 def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
@@ -114,6 +114,7 @@ def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
         card=row.card_id,
         reviewer=row.reviewer,
         counts=row.counts,
+        correction=row.correction or "",
         at=row.at,
     )
 
@@ -121,7 +122,7 @@ def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
 def votes_by(connection: sa.Connection, bot: str, reviewer: str, limit: int) -> list[CastVote]:
     """A reviewer's, newest first, without those on turns that somebody is asked about blind."""
     query = (
-        sa.select(VOTE, CARD.c.turn_id)
+        _votes(CARD.c.turn_id)
         .join(CARD, CARD.c.id == VOTE.c.card_id)
         .where(VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, ~is_asked_blind(CARD.c.turn_id))
         .order_by(VOTE.c.at.desc(), VOTE.c.id.desc())
@@ -132,8 +133,13 @@ def votes_by(connection: sa.Connection, bot: str, reviewer: str, limit: int) -> 
 
 
 def votes_on(connection: sa.Connection, card_ids: Sequence[str], names: Names) -> tuple[VoteRow, ...]:
-    rows = connection.execute(sa.select(VOTE).where(VOTE.c.card_id.in_(card_ids)).order_by(VOTE.c.id))
+    rows = connection.execute(_votes().where(VOTE.c.card_id.in_(card_ids)).order_by(VOTE.c.id))
     return tuple(_vote_row(row, names) for row in rows)
+
+
+def _votes(*besides: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """With their reasons."""
+    return sa.select(VOTE, REMARK.c.text.label("why"), *besides).outerjoin(REMARK, REMARK.c.vote_id == VOTE.c.id)
 
 
 def _vote_row(row: sa.Row[Any], names: Names) -> VoteRow:
@@ -145,7 +151,7 @@ def _vote_row(row: sa.Row[Any], names: Names) -> VoteRow:
         intent=names.get(row.intent_id),
         second=names.get(row.second_id),
         proposed=row.proposed,
-        why=row.why,
+        why=row.why or "",
         spans=msgspec.convert(row.spans, Spans),
         surface=row.surface,
         at=row.at,

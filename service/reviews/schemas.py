@@ -222,6 +222,7 @@ class LabelRow(msgspec.Struct, frozen=True, kw_only=True):
     card: str
     reviewer: str | None
     counts: bool  # no later label of its turn and use has replaced it
+    correction: str  # why it was corrected; "": it was not, or its turn was forgotten
     at: datetime
 
 

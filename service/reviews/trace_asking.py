@@ -125,7 +125,10 @@ def _label(row: LabelRow) -> Event:
     return Event(
         what=f"{_answer(row)}, for {row.use}, from {row.origin}{by}",
         at=row.at,
-        names=given(use=row.use, answer=row.answer, intent=row.intent, second=row.second, origin=row.origin),
+        names=given(
+            use=row.use, answer=row.answer, intent=row.intent, second=row.second, origin=row.origin,
+            corrected_because=row.correction,
+        ),
         numbers={"weight": row.weight},
         origin=f"label {row.id}" + (f" of card {row.card}" if row.card else ""),
-    )
+    )  # fmt: skip

@@ -2,8 +2,10 @@
 
 Of many classifiers the first and the newest ones are told about. What was stored of a classifier's probabilities is
 shown as it was; a classifier that never was in force stored none, and is asked now, if it reads the turn's vector.
+What an owner did with a classifier by hand is told with it, and why.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 
 from service import tables
 from service.classifiers import store
+from service.classifiers.history import Moment, What, words
 from service.classifiers.schemas import Manifest, Status, decode_manifest
 from service.classifiers.store import ClassifierDamaged
 from service.encoding import unpack
@@ -24,6 +27,11 @@ from service.reviews.trace_steps import Event, Step, given, measured
 
 CLASSIFIER, PREDICTION, VECTOR = tables.classifier, tables.prediction, tables.vector
 TOLD = 6  # classifiers from either end
+WORDS: Mapping[What, str] = {
+    "by_hand": "promoted_by_hand",
+    "held_by_hand": "held_by_hand",
+    "rolled_back": "rolled_back_to",
+}
 
 
 class Version(NamedTuple):
@@ -33,6 +41,7 @@ class Version(NamedTuple):
     status: Status
     created_at: datetime
     manifest: Manifest
+    said: dict[str, str]  # what owners did with it by hand: see WORDS
 
 
 class Versions(NamedTuple):
@@ -51,8 +60,24 @@ def versions_since(connection: sa.Connection, bot: str, since: datetime) -> Vers
 def versions(connection: sa.Connection, bot: str, numbers: Sequence[int]) -> list[Version]:
     columns = (CLASSIFIER.c.n, CLASSIFIER.c.status, CLASSIFIER.c.created_at, CLASSIFIER.c.manifest)
     query = sa.select(*columns).where(CLASSIFIER.c.bot == bot, CLASSIFIER.c.n.in_(numbers)).order_by(CLASSIFIER.c.n)
-    rows = connection.execute(query)
-    return [Version(row.n, row.status, row.created_at, decode_manifest(row.manifest)) for row in rows]
+    decided = words(connection, bot)
+    return [
+        Version(row.n, row.status, row.created_at, decode_manifest(row.manifest), _said(decided.get(row.n, ())))
+        for row in connection.execute(query)
+    ]
+
+
+def _said(moments: Sequence[Moment]) -> dict[str, str]:
+    """Who it was, and why.
+
+    >>> from datetime import UTC
+    >>> _said([Moment(at=datetime(2026, 3, 2, tzinfo=UTC), what="held_by_hand", who="Ona", reason="too slow")])
+    {'held_by_hand': 'by Ona: too slow'}
+    """
+    found = defaultdict[str, list[str]](list)
+    for one in moments:
+        found[WORDS[one.what]].append(f"by {one.who}: {one.reason}" if one.reason else f"by {one.who}")
+    return {name: "; ".join(said) for name, said in found.items()}
 
 
 def left_out(found: Versions) -> str:
@@ -138,9 +163,10 @@ def _computed(connection: sa.Connection, bot: str, version: Version, vector: byt
     try:
         head = store.load(connection, bot, version.n).head
     except ClassifierDamaged as error:
-        return Event(what=error.detail, origin=f"classifier {version.n}", classifier=version.n)
+        return Event(what=error.detail, names=version.said, origin=f"classifier {version.n}", classifier=version.n)
     if not len(head.intent_ids):
-        return Event(what="it knows no intent", origin=f"classifier {version.n}", classifier=version.n)
+        what = "it knows no intent"
+        return Event(what=what, names=version.said, origin=f"classifier {version.n}", classifier=version.n)
     [seen] = decisions(head, unpack([vector]))
     return _told(seen, version, names, f"classifier {version.n}, computed now from the stored vector")
 
@@ -149,7 +175,7 @@ def _told(seen: Decision, version: Version, names: Names, origin: str) -> Event:
     intent = None if seen.intent_id is None else names.get(seen.intent_id)
     return Event(
         what=f"classifier {version.n}, {version.status}: {intent or 'out of scope'}",
-        names=given(intent=intent, best=names.get(seen.best), second=names.get(seen.second)),
+        names=given(intent=intent, best=names.get(seen.best), second=names.get(seen.second)) | version.said,
         numbers={"p1": seen.p1, "p2": seen.p2, "out_of_scope": seen.out_of_scope, "uncertainty": seen.uncertainty},
         origin=origin,
         classifier=version.n,

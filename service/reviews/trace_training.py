@@ -86,7 +86,7 @@ def _learnt(version: Version, lesson: Lesson, names: Names) -> Event:
     return Event(
         what=f"classifier {version.n}, {version.status}, learnt it as {answer}",
         at=version.created_at,
-        names=given(intent=names.get(lesson.intent_id) if lesson.intent_id else None, encoder=version.manifest.encoder),
+        names=given(intent=names.get(lesson.intent_id or 0), encoder=version.manifest.encoder) | version.said,
         numbers={"labels": version.manifest.labels, "weight": lesson.weight},
         origin=f"manifest of classifier {version.n}, label {lesson.id}",
         classifier=version.n,

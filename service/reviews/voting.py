@@ -11,12 +11,13 @@ from redis.exceptions import RedisError
 from service import clock, database, tables
 from service.access import audit
 from service.access.roles import Principal, allows
+from service.bots.covering import covered
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict
 from service.intents.store import intent_ids, list_intents
 from service.jobs import Job, enqueue
-from service.reviews import store
+from service.reviews import remarks, store
 from service.reviews.policies import active, adjudication, standing
 from service.reviews.schemas import Card, Reviewer, Span, StoredVote, Surface, Vote, VoteResult
 
@@ -48,7 +49,6 @@ class _Checked(NamedTuple):
     intent_id: int | None = None
     second_id: int | None = None
     proposed: str = ""
-    why: str = ""
     spans: tuple[Span, ...] | None = None
 
 
@@ -64,7 +64,7 @@ def vote(
 ) -> VoteResult:
     """One short write. A known click answers as it did; a later vote of the same reviewer corrects the earlier one;
     CardClosed when somebody else resolved the card."""
-    live_bot(connection, bot)
+    own = live_bot(connection, bot).patterns
     card = store.lock_card(connection, bot, card_id)
     if known := store.vote_of_click(connection, bot, answer.click_id):
         return _repeated(card, known, reviewer)
@@ -85,15 +85,16 @@ def vote(
     if vote_id is None:  # a vote on another card took the click_id just now
         raise _click_taken()
     if answer.answer == "new":
+        remarks.keep(connection, card.turn_id, covered(_why(answer.why), own, "why"), vote_id=vote_id)
         audit.record(connection, bot, "intent.propose", now, reviewer.name, card=card_id, vote=vote_id)
     return _after(connection, card, reviewer.name, answer, vote_id, now)
 
 
 def overrule(
-    connection: sa.Connection, card: Card, who: str, answer: Vote, now: datetime, *, why: str, surface: Surface
+    connection: sa.Connection, card: Card, who: str, answer: Vote, now: datetime, *, surface: Surface
 ) -> VoteResult:
-    """An adjudicator's answer to a card that nobody needs to be asked about any more, with the reason."""
-    checked = _check(connection, card, answer)._replace(why=why)
+    """An adjudicator's answer to a card that nobody needs to be asked about any more."""
+    checked = _check(connection, card, answer)
     vote_id = store.add_vote(
         connection,
         card,
@@ -180,7 +181,7 @@ def _check(connection: sa.Connection, card: Card, answer: Vote) -> _Checked:
                 raise BadInput("the two intents are one", path="second")
             return _Checked(first, second, spans=spans)
         case "new":
-            return _Checked(proposed=_proposed(answer.proposed), why=_why(answer.why), spans=spans)
+            return _Checked(proposed=_proposed(answer.proposed), spans=spans)
         case _:
             return _Checked(spans=spans)
 

@@ -133,19 +133,20 @@ def _is_read_in_order(connection: sa.Connection, one: Filter) -> bool:
 def _step(connection: sa.Connection, one: Filter, before: int) -> list[int]:
     """Its next turns, newest first: STEP of them, or the last."""
     turn_id = one.turn_ids.selected_columns[0]
-    query = one.turn_ids.where(turn_id < before).order_by(turn_id.desc()).limit(STEP)
     if one.is_ordered:
-        return list(connection.scalars(query))
+        queries = (some.where(turn_id < before) for some in (one.turn_ids, *one.besides))
+        found = {id_ for query in queries for id_ in connection.scalars(query.order_by(turn_id.desc()).limit(STEP))}
+        return sorted(found, reverse=True)[:STEP]
     # A sum has no index: Postgres would go through all turns in their order for a word that is rare.
     query = one.turn_ids.where(turn_id < _literal(before)).limit(STEP)
     query = query.order_by((turn_id + 0).desc())
     newest = connection.scalar(sa.select(sa.func.max(tables.turn.c.id))) or 0
     below, span = min(before, newest + 1), RANGE
-    found = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
-    while len(found) < STEP and span < below:
+    ids = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
+    while len(ids) < STEP and span < below:
         span *= WIDER
-        found = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
-    return found
+        ids = list(connection.scalars(query.where(turn_id >= _literal(below - span))))
+    return ids
 
 
 def _literal(turn_id: int) -> sa.ColumnElement[int]:

@@ -2,7 +2,7 @@
 
 Nobody finds a turn by what was made of it while somebody is asked about it blind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ class Filter(NamedTuple):
     holds: sa.ColumnElement[bool]
     size: sa.Select[Any] | None = None  # rows to be read for them; None: they are read as far as they are wanted
     is_ordered: bool = True  # False: a range of ids is found, and sorted
+    besides: Sequence[sa.Select[Any]] = ()  # more of them, read alike; for all at once Postgres would sort them
 
 
 def by_text(connection: sa.Connection, bot: str, query: str) -> Filter:
@@ -56,9 +57,11 @@ def decider(bot: str, prediction: sa.FromClause) -> sa.ScalarSelect[int]:
 
 def by_label(connection: sa.Connection, bot: str, intent: str) -> Filter:
     """What it is labelled, for any use."""
-    label, ids = LABEL.alias(), intents_named(connection, bot, intent, "label")
-    found = sa.select(label.c.turn_id).where(label.c.bot == bot, *says(label, ids), is_newest(label)).distinct()
-    return Filter(found, _about(found, label.c.turn_id))
+    label = LABEL.alias()
+    said = says(label, intents_named(connection, bot, intent, "label"))
+    of_bot = sa.select(label.c.turn_id).where(label.c.bot == bot, is_newest(label)).distinct()
+    found, *besides = (of_bot.where(one) for one in said)
+    return Filter(found, _about(of_bot.where(sa.or_(*said)), label.c.turn_id), besides=besides)
 
 
 def by_mark(_: sa.Connection, bot: str, kind: str) -> Filter:

@@ -253,11 +253,13 @@ def test_recall_is_of_the_labels_until_enough_were_drawn_at_random(shop: Shop) -
     assert (refund.weak, value(refund, "recall")) == ("recall", (pytest.approx(12 / 13), 13))
     assert refund.rival and refund.rival.name == "cancel_order"
     for place in range(20):
-        turn_id = shop.say(f"drawn {place}")
-        seen(shop, REFUND if place < 15 else TRACK, CANCEL, 0.1, turn_id=turn_id, waits=False)
+        phrase = PHRASES["refund" if place < 15 else "track_order"]
+        turn_id = shop.say(f"drawn {place}", vector=shop.encoder.encode(BOT, [phrase])[0])
         given = {"use": "audit", "answer": "intent", "intent_id": REFUND, "origin": "vote"}
         insert(shop, tables.label, turn_id=turn_id, at=AT, **given)
-    assert value(advised(shop)["refund"], "recall") == (0.75, 20)
+        mark = {"kind": "audit", "value": 1.0, "rate": 0.1 if place < 15 else 0.05}
+        insert(shop, tables.mark, turn_id=turn_id, at=AT, **mark)
+    assert value(advised(shop)["refund"], "recall") == (pytest.approx(15 / 25), 20), "five weigh twice as much"
 
 
 def test_people_who_do_not_agree_want_another_definition(shop: Shop) -> None:

@@ -11,6 +11,7 @@ from service.classifiers.schemas import Manifest
 from service.encoding import pack
 from service.intents.store import archive_intent, merge_intents
 from service.learning.head import Head
+from service.learning.stopping import wilson
 from tests.support.shop import AT, BOT, add_card, add_turn, open_shop
 
 REFUND, CANCEL, TRACK = 1, 2, 3
@@ -74,8 +75,8 @@ def test_recall_precision_and_calibration(engine: sa.Engine) -> None:
     assert (found.answered, found.gold) == (40, 1)
     assert found.accuracy and found.accuracy == pytest.approx((0.8, 0.6524, 0.8950), abs=1e-4)  # 32 of 40
     refund = next(one for one in found.intents if one.name == "refund")
-    assert refund.recall and (refund.recall.over, refund.recall.n) == ("tests", 25)
-    assert refund.recall.estimate == pytest.approx(19 / 25)
+    assert refund.recall and (refund.recall.over, refund.recall.n) == ("audit", 24), "the gold set is told apart"
+    assert refund.recall.estimate == pytest.approx(18 / 24)
     cancel = next(one for one in found.intents if one.name == "cancel_order")
     assert cancel.recall is None  # 14 turns mean it, and nobody labelled one
     assert cancel.precision and (cancel.precision.n, cancel.precision.estimate) == (20, 0.7)
@@ -111,6 +112,29 @@ def test_what_changed_since_counts_at_once(engine: sa.Engine) -> None:
     assert merged.accuracy and merged.accuracy.estimate == 1.0
     assert [(one.name, one.recall and one.recall.n) for one in merged.intents] == [("refund", 22)], (
         "either of two that were merged is one"
+    )
+
+
+def test_an_audited_turn_weighs_as_many_as_it_was_drawn_from(engine: sa.Engine) -> None:
+    open_shop(engine)
+    put_in_force(engine)
+    for taken_for, rate in ((REFUND, 0.1), (CANCEL, 0.4)):
+        for _ in range(12):
+            say(engine, taken_for, REFUND, "audit", rate)
+    for _ in range(8):
+        say(engine, CANCEL, CANCEL, "audit", rate=0.1)
+    for _ in range(20):
+        say(engine, REFUND, CANCEL, "gold")
+    found = {one.name: one for one in look(engine).intents}
+    told = 150**2 / (12 * 10**2 + 12 * 2.5**2)  # as many equally drawn turns
+    refund, cancel = found["refund"], found["cancel_order"]
+    assert refund.recall and (refund.recall.over, refund.recall.of) == ("audit", "24 audit turns")
+    assert refund.recall.estimate == pytest.approx(120 / 150)
+    assert (refund.recall.low, refund.recall.high) == pytest.approx(wilson(0.8, told))
+    assert cancel.precision and cancel.precision.over == "audit"
+    assert cancel.precision.estimate == pytest.approx(80 / 110)
+    assert cancel.recall and (cancel.recall.over, cancel.recall.n, cancel.recall.estimate) == ("gold", 20, 0.0), (
+        "of the audit slice too few mean it; nobody drew the gold set at random, so the two are never one number"
     )
 
 

@@ -77,6 +77,38 @@ def test_every_migration_goes_down_and_up_again(engine: sa.Engine) -> None:
             assert schema(alembic) == found[revision], f"the way back to {revision} left something else"
 
 
+def test_what_was_said_of_a_turn_becomes_content_that_goes_with_the_turns(engine: sa.Engine) -> None:
+    vote = (
+        "INSERT INTO vote (id, bot, card_id, reviewer, answer, proposed, why, is_adjudication, surface, click_id, at)"
+    )
+    with config(engine) as alembic:
+        connection = alembic.attributes["connection"]
+        for turn_id in (1, 2):
+            connection.execute(tables.turn_content.insert(), {"turn_id": turn_id, "text": "x"})
+        for turn_id in (1, 3):  # what is said of the third was not forgotten with it
+            card = {"id": f"c{turn_id}", "bot": "shop", "turn_id": turn_id, "purpose": "rank", "is_blind": False}
+            connection.execute(tables.card.insert(), card | {"created_at": AT})
+        for turn_id in (1, 2, 3):
+            details = {"label": 10 + turn_id, "turn": turn_id, "reason": f"no {turn_id}"}
+            row = {"bot": "shop", "at": AT, "who": "Ada", "action": "label.correct", "details": details}
+            connection.execute(tables.audit_log.insert(), row)
+        command.downgrade(alembic, "0027")
+        for turn_id in (1, 3):
+            said = {"id": turn_id, "card": f"c{turn_id}", "why": f"no {turn_id}", "at": AT}
+            values = "(:id, 'shop', :card, 'Ada', 'none', '', :why, true, 'api', :card, :at)"
+            connection.execute(sa.text(f"{vote} VALUES {values}"), said)
+        command.upgrade(alembic, "head")
+        c = tables.remark_content.c
+        kept = sa.select(c.turn_id, c.vote_id, c.label_id, c.text).order_by(c.turn_id)
+        assert connection.execute(kept).all() == [(1, 1, 11, "no 1"), (2, None, 12, "no 2")]
+        details = connection.scalars(sa.select(tables.audit_log.c.details).order_by(tables.audit_log.c.id)).all()
+        assert details == [{"label": 10 + turn_id, "turn": turn_id} for turn_id in (1, 2, 3)]
+        connection.execute(tables.turn_content.delete().where(tables.turn_content.c.turn_id == 1))
+        assert [row.turn_id for row in connection.execute(kept)] == [2]
+        command.downgrade(alembic, "0027")
+        assert connection.execute(sa.text("SELECT id, why FROM vote ORDER BY id")).all() == [(1, ""), (3, "")]
+
+
 def test_a_source_survives_the_way_back_and_loses_what_was_not_known_then(engine: sa.Engine) -> None:
     row = {"bot": "shop", "name": "desk", "format": "generic", "scheme": "shared_key", "created_at": AT}
     with config(engine) as alembic:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from service import database, tables
 from service.errors import BadInput
+from service.intents.store import merge_intents
 from service.reviews.label_search import SoughtLabels, find_labels
 from service.turns import search
 from service.turns.search import Found, Sought
@@ -136,6 +137,7 @@ def test_turns_are_found_by_what_was_made_of_them(engine: sa.Engine, said: dict[
         connection.execute(sa.update(tables.bot).where(tables.bot.c.name == BOT).values(champion=2))
     write(engine, tables.label, labelled(ids[0], 1), labelled(ids[0], 2), labelled(ids[0], 3, "audit"))
     write(engine, tables.label, labelled(ids[3], None), labelled(ids[4], 1), labelled(ids[4], None, answer="undo"))
+    write(engine, tables.label, labelled(ids[5], 2, answer="two", second_id=3))
     marks = ({"bot": BOT, "turn_id": ids[n], "kind": "boundary", "value": 1.0, "at": AT} for n in (1, 2))
     write(engine, tables.mark, *marks)
     add_reply(engine, "here", conversation="", minute=1, to="t-4")
@@ -149,8 +151,9 @@ def test_turns_are_found_by_what_was_made_of_them(engine: sa.Engine, said: dict[
         ({"intent": "none"}, [1]),
         ({"intent": "track_order"}, []),  # a challenger's decision
         ({"label": "refund"}, []),  # replaced, and taken back
-        ({"label": "cancel_order"}, [0]),
-        ({"label": "track_order"}, [0]),
+        ({"label": "cancel_order"}, [5, 0]),
+        ({"label": "track_order"}, [5, 0]),
+        ({"label": "track_order", "mark": "boundary"}, []),
         ({"label": "none"}, [3]),
         ({"mark": "boundary"}, [2, 1]),
         ({"report": "handoff"}, [2, 1]),
@@ -244,21 +247,30 @@ def test_labels_are_found_by_words_intent_origin_reviewer_and_use(engine: sa.Eng
     write(engine, tables.label, labelled(ids[1], 1))
     write(engine, tables.label, labelled(ids[1], 2, vote_id=7))
     write(engine, tables.label, labelled(ids[0], None, origin="import"), labelled(ids[2], 2, "gold", origin="import"))
+    either = (labelled(ids[3], one, use, answer="two", second_id=3) for one, use in ((1, "train"), (2, "gold")))
+    write(engine, tables.label, *either)
     searches: tuple[tuple[dict[str, Any], list[int]], ...] = (
-        ({}, [4, 3, 2, 1]),
-        ({"q": "order"}, [4, 2, 1]),
-        ({"intent": "cancel_order"}, [4, 2]),
+        ({}, [6, 5, 4, 3, 2, 1]),
+        ({"q": "order"}, [6, 5, 4, 2, 1]),
+        ({"intent": "cancel_order"}, [6, 4, 2]),
         ({"intent": "none"}, [3]),
         ({"origin": "import"}, [4, 3]),
         ({"reviewer": "Ana"}, [2]),
-        ({"use": "gold"}, [4]),
+        ({"use": "gold"}, [6, 4]),
         ({"use": "train", "q": "colis"}, [3]),
+        ({"intent": "track_order"}, [6, 5]),
+        ({"intent": "refund"}, [5, 1]),
+        ({"intent": "track_order", "use": "gold"}, [6]),
     )
     with database.reading(engine) as connection:
         for sought, found in searches:
             page = find_labels(connection, BOT, SoughtLabels(**sought), None, 50)
             assert ([one.id for one in page.items], page.next) == (found, None), sought
-        first = find_labels(connection, BOT, SoughtLabels(), None, 3)
-        assert [(one.id, one.counts) for one in first.items] == [(4, True), (3, True), (2, True)]
-        second = find_labels(connection, BOT, SoughtLabels(), first.next, 3)
+        first = find_labels(connection, BOT, SoughtLabels(), None, 5)
+        assert [(one.id, one.counts) for one in first.items] == [(6, True), (5, True), (4, True), (3, True), (2, True)]
+        second = find_labels(connection, BOT, SoughtLabels(), first.next, 5)
         assert [(one.id, one.counts) for one in second.items] == [(1, False)]
+    with database.writing(engine) as connection:
+        merge_intents(connection, BOT, 1, 3, AT)
+        both = find_labels(connection, BOT, SoughtLabels(intent="track_order"), None, 50)
+    assert [one.id for one in both.items] == [6, 5, 1], "of two intents that are one by now it is one label"

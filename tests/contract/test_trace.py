@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from service import database, tables
+from service.access import audit
 from service.errors import EncoderDown, TurnNotFound
 from service.learning.types import Floats2d, Ints2d
 from service.reviews.trace import traced
@@ -122,6 +123,24 @@ def test_what_was_stored_is_told_and_what_was_not_is_computed(shop: Shop) -> Non
     again, same = events(look(shop, turn_id), "probabilities")
     assert again.numbers == pytest.approx(stored.numbers, abs=1e-3)  # vectors are kept as float16
     assert same == computed
+
+
+def test_an_owners_word_about_a_classifier_is_told_with_its_reason(shop: Shop) -> None:
+    turn_id = shop.say("so")
+    last = label(shop, turn_id, 1)
+    for _ in range(3):
+        shop.train(last_label_id=last)
+    with database.writing(shop.engine) as connection:
+        for action, n, reason in (("promote", 2, "it is better"), ("hold", 3, "too slow"), ("promote", 2, "it was")):
+            audit.record(connection, BOT, f"classifier.{action}", AT, "Ona", n=n, replaced=1, reason=reason)
+        audit.record(connection, BOT, "classifier.rollback", AT, "Bo", n=2, replaced=3)  # before reasons were asked for
+        audit.record(connection, "other", "classifier.hold", AT, "Eve", n=1, reason="not this bot")
+    said = {"promoted_by_hand": "by Ona: it is better; by Ona: it was", "rolled_back_to": "by Bo"}
+    found = look(shop, turn_id)
+    for name in ("probabilities", "training"):
+        first, second, third = (one.names for one in events(found, name))
+        assert said.items() <= second.items() and third["held_by_hand"] == "by Ona: too slow"
+        assert not {"promoted_by_hand", "rolled_back_to", "held_by_hand"} & first.keys()
 
 
 def test_a_classifier_of_another_encoder_is_named_as_unknown(shop: Shop) -> None:

@@ -101,10 +101,12 @@ def test_an_owner_ends_a_trial_by_hand(desk: Desk) -> None:
     assert desk.ask("POST", f"/{n}/hold", body=WHY).status_code == 403
     unreasoned = desk.ask("POST", f"/{n}/hold", "owner", {})
     assert (unreasoned.status_code, "reason" in unreasoned.json()["detail"]) == (400, True)
-    answer = desk.ask("POST", f"/{n}/hold", "owner", WHY).json()
+    answer = desk.ask("POST", f"/{n}/hold", "owner", {"reason": "it is better, says anna@example.org"}).json()
     assert (answer["status"], answer["trial"]["gate"]["status"]) == ("held", "held")
     told = desk.ask("GET", f"/{n}/history").json()["items"]
-    assert ("held_by_hand", "owner", "it is better") in [(one["what"], one["who"], one["reason"]) for one in told]
+    assert ("held_by_hand", "owner", "it is better, says <EMAIL>") in [
+        (one["what"], one["who"], one["reason"]) for one in told
+    ]
     moved = desk.ask("POST", f"/{n}/promote", "owner", WHY | {"replacing": 7})
     assert (moved.status_code, moved.json()["type"]) == (409, "champion-moved")
     again = challenge(desk.context.engine, "open", [other])
@@ -122,6 +124,9 @@ def test_in_a_terminal(desk: Desk) -> None:
     second(desk.context)
     assert "2  champion  cold" in command(desk.context, "list", BOT).output
     assert '"phase": "cold"' in command(desk.context, "show", BOT, "1").output
+    told = command(desk.context, "metrics", BOT, "1").output.splitlines()
+    assert told[0] == "Right on the audit slice: not known, told by 0 turns."
+    assert told[1].split() == ["intent", "recall", "of", "precision", "of"] and "refund" in told[3]
     assert command(desk.context, "rollback", BOT, "1", *REASON).output == f"classifier 1 of {BOT} is in force\n"
     failed = command(desk.context, "rollback", BOT, "7", *REASON)
     assert failed.exit_code == 1

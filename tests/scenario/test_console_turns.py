@@ -75,6 +75,13 @@ def test_turns_are_searched_on_the_page_and_over_http(client: TestClient[Litesta
             assert (answered.status_code, field in answered.text) == (400, True), answered.text
 
 
+def remarks(context: Context) -> list[tuple[int, int, str]]:
+    c = tables.remark_content.c
+    with database.reading(context.engine) as connection:
+        rows = connection.execute(sa.select(c.turn_id, c.label_id, c.text).order_by(c.id))
+        return [(row.turn_id, row.label_id, row.text) for row in rows]
+
+
 def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litestar], context: Context) -> None:
     reader = sign_in(client, context, "Ria", "reader", BOT)
     judge = sign_in(client, context, "Ada", "adjudicator", BOT)
@@ -86,7 +93,8 @@ def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litesta
     assert "Correct it" not in reader.open(f"{HERE}/labels")
     click = re.search(r'name="click_id" value="([^"]+)"', page)
     assert click
-    form = {"intent": "refund", "reason": "money, not a parcel", "click_id": click[1]}
+    reason = "money, not a parcel: ask anna.berg@example.org, +44 20 7946 0958"
+    form = {"intent": "refund", "reason": reason, "click_id": click[1]}
     for bad in ({"reason": " "}, {"intent": "unheard_of"}):
         assert judge.post(f"{HERE}/labels/1", **(form | bad)).status_code == 400
     assert reader.post(f"{HERE}/labels/1", **form).status_code == 403
@@ -98,13 +106,20 @@ def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litesta
     assert labels(context) == [(turn_id, "train", "intent", 3, "vote"), (turn_id, "train", "intent", 1, "vote")]
     shown = words(judge.open(f"{HERE}/labels"))
     assert "refund for training, from a reviewer’s vote by Ada" in shown and shown.count("replaced since") == 1
-    assert "money, not a parcel" in words(judge.open(f"{HERE}/turns/{turn_id}"))
+    told = words(judge.open(f"{HERE}/turns/{turn_id}"))
+    covered = "money, not a parcel: ask &lt;EMAIL&gt;, &lt;NUMBER&gt;"
+    assert f"why {covered}" in told and f"corrected because {covered}" in told
     replaced = judge.post(f"{HERE}/labels/1", **(form | {"click_id": "two"}))
     assert replaced.status_code == 409 and "Label 1 was replaced by label 2" in words(replaced.text)
     assert judge.post(f"{HERE}/labels/2", **(form | {"click_id": "two"})).status_code == 409  # says so already
     with database.reading(context.engine) as connection:
         log = connection.execute(sa.select(tables.audit_log).where(tables.audit_log.c.action == "label.correct")).one()
-    assert (log.who, log.details) == ("Ada", {"label": 1, "turn": turn_id, "reason": "money, not a parcel"})
+    assert (log.who, log.details) == ("Ada", {"label": 1, "turn": turn_id})
+    assert remarks(context) == [(turn_id, 1, "money, not a parcel: ask <EMAIL>, <NUMBER>")]
+    with database.writing(context.engine) as connection:
+        connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn_id))
+    assert remarks(context) == []
+    assert "not a parcel" not in judge.open(f"{HERE}/turns/{turn_id}")
 
 
 def test_labels_without_a_card_are_corrected_too(client: TestClient[Litestar], context: Context) -> None:
@@ -123,6 +138,7 @@ def test_labels_without_a_card_are_corrected_too(client: TestClient[Litestar], c
         assert done.status_code == 201, done.text
     rules.resolve_votes(context, BOT)
     assert labels(context)[2:] == [(gold, "gold", "intent", 1, "import"), (example, "train", "intent", 1, "vote")]
+    assert remarks(context) == [(example, 1, "wrong"), (gold, 2, "wrong")]
     found = client.get(f"{API}/labels?q=money&intent=refund", headers=headers).json()
     assert [(one["id"], one["reviewer"], one["counts"]) for one in found["items"]] == [(4, "Ona", True)]
     assert f'href="{API}/exports/csv"' in owner.open(f"{HERE}/labels")

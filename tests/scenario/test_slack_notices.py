@@ -202,10 +202,10 @@ def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, 
     act(slack.click("U2", told, "Hold"))
     assert slack.ephemerals[-1]["text"].startswith("Your click was not counted: this takes an owner of shop")
     assert not slack.stacks["U2"]
-    decide(slack, act, "Hold", " refunds got worse\n")
+    decide(slack, act, "Hold", " refunds got worse, says ana@example.org\n")
     assert slack.buttons(slack.messages[CHANNEL][-1]) == []
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> left it at that.")
-    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": "refunds got worse"})
+    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": "refunds got worse, says <EMAIL>"})
     assert done in rows(desk, tables.audit_log, "action", "who", "details")
     assert champion(desk) == 1
 

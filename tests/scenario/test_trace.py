@@ -8,15 +8,19 @@ import httpx
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from service import database, tables
+from service.access import audit
 from service.access.keys import create_key
 from service.classifiers import store as classifiers
 from service.classifiers.schemas import Manifest
+from service.cli import cli
 from service.clock import now
 from service.reviews import rules
+from service.settings import Settings
 from tests.support.edge import build
 from tests.support.scored import AT, BOT, PHRASES, Shop, between, opened_shop
 from workers import trainer
@@ -27,6 +31,7 @@ class Desk(NamedTuple):
     shop: Shop
     client: TestClient[Litestar]
     key: str
+    settings: Settings
 
     def get(self, path: str, **params: Any) -> httpx.Response:
         return self.client.get(path, params=params, headers={"authorization": f"Bearer {self.key}"})
@@ -51,7 +56,7 @@ def desk(sqlite_engine: sa.Engine, valkey: Path, tmp_path: Path) -> Iterator[Des
         url = sqlite_engine.url.render_as_string(hide_password=False)
         own = type(settings)(data_dir=settings.data_dir, redis_url=settings.redis_url, database_url=url)
         with TestClient(build(own), raise_server_exceptions=False) as client:
-            yield Desk(shop, client, key)
+            yield Desk(shop, client, key, own)
 
 
 def asked_and_answered(desk: Desk) -> int:
@@ -73,6 +78,8 @@ def asked_and_answered(desk: Desk) -> int:
 def test_a_turn_is_followed_from_its_delivery_to_the_classifier_that_learnt_it(desk: Desk) -> None:
     turn_id = asked_and_answered(desk)
     desk.shop.train(labels=1, last_label_id=1, replaced=1)
+    with database.writing(desk.shop.engine) as connection:
+        audit.record(connection, BOT, "classifier.promote", AT, "Ona", n=2, replaced=1, reason="it is better")
     steps = desk.trace(turn_id)
     [picked] = [event for event in steps["ranking"]["events"] if event["origin"].startswith("ranking")]
     assert picked["what"] == "place 1 of 1 candidates, picked"
@@ -82,7 +89,13 @@ def test_a_turn_is_followed_from_its_delivery_to_the_classifier_that_learnt_it(d
     assert [event["what"] for event in steps["label"]["events"]] == ["refund, for train, from vote by Ana"]
     assert [event["what"] for event in steps["training"]["events"]] == ["classifier 2, champion, learnt it as refund"]
     assert steps["changes"]["missing"].startswith("its neighbours are not known now: ")
+    assert steps["training"]["events"][0]["names"]["promoted_by_hand"] == "by Ona: it is better"
     page = desk.page(f"/turns/{turn_id}")
+    assert page.count("<dt>promoted by hand</dt><dd>by Ona: it is better</dd>") == 2
+    told = CliRunner().invoke(cli, ["trace", BOT, str(turn_id)], obj=desk.settings).output.splitlines()
+    learnt = told[told.index("TRAINING") + 1 :]
+    assert learnt[0].startswith("classifier 2, champion, learnt it as refund, ")
+    assert "  promoted by hand: by Ona: it is better" in learnt
     for step in steps.values():
         assert all(str(event["what"]) in page and event["origin"] in page for event in step["events"])
         assert step["missing"][1:] in page

@@ -15,6 +15,8 @@ from integrations.slack.listeners.shown import NOT_COUNTED, open_view, redraw_no
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.access import audit
+from service.bots.covering import covered
+from service.bots.store import get_bot
 from service.classifiers import operations, store
 from service.classifiers.history import HELD_BY_HAND, by_hand
 from service.classifiers.operations import Word, checked_reason
@@ -126,7 +128,8 @@ def _promote(context: Context, found: Open, why: str) -> None:
 
 
 def _hold(context: Context, found: Open, why: str) -> None:
+    bot = found.notice.bot
     with database.writing(context.engine) as connection:
+        said = covered(why, get_bot(connection, bot).patterns, "reason")
         if notices.decide(connection, found.notice.id, "hold", found.owner):
-            details = {"n": found.news.n, "reason": why}
-            audit.record(connection, found.notice.bot, HELD_BY_HAND, clock.now(), found.owner, **details)
+            audit.record(connection, bot, HELD_BY_HAND, clock.now(), found.owner, n=found.news.n, reason=said)

@@ -1,0 +1,38 @@
+"""What people type for others to read, with what could reach a person covered.
+
+Turns, replies and reports go through the redaction of workers/redaction.py. That loads recognizers, takes seconds to
+start, and knows phone numbers from order numbers; a word typed in the console or in Slack is stored at once, so it goes
+through patterns alone, which rather cover too much. Names they do not know: a word about a turn lies with the turn's
+content and is deleted with it, see service/reviews/remarks.py."""
+
+from collections.abc import Sequence
+
+from service.bots import patterns
+from service.bots.patterns import PatternTooSlow
+from service.bots.schemas import Pattern
+from service.errors import BadInput
+
+OURS = (
+    Pattern(name="email", regex=r"[^\s@]+@[^\s@]*[^\s@.,;:!?)]"),
+    Pattern(name="url", regex=r"(?i)\b(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)+/\S*"),
+    Pattern(name="iban", regex=r"(?i)\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]{4}){2,7}[ -]?[a-z0-9]{0,3}\b"),
+    Pattern(name="ip", regex=r"\b\d{1,3}(?:\.\d{1,3}){3}\b"),
+    Pattern(name="number", regex=r"\+?\(?\d(?:[ ()./-]{0,2}\d){6,}"),  # a telephone's, a card's, an account's
+)
+
+
+def covered(text: str, own: Sequence[Pattern], path: str) -> str:
+    """Placeholders for addresses, for numbers of seven digits and more, and for what the bot's own patterns find.
+    BadInput where one of these does not finish.
+
+    >>> covered("ask anna@example.org or +44 20 7946 0958 about ORD-4711", [Pattern("order", r"ORD-\\d+")], "reason")
+    'ask <EMAIL> or <NUMBER> about <ORDER>'
+    """
+    for pattern in (*own, *OURS):
+        try:
+            found = patterns.find(pattern, text)
+        except PatternTooSlow as error:
+            raise BadInput(error.detail, path=path, hint=error.hint) from error
+        for match in reversed(found):
+            text = f"{text[: match.start]}<{pattern.name.upper()}>{text[match.end :]}"
+    return text
