@@ -36,6 +36,7 @@ from service.turns.activity import Activity, SourceActivity
 from service.turns.source_controllers import After, LetterId
 
 HERE = "Sources"  # the tab
+NEW = "+"  # is no source's name
 DRAWN = 7  # sources, one for each colour
 DAY = timedelta(days=1)
 GRACES = {0: "ends at once", 24 * 3600: "stays valid for a day", 7 * 24 * 3600: "stays valid for a week"}
@@ -104,7 +105,7 @@ class SourcesController(Controller):
             with writing(context.engine) as connection:
                 made = sources.add_source(connection, context.keyring, formats, bot, wanted, now(), principal.name)
         except FencepostError as error:
-            return page(context, formats, principal, bot, problem=error, typed=data)
+            return page(context, formats, principal, bot, problem=error, failed=NEW, typed=data)
         return _opened(context, principal, made.source, "" if data.secret else made.secret)
 
     @post("/{source:str}/rotate", status_code=200, sync_to_thread=True)
@@ -126,7 +127,7 @@ class SourcesController(Controller):
                 )
                 found = store.get_source(connection, bot, source)
         except FencepostError as error:
-            return page(context, formats, principal, bot, problem=error)
+            return page(context, formats, principal, bot, problem=error, failed=source)
         return _opened(context, principal, found, "" if given else secret)
 
     @post("/{source:str}/archive", status_code=303, sync_to_thread=True)
@@ -212,9 +213,10 @@ def page(
     cursor: str = "",
     done: str = "",
     problem: FencepostError | None = None,
+    failed: str = "",
     typed: SourceForm | None = None,
 ) -> Response[str]:
-    """The list; with what was typed and what is wrong with it."""
+    """The list; with what was typed, and what is wrong with it. `failed`: the source whose form that was, or NEW."""
     at = now()
     found = rules.activity(context, bot, at)
     with reading(context.engine) as connection:
@@ -229,6 +231,8 @@ def page(
         "graces": GRACES,
         "done": done,
         "problem": problem,
+        "failed": failed,
+        "wrong": problem.path.partition(".")[0] if problem else "",  # the field
         "typed": typed or SourceForm(format=""),
     }
     return bot_page("sources.html", principal, bot, HERE, status=problem.status if problem else 200, **fields)

@@ -26,6 +26,8 @@ from tests.support.shop import BOT, add_card, add_turn, fold, open_shop
 
 PAGE, SOURCES, LETTERS = (f"/bots/{BOT}/{name}" for name in ("reviewers", "sources", "dead-letters"))
 
+WRONG = r'name="(\w+)"[^>]*aria-invalid="true" aria-describedby="fault"'
+
 
 @pytest.fixture
 def client(context: Context) -> Iterator[TestClient[Litestar]]:
@@ -111,18 +113,18 @@ def test_an_owner_adds_a_source_rotates_its_secret_and_archives_it(
     assert deliver(secret[0]) == 202
     fresh = owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="0")
     assert deliver(secret[0]) == 401 and secret[0] not in fresh.text
-    for form, said in [
-        ({"format": "rasa", "name": "till"}, "till"),
-        ({"format": "nonsense"}, "format: 'nonsense' is no format"),
-        ({"format": "generic", "options": "[1]"}, "options: not a JSON object"),
-        ({"format": "rasa", "name": "A b"}, "name: 'A b' is no name for a source"),
+    for form, status, said, field in [
+        ({"format": "rasa", "name": "till"}, 409, "till", ["name"]),
+        ({"format": "nonsense"}, 400, "is no format", ["format"]),
+        ({"format": "generic", "options": "[1]"}, 400, "Not a JSON object", ["options"]),
+        ({"format": "rasa", "name": "A b"}, 400, "'A b' is no name for a source", ["name"]),
     ]:
         refused = owner.post(SOURCES, **form)
-        assert (
-            refused.status_code in (400, 409) and said in words(refused.text) and "Nothing was changed" in refused.text
-        )
+        assert (refused.status_code, re.findall(WRONG, refused.text)) == (status, field)
+        assert re.search(f"Nothing was changed. .*{re.escape(said)}", words(refused.text))
     assert "It takes nothing yet: the platform shows a secret" in words(owner.post(SOURCES, format="chatwoot").text)
-    assert "grace_s: the earlier secret" in words(owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="7").text)
+    refused = owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="7")
+    assert re.findall(WRONG, refused.text) == ["grace_s"] and "The earlier secret ends at once" in words(refused.text)
     assert "archived: it takes nothing more" in words(owner.post(f"{SOURCES}/till/archive").text)
     assert deliver(secret[0]) == 404
     assert "takes deliveries again" in words(owner.post(f"{SOURCES}/till/restore").text)
@@ -151,7 +153,12 @@ def test_what_came_in_what_was_refused_and_dead_letters_to_replay_or_delete(
     assert "1 waits to be stored" in page and "turns stored 1" in page
     assert "deliveries taken 1 came again 1 turns, replies and reports in them 3 items rejected 1 empty-text 1" in page
     assert "requests refused 1 signature missing, wrong or too old 1" in page
-    assert "2 facts failed five times" in page and "xxxx 0" in page and "text 0" not in page
+    assert (
+        "2 dead letters could not be stored." in page
+        and "2 facts failed five times" in page
+        and "xxxx 0" in page
+        and "text 0" not in page
+    )
     first, second = (letter.id for letter in streams.dead_list(BOT))
     assert "on its way through ingest again" in owner.post(f"{LETTERS}/{first}/replay").text
     assert "The dead letter is deleted" in owner.post(f"{LETTERS}/{second}/drop").text
