@@ -128,7 +128,15 @@ def facts(entry: Entry) -> Iterator[tuple[str, str, str]]:
     for name, value in entry.details.items():
         folder = "classifiers" if name in CLASSIFIERS and entry.action.startswith("classifier.") else FOLDERS.get(name)
         is_id = folder is not None and isinstance(value, int)
-        yield name.replace("_", " "), _value(value), f"{folder}/{value}" if is_id else ""
+        yield _said(name), _value(value), f"{folder}/{value}" if is_id else ""
+
+
+def _said(name: str) -> str:
+    """
+    >>> _said("low_water"), _said("grace_s")
+    ('low water', 'grace in seconds')
+    """
+    return (f"{name[:-2]}_in_seconds" if name.endswith("_s") else name).replace("_", " ")
 
 
 def _value(value: Any) -> str:

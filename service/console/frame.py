@@ -17,7 +17,7 @@ from service.access.returning import sign_in_address
 from service.access.roles import Principal
 from service.console.figures import svg
 from service.console.navigation import tabs
-from service.errors import FencepostError, Unauthorized
+from service.errors import FencepostError, NotFound, Unauthorized
 from service.reviews.reasons import MARKS
 
 FOLDER = Path(__file__).parent
@@ -91,3 +91,10 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(known, Unauthorized) and request.method in ("GET", "HEAD") and "authorization" not in request.headers:
         return Redirect(sign_in_address(request.url.path, request.url.query), status_code=303)
     return page("refused.html", status=known.status, error=known)
+
+
+def astray(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Nothing stands at the address: a page for whoever reads pages, a problem for a program."""
+    if request.accept.best_match(["application/json", "text/html"]) != "text/html":
+        return problems.answer(request, error)
+    return refused(request, NotFound("there is no page at this address", hint="it may have been mistyped"))
