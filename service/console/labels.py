@@ -130,7 +130,8 @@ def _page(
         get_bot(connection, bot)
         found, fault = _found(connection, bot, filters, cursor)
         texts = texts_of(connection, [label.turn_id for label in found.items])
-        intents = sorted(one.name for one in list_intents(connection, bot))
+        known = list_intents(connection, bot, archived=True)
+    intents = sorted(one.name for one in known if one.archived_at is None)
     corrects = allows(principal, "adjudicator", bot)
     correctable = {one.id for one in found.items if one.counts and one.answer != "undo" and one.turn_id in texts}
     fields: dict[str, Any] = {
@@ -145,6 +146,7 @@ def _page(
         "texts": texts,
         "correctable": correctable if corrects else set(),
         "intents": intents,
+        "intent_ids": {one.name: one.id for one in known},
         "choices": [*((name, name) for name in intents), (OUT_OF_SCOPE, "none of the intents")],
         "origins": ORIGINS,
         "uses": USES,

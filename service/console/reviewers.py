@@ -157,6 +157,6 @@ def pace_figure(rows: Sequence[ReviewerRow]) -> Figure | None:
     if len(rows) == 1:
         values = [(f"week of {one.monday}", f"{one.votes:.1f}") for one in reversed(paces)]
         return Figure(plots.bars, paces, "Votes a day, by week.", ("", "votes a day"), values)
-    columns = ("votes a day", *(f"{week.monday:%-d %b}" for week in drawn[0].weeks))
+    columns = ("votes a day", *(str(week.monday) for week in drawn[0].weeks))
     values_of_all = [(row.reviewer, *(f"{week.votes / WEEK:.1f}" for week in row.weeks)) for row in drawn]
     return Figure(plots.table, paces, "Votes a day of each reviewer, by week.", columns, values_of_all)

@@ -65,11 +65,11 @@ class TurnsController(Controller):
         answer = _answer(context, bot, asked, by, cursor)
         with reading(context.engine) as connection:
             get_bot(connection, bot)
-            intents = sorted(one.name for one in list_intents(connection, bot, archived=True))
+            intent_ids = {one.name: one.id for one in list_intents(connection, bot, archived=True)}
             sources = [(one.name, one.name) for one in list_sources(connection, bot)]
         shown: dict[str, Any] = {"asked": {**fields, **asked, "by": by}, "is_narrowed": bool(asked)}
-        shown |= {"nearest": NEAREST, "kinds": KINDS, "reports": REPORTS, "sources": sources}
-        shown["intents"] = [*((name, name) for name in intents), (OUT_OF_SCOPE, "none of the intents")]
+        shown |= {"nearest": NEAREST, "kinds": KINDS, "reports": REPORTS, "sources": sources, "intent_ids": intent_ids}
+        shown["intents"] = [*((name, name) for name in sorted(intent_ids)), (OUT_OF_SCOPE, "none of the intents")]
         status = answer.fault.status if answer.fault else 200
         return bot_page("turns.html", principal, bot, HERE, status=status, **shown, **answer._asdict())
 
