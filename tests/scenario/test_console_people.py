@@ -76,7 +76,7 @@ def test_reviewers_see_themselves_and_who_decides_sees_everybody(
     assert "not known: 0 of the 20 answers it takes" in seen and "Old away since" in seen
     assert "1 (5 %)" in seen and "slack 22" in seen and "console 2" in seen
     assert "Blind cards ask 2 people. Blind are the audit slice, flips, and 5 % of the other cards" in seen
-    assert "votes this week 47 of 500" in seen
+    assert "votes of the last seven days 47 of 500" in seen
     rows = {row["reviewer"]: row for row in asked(client, context, "Zoe", "owner", "/reviewers").json()["items"]}
     assert {name: row["votes"] for name, row in rows.items()} == {"Ana": 24, "Ben & Co": 22, "Old": 1, "Zoe": 1}
     assert (rows["Old"]["is_away"], rows["Zoe"]["share"], rows["Ana"]["is_away"]) == (True, None, False)
