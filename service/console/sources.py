@@ -1,10 +1,10 @@
-"""Sources: what each brings and what of it is refused, dead letters, and what an owner sets up and changes.
+"""Sources: what each brings and what of it is refused, their dead letters, and what an owner sets up and changes.
 
 A secret cannot stand in an address, so what makes one answers with the page that shows it, this once; every other form
 leads back to the list."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from service.bots.schemas import Source
 from service.bots.sources import Formats, NewSource
 from service.clock import now
 from service.console import sources_plots as plots
+from service.console.dead_letters import letters
 from service.console.figures import Figure
 from service.console.frame import bot_page
 from service.console.source_words import lag, told
@@ -29,11 +30,10 @@ from service.console.sources_plots import SourceTurns
 from service.context import Context
 from service.database import reading, writing
 from service.errors import BadInput, FencepostError
-from service.page import Page
 from service.turns import activity as rules
 from service.turns import dead
 from service.turns.activity import Activity, SourceActivity
-from service.turns.source_controllers import After, LetterId
+from service.turns.source_controllers import After
 
 HERE = "Sources"  # the tab
 NEW = "+"  # is no source's name
@@ -68,17 +68,6 @@ class Card(NamedTuple):
     counts: Sequence[tuple[str, str, str]]  # what, how many, of which types
     is_issued: bool  # the sender makes its secret
     is_signed: bool
-
-
-class Letter(NamedTuple):
-    """A dead letter; `source` is "" and `fact` says why where it cannot be read."""
-
-    id: str
-    at: datetime
-    failures: int
-    error: str
-    source: str
-    fact: str  # masked
 
 
 class SourcesController(Controller):
@@ -143,24 +132,11 @@ class SourcesController(Controller):
         return _back(bot, "restored")
 
 
-class DeadLettersController(Controller):
-    path, include_in_schema, guards = "/bots/{bot:str}/dead-letters", False, (requires("owner"),)
-
-    @post("/{letter:str}/replay", status_code=303, sync_to_thread=True)
-    def replay_letter(self, context: Context, principal: Principal, bot: BotName, letter: LetterId) -> Redirect:
-        dead.replay(context, bot, [letter], now(), who=principal.name)
-        return _back(bot, "replayed")
-
-    @post("/{letter:str}/drop", status_code=303, sync_to_thread=True)
-    def drop_letter(self, context: Context, principal: Principal, bot: BotName, letter: LetterId) -> Redirect:
-        dead.drop(context, bot, [letter], now(), who=principal.name)
-        return _back(bot, "dropped")
-
-
 DONE: Mapping[str, str] = {
     "archived": "The source is archived: it takes nothing more, and what came in by it stays.",
     "restored": "The source takes deliveries again, signed by the secrets it had.",
     "replayed": "The dead letter is on its way through ingest again. If it fails once more, it comes back here.",
+    "replayed-all": "The dead letters are on their way through ingest again.",
     "dropped": "The dead letter is deleted.",
 }
 
@@ -227,6 +203,7 @@ def page(
         "lag": lag(found),
         "rate": rate_figure(found, at.date()),
         "letters": letters(context, bot, cursor) if found.dead_letters else None,
+        "at_once": dead.PAGE,
         "formats": formats,
         "graces": GRACES,
         "done": done,
@@ -272,14 +249,3 @@ def rate_figure(found: Activity, today: date) -> Figure | None:
     rows = [(str(day), *(f"{one.turns_by_day.get(day, 0):,}" for one in drawn)) for day in reversed(days)]
     label = "Turns a day by source, in UTC."
     return Figure(plots.rate, points, label, ("day", *(one.source for one in drawn)), rows)
-
-
-def letters(context: Context, bot: str, cursor: str) -> Page[Letter]:
-    found = dead.page(dead.streams_of(context), bot, cursor)
-    return Page([_letter(one) for one in found.items], found.next)
-
-
-def _letter(told: Mapping[str, Any]) -> Letter:
-    fact = {name: value for name, value in told.items() if name not in ("id", "at", "failures", "error")}
-    text = msgspec.json.format(msgspec.json.encode(fact)).decode()
-    return Letter(told["id"], told["at"], told["failures"], told["error"], told.get("source", ""), text)
