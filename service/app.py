@@ -18,6 +18,7 @@ from service import health, problems
 from service.access import controllers as access
 from service.access import log_controllers as audit_log
 from service.access import people_controllers as people
+from service.access import session_controllers as sessions
 from service.access import sign_in_controllers as sign_in
 from service.access.guard import provide_principal
 from service.bots import controllers as bots
@@ -53,6 +54,7 @@ FEATURES = (
     metrics,
     access,
     sign_in,
+    sessions,
     people,
     audit_log,
     bots,

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import click
 import sqlalchemy as sa
 
+from service import logs
 from service import settings as all_settings
 from service.access import commands as access
 from service.bots import commands as bots
@@ -58,6 +59,7 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Finds the turns on which a chatbot's intent model sits on the fence, gets them labelled, retrains."""
+    logs.of_command()
     # `fencepost settings` must answer when a setting is wrong: the error points at it.
     if ctx.obj is None and ctx.invoked_subcommand != settings.name:
         ctx.obj = Settings.from_env(os.environ)

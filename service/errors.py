@@ -91,6 +91,13 @@ class KeyNotFound(NotFound):
         super().__init__(f"there is no key {key_id!r}", hint="`fencepost keys list` names them")
 
 
+class SessionNotFound(NotFound):
+    type = "session-not-found"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id!r}", hint="`fencepost sessions list` names them")
+
+
 class SignInSpent(Gone):
     type = "sign-in-spent"
 

@@ -1,10 +1,16 @@
-"""Logs are events with fields, one JSON object a line on standard error; never user text, tokens or secrets."""
+"""Logs are events with fields, on standard error, a process's one JSON object a line; never user text, tokens or
+secrets."""
 
 import logging
 import sys
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+
+def of_command() -> None:
+    """For people to read: what a command prints on standard output is its result."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def configure(level: str, process: str) -> None:

@@ -2,7 +2,8 @@
 
 Who asks is given what is kept. Found older than FRESH_S it is given away all the same, and worked out anew meanwhile:
 who asks next gets that. So what is often looked at is little more than a minute old, and nothing is older than
-OLDEST_S: then, or while there is nothing yet, who asks waits."""
+OLDEST_S: then, or while there is nothing yet, who asks waits. What is too old to be given away is let go of when
+something else is kept: of a bot that is gone, or a page that nobody looks at, nothing stays."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -61,7 +62,9 @@ class Renewed(Generic[K, T]):
         at = self._clock()
         value = self._work(connection, key)
         with self._lock:
-            self._values.setdefault(connection.engine, {})[key] = _Value(version, at, value)
+            kept = self._values.get(connection.engine, {})
+            young = {known: one for known, one in kept.items() if at - one.at <= OLDEST_S}
+            self._values[connection.engine] = young | {key: _Value(version, at, value)}
         return value
 
     def _renew(self, engine: sa.Engine, key: K, version: Hashable) -> None:

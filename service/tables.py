@@ -741,6 +741,7 @@ drift_window = Table(  # what was measured of the turns up to the end of a day
     ),  # [[name, subject, value, by_chance, p, Holm's p, is_alarm]]
     Column("likeliest", JSON, nullable=False, default=list),  # ids of turns that differ most, the farthest first
     Column("versions", JSON, nullable=False, default=dict),  # `bot_version`s that the reference lacks → their first day
+    Column("read_at", Instant),  # when its turns were; NULL: before that was kept
 )
 
 alert = Table(  # a bot's turns are not what they were

@@ -2,8 +2,8 @@
 
 Measured are the running day, the day before, for turns come late, and days of the last four weeks that were not yet,
 because no job ran or no classifier was in force. What a window says is kept in one transaction, which first looks
-whether the classifier that decided is still in force. A repeat, or a twin at the same time, draws the same turns and
-changes nothing."""
+whether the classifier that decided is still in force, and whether a twin that read the turns later was quicker. A
+repeat, or a twin at the same time, draws the same turns and changes nothing."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -32,13 +32,13 @@ log = structlog.get_logger()
 
 def drift(context: Context, _encoder: Encoder, bot: str) -> list[date]:
     """The days whose windows were kept, in order; none before the first classifier."""
-    now = clock.now()
+    today = clock.now().date()
     with database.reading(context.engine) as connection:
         champion = store.champion(connection, bot)
-        known = ledger.days(connection, bot, now.date() - BEFORE * DAY)
+        known = ledger.days(connection, bot, today - BEFORE * DAY)
     if champion is None:
         return []
-    kept = [day for day in due(known, now.date()) if _measure(context, champion, day, now)]
+    kept = [day for day in due(known, today) if _measure(context, champion, day)]
     log.info("drift.measured", bot=bot, n=champion.n, days=len(kept))
     return kept
 
@@ -54,9 +54,10 @@ def due(known: Collection[date], today: date) -> list[date]:
     return [day for day in days if day >= today - DAY or day not in known]
 
 
-def _measure(context: Context, champion: Classifier, day: date, now: datetime) -> bool:
+def _measure(context: Context, champion: Classifier, day: date) -> bool:
     """Whether there was something to keep. What grew is looked for in the running day's window alone."""
-    with database.reading(context.engine) as connection:
+    now = clock.now()
+    with database.snapshot(context.engine) as connection:
         found = measuring.look(connection, champion, day, now)
     if not isinstance(found, Material):
         return found is not None and _keep(context, champion, found, now)
@@ -72,9 +73,10 @@ def _keep(context: Context, champion: Classifier, measured: Measured, now: datet
         ledger.lock(connection, champion.bot)
         if store.champion_n(connection, champion.bot) != champion.n:
             return False  # the next job measures with the new one
-        ledger.keep(connection, champion.bot, measured)
-        alerts.follow(connection, champion.bot, measured, now)
-        return True
+        is_kept = ledger.keep(connection, champion.bot, measured, now)
+        if is_kept:
+            alerts.follow(connection, champion.bot, measured, now)
+        return is_kept
 
 
 def _keep_growing(
@@ -91,6 +93,8 @@ def _keep_growing(
         proposals.lock(connection, bot)
         if store.champion_n(connection, bot) != champion.n or proposals.last_id(connection, bot) != last:
             return  # a promotion, a twin or the job PROPOSE came in between: the next job looks again
+        if ledger.read_at(connection, bot, material.measured.day) != now:
+            return  # a twin read the turns later: what grew is for it to say
         proposals.replace_growing(connection, bot, champion.n, encoder, fresh, again, now)
 
 

@@ -60,6 +60,8 @@ def register(app: App, desk: Desk) -> None:
     app.action(START)(partial(listeners.on_start, desk=desk))
     app.action(PROMOTE)(partial(listeners.on_promote, desk=desk))
     app.action(HOLD)(partial(listeners.on_hold, desk=desk))
+    app.view(PROMOTE)(partial(listeners.on_promoted, desk=desk))
+    app.view(HOLD)(partial(listeners.on_held, desk=desk))
     app.action(SEND)(partial(listeners.on_send, desk=desk))
     app.action(PROPOSE)(partial(listeners.on_propose, desk=desk))
     app.view(PROPOSE)(partial(listeners.on_proposed, desk=desk))

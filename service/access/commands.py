@@ -10,6 +10,7 @@ from service.access.audit import at_terminal
 from service.access.controllers import NewKey, sign_in_url
 from service.access.people_commands import people_group
 from service.access.roles import ROLES, Role
+from service.access.session_commands import sessions_group
 from service.clock import now
 from service.context import opened
 from service.database import reading, writing
@@ -104,4 +105,4 @@ def sign_in(settings: Settings, role: str, bot: str | None, name: str) -> None:
         click.echo(sign_in_url(context, token))
 
 
-COMMANDS: tuple[click.Command, ...] = (keys_group, sign_in, people_group)
+COMMANDS: tuple[click.Command, ...] = (keys_group, sign_in, sessions_group, people_group)

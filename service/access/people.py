@@ -3,6 +3,8 @@
 Anybody can write a header. It counts only in what comes from the proxy's own addresses, as the socket says and not as
 `X-Forwarded-For` does; a Unix socket has no address, so nothing counts that comes by one. The proxy itself must take
 away the header that a client sends: one that arrives twice is refused.
+
+Names are UTF-8. What is not is nobody's name: were it taken for latin-1 too, one person's name could be another's.
 """
 
 from collections.abc import Sequence
@@ -40,7 +42,7 @@ def named_by_proxy(settings: Settings, peer: str | None, headers: Sequence[str])
     """Who it is, by the values of the header in a request from `peer`; None: no proxy of ours says so."""
     if not settings.sso_header or not headers or not _is_proxy(settings, peer):
         return None
-    names = ",".join(headers).split(",")  # servers join headers of one name by commas
+    names = _as_utf_8(settings.sso_header, ",".join(headers)).split(",")  # servers join headers of one name by commas
     if len(names) > 1:
         hint = "the proxy must take away what clients send under this name"
         raise Unauthorized(f"{settings.sso_header} names {len(names)} people", hint=hint)
@@ -48,6 +50,19 @@ def named_by_proxy(settings: Settings, peer: str | None, headers: Sequence[str])
         return checked_name(names[0]) if names[0].strip() else None
     except BadInput as error:
         raise Unauthorized(f"the proxy's {settings.sso_header} names nobody: {error.detail}") from error
+
+
+def _as_utf_8(header: str, value: str) -> str:
+    """Servers read headers as latin-1, whatever they are.
+
+    >>> _as_utf_8("X-Forwarded-User", "JosÃ©")
+    'José'
+    """
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError as error:
+        hint = "set the proxy up to send names in UTF-8"
+        raise Forbidden(f"the proxy's {header} is not UTF-8", hint=hint) from error
 
 
 def _is_proxy(settings: Settings, peer: str | None) -> bool:

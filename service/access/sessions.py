@@ -1,4 +1,5 @@
-"""One-time sign-in links, and the console sessions that they or keys open. All tokens are stored as SHA-256 only.
+"""One-time sign-in links, and the console sessions that they or keys open. All tokens are stored as SHA-256 only; how
+a session's begins is its name in lists.
 
 Looking at a link does not spend it, for chat programs fetch links to preview them; redeeming it does, in one
 conditional UPDATE. A session that a key opened is held against the key at each request, and ends with it.
@@ -15,10 +16,27 @@ from service import tables as t
 from service.access import audit
 from service.access.keys import checked_name, checked_scope, digest, id_of, is_valid, principal_of_key
 from service.access.roles import Principal, Role
-from service.errors import BadInput, SignInSpent, Unauthorized
+from service.bots.store import get_bot
+from service.errors import BadInput, SessionNotFound, SignInSpent, Unauthorized
+
+S = t.session.c
+_id = sa.func.substr(S.digest, 1, 16)
 
 LINK_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=14)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is signed in. `key_id` None: a link opened it, no key."""
+
+    id: str
+    bot: str | None
+    role: Role
+    name: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    key_id: str | None
 
 
 class SignIn(msgspec.Struct, frozen=True):
@@ -82,27 +100,59 @@ def _open_session(connection: sa.Connection, granted: SignIn, key_id: str | None
 
 
 def principal_of_session(connection: sa.Connection, token: str, now: datetime) -> Principal:
-    row = connection.execute(_session(token)).one_or_none()
-    if (
-        row is None
-        or not is_valid(row.expires_at, row.revoked_at, now)
-        or not is_valid(row.key_expires_at, row.key_revoked_at, now)
-    ):
+    row = connection.execute(_sessions().where(S.digest == digest(token))).one_or_none()
+    if row is None or not _is_open(row, now):
         raise Unauthorized("the session has ended", hint="/sign-in opens a new one")
     return Principal(row.name, row.role, row.bot, "session")
 
 
-def _session(token: str) -> sa.Select[Any]:
+def _sessions() -> sa.Select[Any]:
     key = t.api_key.c
     ends = (key.expires_at.label("key_expires_at"), key.revoked_at.label("key_revoked_at"))
-    joined = sa.outerjoin(t.session, t.api_key, t.session.c.key_id == key.id)
-    return sa.select(t.session, *ends).select_from(joined).where(t.session.c.digest == digest(token))
+    joined = sa.outerjoin(t.session, t.api_key, S.key_id == key.id)
+    return sa.select(t.session, _id.label("id"), *ends).select_from(joined)
+
+
+def _is_open(row: sa.Row[Any], now: datetime) -> bool:
+    is_ended_by_key = not is_valid(row.key_expires_at, row.key_revoked_at, now)
+    return is_valid(row.expires_at, row.revoked_at, now) and not is_ended_by_key
+
+
+def list_sessions(connection: sa.Connection, now: datetime, bot: str | None = None) -> list[Session]:
+    """The open ones of the bot, or all where no bot is named; newest first."""
+    query = _sessions().where(S.revoked_at.is_(None), S.expires_at > now).order_by(S.created_at.desc(), S.digest)
+    if bot is not None:
+        get_bot(connection, bot)
+        query = query.where(S.bot == bot)
+    return [_told(row) for row in connection.execute(query) if _is_open(row, now)]
+
+
+def _told(row: sa.Row[Any]) -> Session:
+    return msgspec.convert(row, Session, from_attributes=True)
+
+
+def get_session(connection: sa.Connection, session_id: str) -> Session:
+    """Also one that has ended."""
+    row = None
+    if session_id.isalnum():  # else it is no id, whatever it is; a NUL in it would be an error in Postgres
+        row = connection.execute(_sessions().where(_id == session_id)).one_or_none()
+    if row is None:
+        raise SessionNotFound(session_id)
+    return _told(row)
+
+
+def end_session(connection: sa.Connection, session_id: str, now: datetime, *, who: str) -> Session:
+    """Its holder has to sign in anew. A repeat changes nothing."""
+    session = get_session(connection, session_id)
+    end = sa.update(t.session).where(_id == session_id, S.revoked_at.is_(None)).values(revoked_at=now)
+    if connection.execute(end).rowcount:
+        audit.record(connection, session.bot, "session.end", now, who, session=session_id, name=session.name)
+    return get_session(connection, session_id)
 
 
 def close_session(connection: sa.Connection, token: str, now: datetime) -> None:
     """Signed out. A repeat, or a token of nobody, changes nothing."""
-    c = t.session.c
-    close = sa.update(t.session).where(c.digest == digest(token), c.revoked_at.is_(None)).values(revoked_at=now)
-    row = connection.execute(close.returning(c.bot, c.name)).one_or_none()
+    close = sa.update(t.session).where(S.digest == digest(token), S.revoked_at.is_(None)).values(revoked_at=now)
+    row = connection.execute(close.returning(S.bot, S.name)).one_or_none()
     if row is not None:
         audit.record(connection, row.bot, "session.close", now, row.name)

@@ -1,4 +1,4 @@
-"""Who reaches a bot: its keys, sign-in links, and the people whom a proxy signs in. For its owners."""
+"""Who reaches a bot: its keys, sign-in links and whom they let in, and people whom a proxy signs in. For its owners."""
 
 from datetime import timedelta
 from typing import Annotated, Any, get_args
@@ -9,11 +9,12 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
 
-from service.access import keys, people
+from service.access import keys, people, sessions
 from service.access.controllers import Grant, check_owner, make_key, make_link
 from service.access.guard import requires
 from service.access.people_controllers import grant_role, revoke_role
 from service.access.roles import Principal, Role
+from service.access.session_controllers import end_session_of
 from service.bots.controllers import BotName
 from service.bots.store import get_bot
 from service.clock import now
@@ -24,6 +25,7 @@ from service.errors import BadInput
 
 HERE = "Settings"
 ROLES = tuple(role for role in get_args(Role) if role != "operator")  # a bot's own
+DONE = ("revoked", "ended", "granted", "taken")
 GRACES = {"0": "at once", "24": "in a day", "168": "in a week"}  # hours
 
 
@@ -50,7 +52,7 @@ class AccessController(Controller):
 
     @get("/", sync_to_thread=True)
     def show(self, context: Context, principal: Principal, bot: BotName, done: str = "") -> Response[str]:
-        return _page(context, principal, bot, done=done if done in ("revoked", "granted", "taken") else "")
+        return _page(context, principal, bot, done=done if done in DONE else "")
 
     @post("/keys", status_code=200, sync_to_thread=True)
     def create_key(self, context: Context, principal: Principal, bot: BotName, data: Granted) -> Response[str]:
@@ -90,6 +92,11 @@ class AccessController(Controller):
             return _page(context, principal, bot, typed=data, wrong=("link", error))
         return _page(context, principal, bot, link=link.url)
 
+    @post("/sessions/{session_id:str}/end", status_code=303, sync_to_thread=True)
+    def end_session(self, context: Context, principal: Principal, bot: BotName, session_id: str) -> Redirect:
+        end_session_of(context, principal, bot, session_id)
+        return Redirect(f"/bots/{bot}/settings/access?done=ended", status_code=303)
+
     @post("/people", status_code=303, sync_to_thread=True)
     def grant(self, context: Context, principal: Principal, bot: BotName, data: Granted) -> Response[Any]:
         try:
@@ -126,9 +133,10 @@ def _page(
     with reading(context.engine) as connection:
         get_bot(connection, bot)
         found = [(one, keys.is_valid(one.expires_at, one.revoked_at, at)) for one in keys.list_keys(connection, bot)]
-        granted = people.list_grants(connection, bot)
+        signed_in, granted = sessions.list_sessions(connection, at, bot), people.list_grants(connection, bot)
     fields = {
         "keys": sorted(found, key=lambda one: not one[1]),  # the valid ones first
+        "signed_in": signed_in,
         "granted": granted,
         "sso_header": context.settings.sso_header,
         "roles": ROLES,

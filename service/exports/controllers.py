@@ -1,7 +1,8 @@
 """Exports and releases over HTTP.
 
-Files are for owners: one holds every text and label at once, also of turns that reviewers are asked about blind. What
-was released, in numbers, any reader may know."""
+Files are for owners: one holds every text and label at once, also of turns that reviewers are asked about blind. So
+a version stays the same file whatever is asked, and no gap tells which turns are; no row tells what a classifier makes
+of its turn. What was released, in numbers, any reader may know."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -22,6 +22,7 @@ from service.reviews.labels import label_counts
 from service.slack_trouble import troubles
 from service.streams import Streams
 from service.tables import turn
+from service.turns import recounting
 
 LOW_DISK_BYTES = 1 << 30
 FOREIGN_SHARE = 0.2
@@ -148,10 +149,20 @@ def _bot(context: Context, bot: Bot, foreign_share: ForeignShare) -> Iterator[Ch
     if bot.champion is None:
         mend = f"`fencepost intents import --bot {bot.name} FILE`, then wait a minute"
         yield Check(f"{bot.name}: classifier", "warning", f"none yet; {turns} turns", mend)
+    yield from _counts(context, bot)
     yield from _sources(context, bot)
     yield from _endpoints(context, bot)
     yield from _adapting(context, bot)
     yield from _dead(context, bot)
+
+
+def _counts(context: Context, bot: Bot) -> Iterator[Check]:
+    """What pages count by, beside the log itself."""
+    with database.reading(context.engine) as connection:
+        found = recounting.totals(connection, bot.name)
+    if found.log != found.by_day or found.log != found.by_source:
+        saw = f"{found.by_day} turns by day and {found.by_source} by source, of {found.log} in the log"
+        yield Check(f"{bot.name}: counts", "warning", saw, f"`fencepost recount --bot {bot.name}`")
 
 
 def _sources(context: Context, bot: Bot) -> Iterator[Check]:

@@ -13,6 +13,8 @@ SOURCE_DAY = tables.source_day
 
 COLUMNS = ("source", "at", "received_at")  # of a turn
 
+Key = tuple[str, date]  # source, day
+
 
 class Brought(NamedTuple):
     """What a source brought; `received_at`: when the newest of the turns came in."""
@@ -26,14 +28,15 @@ class Brought(NamedTuple):
 
 def count(connection: sa.Connection, bot: str, turns: Iterable[Any]) -> None:
     """Turns that people said and that were not there before: rows with the columns COLUMNS."""
-    found: dict[tuple[str, date], Brought] = {}
+    found: dict[Key, Brought] = {}
     for turn in turns:
         key, one = (turn.source, turn.at.date()), Brought(1, turn.received_at)
         found[key] = found[key] + one if key in found else one
-    _add(connection, bot, found)
+    add(connection, bot, found)
 
 
-def _add(connection: sa.Connection, bot: str, found: Mapping[tuple[str, date], Brought]) -> None:
+def add(connection: sa.Connection, bot: str, found: Mapping[Key, Brought]) -> None:
+    """So many turns more of each, or fewer."""
     # In one order everywhere: two transactions that lock the same rows must not wait for each other.
     more = [(source, day, found[source, day]) for source, day in sorted(found)]
     rows = [{"bot": bot, "source": source, "day": day, **one._asdict(), "turns": 0} for source, day, one in more]
@@ -68,18 +71,22 @@ def in_all(connection: sa.Connection, bot: str) -> dict[str, Brought]:
     return {row.source: Brought(row.turns, row.received_at) for row in rows}
 
 
-def recount(connection: sa.Connection) -> None:
-    """Count everything from the start, for all bots, where nobody else writes."""
+def read(connection: sa.Connection, bot: str) -> dict[Key, Brought]:
+    """All that is kept."""
+    rows = connection.execute(sa.select(SOURCE_DAY).where(SOURCE_DAY.c.bot == bot))
+    return {(row.source, row.day): Brought(row.turns, row.received_at) for row in rows}
+
+
+def counted(connection: sa.Connection, bot: str) -> dict[Key, Brought]:
+    """What the log says: every row is read."""
     turn = tables.turn.c
     day = (
         sa.func.date(turn.at)
         if connection.dialect.name == "sqlite"
         else sa.cast(sa.func.timezone("UTC", turn.at), sa.Date)
     )
-    counted = (
-        sa.select(turn.bot, turn.source, day, sa.func.count(), sa.func.max(turn.received_at))
-        .where(turn.source.not_in(tables.NOT_SAID))
-        .group_by(turn.bot, turn.source, day)
-    )
-    connection.execute(sa.delete(SOURCE_DAY))
-    connection.execute(sa.insert(SOURCE_DAY).from_select(list(SOURCE_DAY.c.keys()), counted))
+    received_at = sa.func.max(turn.received_at, type_=turn.received_at.type)
+    query = sa.select(turn.source, sa.type_coerce(day, sa.Date), sa.func.count(), received_at)
+    of_bot = (turn.bot == bot, turn.source.not_in(tables.NOT_SAID))
+    rows = connection.execute(query.where(*of_bot).group_by(turn.source, day))
+    return {(source, on): Brought(turns, came_in) for source, on, turns, came_in in rows}

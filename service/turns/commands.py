@@ -1,4 +1,4 @@
-"""`fencepost replay` and `fencepost dead …`."""
+"""`fencepost replay`, `fencepost recount` and `fencepost dead …`."""
 
 from pathlib import Path
 
@@ -6,12 +6,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from service.access.audit import at_terminal
 from service.bots.store import NATIVE, active_secrets, live_bot
 from service.clock import now
 from service.context import opened
 from service.database import reading
 from service.errors import NotFound
 from service.settings import Settings
+from service.turns import recounting
 from service.turns.dead import dead
 from service.turns.logs import BETWEEN_CONVERSATIONS, Conversation, read_log
 from service.turns.replay import Played, Remark, load, play, state_path
@@ -114,4 +116,14 @@ def _line(title: str, type: str, remark: Remark) -> str:
     return f"{title} {remark.count:,} × {type}; the first: {remark.first}"
 
 
-COMMANDS = (replay, dead)
+@click.command()
+@click.option("--bot", required=True, help="The bot whose log is counted.")
+@click.pass_obj
+def recount(settings: Settings, bot: str) -> None:
+    """Count a bot's log anew, where pages count it wrongly (`fencepost doctor` says so); turns may come in."""
+    with opened(settings) as context:
+        wrong = recounting.recount(context.engine, bot, now(), who=at_terminal())
+    click.echo(f"Counts that were wrong and are mended: {wrong}." if wrong else "Every count is right.")
+
+
+COMMANDS = (replay, recount, dead)

@@ -37,12 +37,12 @@ MarkKey = tuple[int, str]  # turn id, kind
 
 def count_turns(connection: sa.Connection, bot: str, turns: Turns) -> None:
     """Turns that people said and that were not there before."""
-    _add(connection, bot, Counter(_of_turns(turns)))
+    add(connection, bot, Counter(_of_turns(turns)))
 
 
 def count_reports(connection: sa.Connection, bot: str, reports: Iterable[tuple[datetime, bool]]) -> None:
     """New reports by when they were made, and whether somebody filed them."""
-    _add(connection, bot, Counter(_of_report(at, is_explicit) for at, is_explicit in reports))
+    add(connection, bot, Counter(_of_report(at, is_explicit) for at, is_explicit in reports))
 
 
 def count_marks(connection: sa.Connection, bot: str, added: Iterable[MarkKey], gone: Iterable[MarkKey]) -> None:
@@ -55,27 +55,21 @@ def count_marks(connection: sa.Connection, bot: str, added: Iterable[MarkKey], g
     found: Counter[Day] = Counter()
     for (turn_id, kind), n in changed.items():
         found[_of_mark(stood[turn_id], kind)] += n
-    _add(connection, bot, found)
+    add(connection, bot, found)
 
 
-def recount(connection: sa.Connection) -> None:
-    """Count everything from the start, for all bots, where nobody else writes: the migration that begins it."""
-    counted: dict[str, Counter[Day]] = {}
-    for bot, one in _everything(connection):
-        counted.setdefault(bot, Counter())[one] += 1
-    connection.execute(sa.delete(TALLY))
-    for bot, found in counted.items():
-        _add(connection, bot, found)
+def counted(connection: sa.Connection, bot: str) -> dict[Day, int]:
+    """What the log says: every row is read."""
+    return Counter(_everything(connection, bot))
 
 
-def _everything(connection: sa.Connection) -> Iterator[tuple[str, Day]]:
-    columns = [TURN.c[name] for name in COUNTED]
-    for row in _read(connection, sa.select(TURN.c.bot, *columns).where(TURN.c.source.not_in(tables.NOT_SAID))):
-        yield from ((row.bot, one) for one in _of_turns([row]))
-    marked = sa.select(TURN.c.bot, TURN.c.at, TURN.c.bot_version, MARK.c.kind).join(MARK, MARK.c.turn_id == TURN.c.id)
-    yield from ((row.bot, _of_mark(row, row.kind)) for row in _read(connection, marked))
-    reported = sa.select(REPORT.c.bot, REPORT.c.at, REPORT.c.is_explicit)
-    yield from ((row.bot, _of_report(row.at, row.is_explicit)) for row in _read(connection, reported))
+def _everything(connection: sa.Connection, bot: str) -> Iterator[Day]:
+    said = sa.select(*(TURN.c[name] for name in COUNTED)).where(TURN.c.source.not_in(tables.NOT_SAID))
+    yield from _of_turns(_read(connection, said.where(TURN.c.bot == bot)))
+    marked = sa.select(TURN.c.at, TURN.c.bot_version, MARK.c.kind).join(MARK, MARK.c.turn_id == TURN.c.id)
+    yield from (_of_mark(row, row.kind) for row in _read(connection, marked.where(TURN.c.bot == bot)))
+    reported = sa.select(REPORT.c.at, REPORT.c.is_explicit).where(REPORT.c.bot == bot)
+    yield from (_of_report(row.at, row.is_explicit) for row in _read(connection, reported))
 
 
 def _read(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
@@ -100,7 +94,8 @@ def _of_mark(turn: Any, kind: str) -> Day:
     return Day(turn.at.date(), turn.bot_version, MARKED + kind)
 
 
-def _add(connection: sa.Connection, bot: str, found: Mapping[Day, int]) -> None:
+def add(connection: sa.Connection, bot: str, found: Mapping[Day, int]) -> None:
+    """So much more of each, or less."""
     # In one order everywhere: two transactions that lock the same rows must not wait for each other.
     more = [(one, found[one]) for one in sorted(found) if found[one]]
     database.insert_new(connection, TALLY, [{"bot": bot, **one._asdict(), "n": 0} for one, _ in more])

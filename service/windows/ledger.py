@@ -1,13 +1,13 @@
 """Measured windows in SQL: ids and numbers, no text of users."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from service import tables
+from service import database, tables
 from service.intents.store import list_intents
 from service.windows.schemas import DriftWindow, Finding, Found, Measured
 
@@ -22,11 +22,18 @@ def lock(connection: sa.Connection, bot: str) -> None:
     connection.execute(sa.select(tables.bot.c.name).where(tables.bot.c.name == bot).with_for_update())
 
 
-def keep(connection: sa.Connection, bot: str, measured: Measured) -> None:
-    """In place of what was measured of that day before."""
-    connection.execute(sa.delete(WINDOW).where(WINDOW.c.bot == bot, WINDOW.c.day == measured.day))
-    rows = {"findings": measured.findings, "likeliest": measured.likeliest, "versions": measured.versions}
-    connection.execute(WINDOW.insert(), {"bot": bot, **msgspec.structs.asdict(measured), **msgspec.to_builtins(rows)})
+def keep(connection: sa.Connection, bot: str, measured: Measured, read_at: datetime) -> bool:
+    """In place of what was measured of that day before; False where the turns of that were read later: it stays."""
+    is_earlier = sa.or_(WINDOW.c.read_at.is_(None), WINDOW.c.read_at <= read_at)
+    connection.execute(sa.delete(WINDOW).where(WINDOW.c.bot == bot, WINDOW.c.day == measured.day, is_earlier))
+    lists = {"findings": measured.findings, "likeliest": measured.likeliest, "versions": measured.versions}
+    row = {"bot": bot, "read_at": read_at, **msgspec.structs.asdict(measured), **msgspec.to_builtins(lists)}
+    return bool(database.insert_new(connection, WINDOW, [row]))
+
+
+def read_at(connection: sa.Connection, bot: str, day: date) -> datetime | None:
+    """When the turns of the day's window were."""
+    return connection.scalar(sa.select(WINDOW.c.read_at).where(WINDOW.c.bot == bot, WINDOW.c.day == day))
 
 
 def days(connection: sa.Connection, bot: str, since: date) -> set[date]:

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from service import logs
+
 json_option = click.option(
     "--json", "json_file", type=click.File("wb"), default="-", help="Where the result goes. [default: standard output]"
 )
@@ -28,6 +30,7 @@ def _write(file: BinaryIO, result: dict[str, Any]) -> None:
 @click.group
 def bench() -> None:
     """Measure this project itself."""
+    logs.of_command()
 
 
 @bench.command

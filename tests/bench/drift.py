@@ -5,9 +5,9 @@ SCOPELESS share of out-of-scope ones, and the other texts dealt to three pools: 
 besides, references, and windows, so that it learnt from neither of the two that are compared.
 *Quiet* windows hold what the reference holds; each is drawn without repeats beside a reference of its own, also drawn
 anew. In a *run* the held-back domain becomes a share of the traffic at once: every STEP turns the newest SPAN turns are
-a window, until one is an alarm or LIMIT turns went by. *Clusters* are those that grew when the domain made RELEASED of
-the newest REFERENCE turns. Nothing was chosen on these figures; constants come from draws
-of the train rows alone (service/learning/domain.py).
+a window, until one is an alarm or LIMIT turns went by. *Clusters* are those that grew in a run in which the domain made
+RELEASED of the newest REFERENCE turns. Nothing was chosen on these figures; constants come from draws of the train rows
+alone (service/learning/domain.py).
 """
 
 import os
@@ -61,12 +61,13 @@ class Texts(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Of one world. `quiet`: alarms by size of window; `delays`: turns until an alarm, infinite without one."""
+    """Of one world. `quiet`: alarms by size of window; `delays`: turns until an alarm, infinite without one, and
+    `clusters`, of each run."""
 
     domain: str
     quiet: dict[int, int]
     delays: dict[float, list[float]]
-    clusters: "Clusters"
+    clusters: list["Clusters"]
 
 
 class Clusters(NamedTuple):
@@ -128,7 +129,7 @@ def _per_100(found: Sequence[Counted], size: int, windows: int) -> float:
 
 
 def _total(found: Sequence[Counted], what: str) -> int:
-    return sum(int(getattr(one.clusters, what)) for one in found)
+    return sum(int(getattr(run, what)) for one in found for run in one.clusters)
 
 
 def _p95(delays: Sequence[float]) -> float | None:
@@ -169,7 +170,7 @@ def _count(path: Path, seed: int, domain: str, windows: int, runs: int) -> Count
     with threadpool_limits(1):  # a process a core
         quiet = {size: sum(_alarms(_quiet(texts, world, size, rng)) for _ in range(windows)) for size in QUIET}
         delays = {share: [_delay(texts, world, share, rng) for _ in range(runs)] for share in SHARES}
-        return Counted(domain, quiet, delays, _clusters(texts, world, rng))
+        return Counted(domain, quiet, delays, [_clusters(texts, world, rng) for _ in range(runs)])
 
 
 def _world(texts: Texts, domain: str, rng: np.random.Generator) -> World:

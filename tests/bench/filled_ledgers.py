@@ -174,7 +174,7 @@ def windows(connection: sa.Connection, world: World, plan: Plan) -> None:
     """A day's each, and what they made of the bot's alerts."""
     for ago in range(WINDOWS, -1, -1):
         measured = _window(world, plan, ago)
-        ledger.keep(connection, BOT, measured)
+        ledger.keep(connection, BOT, measured, world.until)
         alerts.follow(connection, BOT, measured, world.until - timedelta(days=ago - 1) if ago else world.until)
 
 

@@ -212,6 +212,38 @@ def test_a_session_ends_at_sign_out_and_after_a_fortnight(shop: sa.Engine) -> No
     assert actions(shop)[-3:] == ["sign_in.create", "session.open", "session.close"]
 
 
+def test_a_session_is_listed_until_it_ends_and_whoever_may_ends_it(shop: sa.Engine) -> None:
+    by_link = redeem(shop, make_link(shop, name="Ana"))
+    key, operators = make_key(shop, "owner", name="Ben"), make_key(shop, "operator", None, name="Olu")
+    with writing(shop) as connection:
+        by_key = sessions.open_by_key(connection, key, NOW + MINUTE)
+        sessions.open_by_key(connection, operators, NOW + 2 * MINUTE)
+
+    def listed(bot: str | None, now: datetime = NOW + 3 * MINUTE) -> list[sessions.Session]:
+        with reading(shop) as connection:
+            return sessions.list_sessions(connection, now, bot)
+
+    ben, ana = listed("shop")
+    assert (ana.name, ana.role, ana.bot, ana.created_at, ana.key_id) == ("Ana", "reviewer", "shop", NOW, None)
+    assert (ben.name, ben.role, ben.created_at, bool(ben.key_id)) == ("Ben", "owner", NOW + MINUTE, True)
+    assert [one.name for one in listed(None)] == ["Olu", "Ben", "Ana"]
+    assert listed(None, NOW + timedelta(days=15)) == []
+    with writing(shop) as connection:
+        for _ in range(2):
+            sessions.end_session(connection, ana.id, NOW + 3 * MINUTE, who="Olga")
+        keys.revoke_key(connection, ben.key_id or "", NOW + 3 * MINUTE)
+        for unknown in ("", "%", ana.id[:-1], "a\0b"):
+            with pytest.raises(NotFound):
+                sessions.end_session(connection, unknown, NOW, who="Olga")
+    assert listed("shop") == []
+    with reading(shop) as connection:
+        for token in (by_link, by_key):
+            with pytest.raises(Unauthorized):
+                sessions.principal_of_session(connection, token, NOW + 3 * MINUTE)
+        ended = list_entries(connection, "shop", Wanted(action="session.end"), None, 50).items
+    assert [(entry.who, entry.details) for entry in ended] == [("Olga", {"session": ana.id, "name": "Ana"})]
+
+
 def test_ingest_is_a_role_of_keys_only(shop: sa.Engine) -> None:
     with pytest.raises(BadInput, match="keys"):
         make_link(shop, role="ingest")

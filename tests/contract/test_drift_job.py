@@ -388,6 +388,37 @@ def test_a_champion_that_changed_meanwhile_makes_the_look_void(shop: Shop, monke
     assert (shown(shop).windows, told(shop)) == ([], [])
 
 
+def test_of_two_jobs_that_overlap_the_one_that_read_later_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(shop)
+    quiet(shop, TODAY - DAY)
+    quiet(shop, TODAY)
+    teach(shop)
+    shop.train()
+    _overtaken(shop, monkeypatch, drifting.measuring, "compare", gift=40)
+    before = (window(shop, TODAY), told(shop, "open"), growing(shop))
+    assert (before[0].turns, before[0].is_alarm, len(before[1]), len(before[2])) == (350, True, 1, 1)
+    _overtaken(shop, monkeypatch, drifting.proposals, "last_id", gift=90)
+    (proposal,) = growing(shop)
+    assert (window(shop, TODAY).turns, proposal.growth and proposal.growth.now) == (440, pytest.approx(0.3, abs=0.02))
+
+
+def _overtaken(shop: Shop, monkeypatch: pytest.MonkeyPatch, module: object, step: str, **turns: int) -> None:
+    """A job that comes to the step with today's window when an hour has passed, turns have come in, and another job
+    has measured them from beginning to end."""
+    work, hours = getattr(module, step), drifting.clock.now() + timedelta(hours=1)
+
+    def late(*args: object) -> object:
+        if not isinstance(args[-1], measuring.Material) or args[-1].measured.day == TODAY:
+            monkeypatch.setattr(module, step, work)
+            monkeypatch.setattr(clock, "now", lambda: hours)
+            say(shop, TODAY, seed=hours.hour, **turns)
+            assert TODAY in drift(shop)
+        return work(*args)
+
+    monkeypatch.setattr(module, step, late)
+    drift(shop)
+
+
 def test_forgotten_turns_are_named_without_their_text(shop: Shop) -> None:
     fill(shop)
     quiet(shop, TODAY - DAY)
@@ -425,7 +456,7 @@ def follow(shop: Shop, *windows: Measured) -> None:
         now = min(datetime.combine(one.day + DAY, time(12), UTC), NOON)
         with database.writing(shop.engine) as connection:
             ledger.lock(connection, BOT)
-            ledger.keep(connection, BOT, one)
+            ledger.keep(connection, BOT, one, now)
             alerts.follow(connection, BOT, one, now)
 
 
@@ -475,7 +506,7 @@ def test_what_was_over_when_it_was_measured_opens_none_and_what_is_not_began_the
     late = [measured(9, "psi"), measured(8), measured(7), measured(5, "psi"), measured(4), measured(3, "psi")]
     for one in late:
         with database.writing(shop.engine) as connection:
-            ledger.keep(connection, BOT, one)
+            ledger.keep(connection, BOT, one, NOON)
             alerts.follow(connection, BOT, one, NOON)
     assert states(shop) == []
     follow(shop, measured(1, "novel"))

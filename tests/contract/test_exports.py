@@ -18,10 +18,12 @@ from service.exports.changelog import changelog
 from service.exports.held import NothingLabelled
 from service.exports.opening import Opened, Wanted, opened_export
 from service.exports.releases import NothingNew, ReleasedMeanwhile, ReleaseNotFound
-from service.exports.schemas import Change, Exporter, ExportRow, IntentRows, Release
+from service.exports.schemas import Change, Exporter, ExportRow, IntentRows, Provenance, Release
 from service.intents.store import archive_intent, by_name, create_intents, merge_intents, rename_intent, restore_intent
 from service.keyring import Keyring
 from service.learning.head import Head
+from service.reviews.assessments import Assessment, Mark, store_assessments
+from service.reviews.listing import asked_blind
 from service.turns.schemas import Entity
 from tests.support.shop import AT, BOT, add_turn, open_shop
 
@@ -120,6 +122,24 @@ def test_a_row_says_what_was_labelled_and_where_that_comes_from(engine: sa.Engin
     origin = row.provenance
     assert (origin.turn_id, origin.label_id, origin.origin, origin.weight) == (turn_id, label_id, "vote", 1.0)
     assert (origin.votes, origin.agreed, origin.labelled_at) == (3, 2, AT)
+
+
+def test_a_label_stays_in_the_file_while_somebody_is_asked_blind_and_no_classifier_is_in_it(engine: sa.Engine) -> None:
+    """A version is the same file whoever is asked what; gaps would tell which turns are asked about."""
+    turn_id = add_turn(engine, "money back")
+    label_id = label(engine, turn_id, "refund")
+    release(engine)
+    seen = Assessment(1, 3, None, 0.4, 0.3, 0.2, 0.7, (Mark("audit", 0.5, 0.1),))
+    card = {"id": "k", "bot": BOT, "turn_id": turn_id, "purpose": "audit", "is_blind": True, "created_at": AT}
+    with database.writing(engine) as connection:
+        store_assessments(connection, BOT, 1, {turn_id: seen}, AT)
+        connection.execute(tables.card.insert(), card)
+        assert asked_blind(connection, [turn_id]) == {turn_id}
+    origin = Provenance(
+        turn_id=turn_id, label_id=label_id, origin="vote", weight=1.0, votes=0, agreed=0, labelled_at=AT
+    )
+    row = ExportRow(text="money back", intent="refund", entities=None, lang="", split="train", provenance=origin)
+    assert export(engine)[1] == export(engine, Wanted(release=1))[1] == [row]
 
 
 def test_unseen_entities_are_none_and_an_import_has_no_votes(engine: sa.Engine) -> None:

@@ -51,6 +51,8 @@ LEAST: dict[tuple[str, str], Role] = {
     ("PUT", "/v1/bots/{bot}/people/{person}"): "owner",
     ("GET", "/v1/bots/{bot}/audit"): "owner",
     ("PUT", "/v1/people/{person}"): "operator",
+    ("DELETE", "/v1/bots/{bot}/sessions/{session_id}"): "owner",
+    ("DELETE", "/v1/sessions/{session_id}"): "operator",
     ("GET", "/v1/bots/{bot}/sources"): "owner",
     ("POST", "/v1/bots/{bot}/sources"): "owner",
     ("PATCH", "/v1/bots/{bot}/sources/{source}"): "owner",

@@ -1,6 +1,7 @@
 """What is kept of each day equals what counting the log says, whatever came in which order, on both databases."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -10,12 +11,14 @@ from alembic import command
 from alembic.config import Config
 
 from service import database, tables
+from service.access.log import Wanted, list_entries
 from service.bots.store import create_bot
 from service.intents.store import create_intents
 from service.reports.store import NewReport, insert_reports
 from service.reviews import assessments
 from service.reviews.assessments import Assessment, Believed, Mark
-from service.turns import store, tally
+from service.turns import brought, recounting, store, tally
+from service.turns.recounting import CountedMeanwhile
 from service.turns.schemas import Report, Turn
 from service.turns.store import Arrival, NewTurn
 from service.turns.tally import Day
@@ -120,16 +123,62 @@ def test_what_is_kept_is_what_counting_says(shop: sa.Engine, seed: int) -> None:
     assert {one.what for one in found} == {"turn", "asked", "fallback", "report", "inferred"} | marks
 
 
-def test_counting_anew_says_the_same(shop: sa.Engine) -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(30):
+def test_counts_that_are_wrong_are_mended_once_while_turns_come_in(
+    shop: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, brought_by = np.random.default_rng(3), tables.source_day
+    monkeypatch.setattr(recounting, "AT_ONCE", 5)
+
+    def steps() -> None:
+        for _ in range(12):
+            with database.writing(shop) as connection:
+                step(connection, rng)
+
+    def spoil() -> None:
         with database.writing(shop) as connection:
-            step(connection, rng)
-    before = kept(shop)
-    with database.writing(shop) as connection:
-        connection.execute(sa.update(tables.tally).values(n=7))
-        tally.recount(connection)
-    assert kept(shop) == before
+            connection.execute(sa.update(tables.tally).where(tables.tally.c.bot_version != "v2").values(n=7))
+            connection.execute(sa.delete(tables.tally).where(tables.tally.c.bot_version == "v2"))
+            tally.add(connection, BOT, {Day(date(2020, 1, 1), "v0", "turn"): 3})
+            connection.execute(sa.update(brought_by).values(turns=1, received_at=AT))
+            brought.add(connection, BOT, {("gone", date(2020, 1, 1)): brought.Brought(2, AT)})
+
+    def whole() -> bool:
+        with database.reading(shop) as connection:
+            by_source, log = brought.read(connection, BOT), brought.counted(connection, BOT)
+            log_turns, *kept_turns = recounting.totals(connection, BOT)
+        by_source.pop(("gone", date(2020, 1, 1)), None)
+        return kept(shop) == counted(shop) and by_source == log and kept_turns == [log_turns] * 2
+
+    def meanwhile(does: Callable[[], object]) -> None:
+        count = tally.counted
+
+        def late(connection: sa.Connection, bot: str) -> dict[Day, int]:
+            monkeypatch.setattr(tally, "counted", count)
+            found = count(connection, bot)
+            does()
+            return found
+
+        monkeypatch.setattr(tally, "counted", late)
+
+    def recount() -> int:
+        return recounting.recount(shop, BOT, AT, who="Olu")
+
+    steps()
+    spoil()
+    assert not whole()
+    meanwhile(steps)
+    assert recount() > 5
+    assert whole()
+    assert recount() == 0
+
+    spoil()
+    meanwhile(recount)
+    with pytest.raises(CountedMeanwhile):
+        recount()
+    assert whole()
+    with database.reading(shop) as connection:
+        left = list_entries(connection, BOT, Wanted(action="counts.mend"), None, 200).items
+    assert {entry.who for entry in left} == {"Olu"} and max(entry.details["counts"] for entry in left) == 5
 
 
 def test_what_was_undone_is_not_kept(shop: sa.Engine) -> None:

@@ -71,7 +71,7 @@ def post(desk: Context, clock: Clock) -> Callable[[], int]:
 
 
 @pytest.fixture
-def act(desk: Context) -> Callable[[Json], None]:
+def act(desk: Context, slack: Slack) -> Callable[[Json], None]:
     """Send what somebody did, and wait for what becomes of it."""
     bolt = create_bolt(desk)
     bolt.listener_runner.process_before_response = True
@@ -79,6 +79,8 @@ def act(desk: Context) -> Callable[[Json], None]:
     def send(payload: Json) -> None:
         response = bolt.dispatch(BoltRequest(body=json.loads(json.dumps(payload)), mode="socket_mode"))
         assert response.status == 200
+        if payload["type"] == "view_submission":
+            slack.answered(payload, json.loads(response.body) if response.body else {})
 
     return send
 

@@ -2,13 +2,14 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -17,6 +18,7 @@ from service.access import keys, people
 from service.access.guard import COOKIE
 from service.access.roles import Role
 from service.bots.store import create_bot, get_bot
+from service.cli import cli
 from service.clock import now
 from service.context import Context
 from service.database import reading, writing
@@ -125,12 +127,13 @@ def test_another_site_signs_nobody_in_as_its_own_person(client: TestClient[Lites
     assert post(client, key, headers={"origin": "https://fp.example", "host": "fp.example"}).status_code == 303
 
 
-def behind(context: Context, peer: str, **settings: str) -> TestClient[Any]:
-    """Requests that come from this address."""
+def behind(context: Context, peer: str, wire: Sequence[tuple[bytes, bytes]] = (), **settings: str) -> TestClient[Any]:
+    """Requests that come from this address. `wire`: headers byte by byte, for the client writes all in UTF-8."""
     app = build(msgspec.structs.replace(context.settings, **(PROXY | settings)))
 
     async def arriving(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "client": (peer, 50000)}, receive, send)
+        headers = [*scope.get("headers", ()), *wire]
+        await app({**scope, "client": (peer, 50000), "headers": headers}, receive, send)
 
     return TestClient(arriving, raise_server_exceptions=False)
 
@@ -169,6 +172,25 @@ def test_a_proxy_names_people_whose_roles_were_granted(shop: Context) -> None:
     with behind(shop, "::ffff:10.1.0.9", sso_role="reader") as client:
         ben = client.get("/v1/me", headers={"x-forwarded-email": "ben@example.org"}).json()
         assert ben == {"name": "ben@example.org", "role": "reader", "bot": None, "via": "proxy"}
+
+
+def test_a_proxy_s_names_are_utf_8_and_others_are_nobody_s(shop: Context) -> None:
+    with writing(shop.engine) as connection:
+        for name in ("José Ólafsson 李", "JosÃ©"):
+            people.grant(connection, name, "shop", "owner", now(), who="Olu")
+    wire: list[tuple[bytes, bytes]] = []
+    with behind(shop, "10.1.2.3", wire) as client:
+
+        def ask(path: str, value: bytes) -> httpx.Response:
+            wire[:] = [(b"x-forwarded-email", value)]
+            return client.get(path, follow_redirects=False)
+
+        assert ask("/v1/me", "José Ólafsson 李".encode()).json()["name"] == "José Ólafsson 李"
+        assert "José" in ask("/v1/me", "José".encode()).json()["detail"], "not the person whose name it looks like"
+        for value in ("JosÃ© Ól".encode("latin-1"), b"\xff\xfe"):
+            assert ask("/v1/me", value).status_code == 403
+            page = ask("/bots/shop", value)
+            assert page.status_code == 403 and "is not UTF-8" in page.text
 
 
 def test_owners_grant_and_take_back_roles_over_http(client: TestClient[Litestar], shop: Context) -> None:
@@ -273,6 +295,47 @@ def test_keys_and_links_are_made_on_a_page_and_shown_once(
     link = ana.post(f"{ACCESS}/links", name="", role="reviewer").text
     (path,) = re.findall(r"<code>http://[^/]*(/sign-in/[\w-]+)</code>", link)
     assert "reviewer of shop" in client.get(path).text
+
+
+def test_an_owner_sees_who_is_signed_in_and_ends_a_session(
+    client: TestClient[Litestar], shop: Context, ana: Browser
+) -> None:
+    def api(method: str, session_id: str = "") -> httpx.Response:
+        path = "/v1/bots/shop/sessions" + (f"/{session_id}" if session_id else "")
+        return client.request(method, path, headers={"cookie": ana.cookie, "sec-fetch-site": "same-origin"})
+
+    def command(*arguments: str) -> str:
+        result = CliRunner().invoke(cli, ["sessions", *arguments], obj=shop.settings, catch_exceptions=False)
+        return result.output
+
+    leavers = [sign_in(client, shop, name, "reviewer", "shop") for name in ("Ben", "Cleo", "Dan")]
+    opened = post(client, key_of(shop, "reader", "Eve"))
+    stranger = sign_in(client, shop, "Sam", "owner", "bank")
+    page = ana.open(ACCESS)
+    assert [name for name in ("Ana", "Ben", "Cleo", "Dan", "Eve", "Sam") if f"of {name} since" in page] == [
+        "Ana", "Ben", "Cleo", "Dan", "Eve",
+    ]  # fmt: skip
+    assert "Dan is reviewer" in page and re.search(r"Eve is reader.*by key <code>fp_\w+_", page)
+    ids = {one["name"]: one["id"] for one in api("GET").json()["items"]}
+    assert len(ids) == 5 and opened.status_code == 303
+
+    assert "The session has ended" in ana.post(f"{ACCESS}/sessions/{ids['Ben']}/end").text
+    assert api("DELETE", ids["Cleo"]).json()["name"] == "Cleo"
+    assert ids["Dan"] in command("list", "--bot", "shop")
+    assert command("end", ids["Dan"]) == f"{ids['Dan']} (Dan) has ended.\n"
+    for leaver in leavers:
+        assert client.get("/v1/me", headers={"cookie": leaver.cookie}).status_code == 401
+    assert set(re.findall(r"of (\w+) since", ana.open(ACCESS))) == {"Ana", "Eve"}
+    logged = client.get("/v1/bots/shop/audit?action=session.end", headers={"cookie": ana.cookie}).json()["items"]
+    assert [entry["details"]["name"] for entry in logged] == ["Dan", "Cleo", "Ben"]
+    assert [entry["who"] for entry in logged][1:] == ["Ana", "Ana"]
+
+    (foreign,) = (one["id"] for one in msgspec.json.decode(command("list", "--bot", "bank", "--json")))
+    assert ana.post(f"{ACCESS}/sessions/{foreign}/end").status_code == 404
+    assert api("DELETE", foreign).json()["type"] == "session-not-found"
+    assert client.get("/v1/me", headers={"cookie": stranger.cookie}).status_code == 200
+    assert client.get("/v1/bots/bank/sessions", headers={"cookie": ana.cookie}).status_code == 403
+    assert client.get("/v1/sessions", headers={"cookie": stranger.cookie}).status_code == 403
 
 
 def test_the_audit_log_reads_newest_first_and_by_who_what_and_when(

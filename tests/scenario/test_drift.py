@@ -59,7 +59,7 @@ def keep(shop: Context, day: date, *found: Found, reason: str = "", likeliest: t
         likeliest=likeliest,
     )
     with database.writing(shop.engine) as connection:
-        ledger.keep(connection, BOT, measured)
+        ledger.keep(connection, BOT, measured, clock.now())
         alerts.follow(connection, BOT, measured, clock.now())
 
 

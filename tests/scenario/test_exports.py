@@ -63,7 +63,7 @@ class Desk:
 def desk(context: Context) -> Iterator[Desk]:
     open_shop(context.engine)
     with database.writing(context.engine) as connection:
-        roles: tuple[Any, ...] = ("reader", "reviewer", "owner")
+        roles: tuple[Any, ...] = ("reader", "reviewer", "adjudicator", "owner")
         keys = {role: create_key(connection, name=role, role=role, bot=BOT, now=now()) for role in roles}
     with TestClient(build(context.settings), raise_server_exceptions=False) as client:
         yield Desk(client, context, keys)
@@ -99,7 +99,8 @@ def test_others_see_the_formats_and_get_no_file(desk: Desk) -> None:
     desk.label("money back", "refund")
     page = desk.ask("GET", "/exports", "reader").json()
     assert {"name": "jsonl", "suffix": ".jsonl", "media_type": "application/jsonl", "has_test": True} in page["items"]
-    assert problem(desk.ask("GET", "/exports/jsonl", "reviewer")) == (403, "forbidden")
+    for role in ("reader", "reviewer", "adjudicator"):
+        assert problem(desk.ask("GET", "/exports/jsonl", role)) == (403, "forbidden")
     assert desk.audit("export") == []
 
 

@@ -17,6 +17,8 @@ from service.health import check_redis
 from service.operations import status
 from service.operations.doctor import examine
 from service.settings import Settings
+from service.turns import tally
+from tests.support.shop import add_turn
 
 AWAY = "unix:///nowhere/valkey.sock"
 
@@ -96,6 +98,18 @@ def test_doctor_tells_an_empty_database_from_one_that_is_away(shop: Context) -> 
     assert "`fencepost migrate`" in found.output
     away = msgspec.structs.replace(shop.settings, database_url="sqlite:////nowhere/fencepost.db")
     assert "unable to open database file" in run(away, "doctor").output
+
+
+def test_doctor_finds_counts_that_are_off_and_names_what_mends_them(shop: Context) -> None:
+    add_turn(shop.engine, "money back")
+    with writing(shop.engine) as connection:
+        tally.add(connection, "shop", {tally.Day(now().date(), "", tally.TURNS): 3})
+    found = run(shop.settings, "doctor").output
+    assert "shop: counts: 4 turns by day and 1 by source, of 1 in the log → `fencepost recount --bot shop`" in found
+    assert run(shop.settings, "recount", "--bot", "shop").output == "Counts that were wrong and are mended: 1.\n"
+    assert run(shop.settings, "recount", "--bot", "shop").output == "Every count is right.\n"
+    assert "shop: counts" not in levels(shop)
+    assert "there is no bot 'shp'" in run(shop.settings, "recount", "--bot", "shp").output
 
 
 def test_doctor_shows_brackets_as_they_are(shop: Context) -> None:

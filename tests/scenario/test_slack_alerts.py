@@ -1,15 +1,12 @@
 """Drift in the channel: that it began and is over, each told once, and what an owner does about it there."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
-from slack_bolt import BoltRequest
 
 from integrations.slack import news, people
-from integrations.slack.app import create_bolt
 from service import database, tables
 from service.context import Context
 from service.intents.store import list_intents
@@ -37,21 +34,6 @@ def look(desk: Context, clock: Clock, post: Callable[[], int]) -> Look:
     return run
 
 
-@pytest.fixture
-def act(desk: Context, slack: Slack) -> Act:
-    """Send what somebody did, and wait for what becomes of it."""
-    bolt = create_bolt(desk)
-    bolt.listener_runner.process_before_response = True
-
-    def send(payload: Json) -> None:
-        response = bolt.dispatch(BoltRequest(body=json.loads(json.dumps(payload)), mode="socket_mode"))
-        assert response.status == 200
-        if payload["type"] == "view_submission":
-            slack.answered(payload, json.loads(response.body) if response.body else {})
-
-    return send
-
-
 def measure(desk: Context, day: date, turn_ids: Sequence[int] = (), *names: str) -> None:
     found = tuple(Found(name, None, 0.6, 0.3, 0.0, 0.0, is_alarm=True) for name in names)
     numbers = {"n": 1, "since": day, "reference_since": day - timedelta(days=28), "turns": 1000}
@@ -59,7 +41,7 @@ def measure(desk: Context, day: date, turn_ids: Sequence[int] = (), *names: str)
         day=day, reference_turns=5000, is_alarm=bool(names), findings=found, likeliest=tuple(turn_ids), **numbers
     )  # type: ignore[arg-type]  # of one dict
     with database.writing(desk.engine) as connection:
-        ledger.keep(connection, BOT, measured)
+        ledger.keep(connection, BOT, measured, AT)
         alerts.follow(connection, BOT, measured, AT)
 
 
@@ -134,7 +116,9 @@ def test_an_owner_sends_the_turns_to_review(desk: Context, slack: Slack, act: Ac
     assert cards(desk) == set()
     again = slack.click("U1", told, "Send 10 to review")
     act(again)
+    assert cards(desk) == set(theme)
     act(again)
+    assert slack.ephemerals[-1]["text"].startswith("Nothing was sent: all of its turns are asked about already")
     assert cards(desk) == set(theme)
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> sent turns of it to review.")
 

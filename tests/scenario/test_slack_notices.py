@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from integrations.slack import news, people
 from integrations.slack.blocks.digest import Digest
 from integrations.slack.client import posting
-from integrations.slack.listeners.notices import IN_SLACK
 from service import database, tables
 from service.bots.store import get_bot, update_bot
 from service.classifiers import operations, store
@@ -109,6 +108,13 @@ def held(desk: Context, look: Callable[[], None]) -> dict[str, int]:
     return turns
 
 
+def decide(slack: Slack, act: Act, what: str, why: str) -> None:
+    """U1 on the newest message."""
+    act(slack.click("U1", slack.messages[CHANNEL][-1], what))
+    slack.fill("U1", {"Why?": why})
+    act(slack.submit("U1"))
+
+
 ANSWERS = {"where is it": "track_order", "money please": "refund", "stop that": "cancel_order"}
 
 
@@ -195,11 +201,11 @@ def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, 
     assert "(a win: only the new one was right): 1 wins, 1 losses." in words(told)
     act(slack.click("U2", told, "Hold"))
     assert slack.ephemerals[-1]["text"].startswith("Your click was not counted: this takes an owner of shop")
-    assert slack.buttons(told) == ["Promote", "Hold"]
-    act(slack.click("U1", told, "Hold"))
+    assert not slack.stacks["U2"]
+    decide(slack, act, "Hold", " refunds got worse\n")
     assert slack.buttons(slack.messages[CHANNEL][-1]) == []
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> left it at that.")
-    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": IN_SLACK})
+    done = ("classifier.hold", "slack:U1", {"n": 2, "reason": "refunds got worse"})
     assert done in rows(desk, tables.audit_log, "action", "who", "details")
     assert champion(desk) == 1
 
@@ -207,18 +213,35 @@ def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, 
 def test_an_owner_promotes_a_held_challenger(
     desk: Context, slack: Slack, clock: Clock, act: Act, look: Callable[[], None], held: dict[str, int]
 ) -> None:
-    told = slack.messages[CHANNEL][-1]
-    again = slack.click("U1", told, "Promote")
-    act(again)
-    act(again)
+    late = slack.click("U1", slack.messages[CHANNEL][-1], "Promote")
+    decide(slack, act, "Promote", "it is better at refunds")
+    assert not slack.stacks["U1"]
+    act(late)
+    assert not slack.stacks["U1"], "it is decided"
     assert champion(desk) == 2
     assert words(slack.messages[CHANNEL][-1]).endswith("<U1> put it in force.")
     found = [row for row in rows(desk, tables.audit_log, "action", "details") if row[0] == "classifier.promote"]
-    assert found == [("classifier.promote", {"n": 2, "replaced": 1, "reason": IN_SLACK})]
+    assert found == [("classifier.promote", {"n": 2, "replaced": 1, "reason": "it is better at refunds"})]
     clock.at += timedelta(hours=2)
     look()
     assert heads(slack)[-1] == "shop: classifier 2 is in force, in place of 1"
     assert "An owner put it in force." in words(slack.messages[CHANNEL][-1])
+
+
+def test_two_owners_at_once_decide_once(desk: Context, slack: Slack, act: Act, held: dict[str, int]) -> None:
+    owner(desk, "U2")
+    act(slack.click("U2", slack.messages[CHANNEL][-1], "Promote"))
+    decide(slack, act, "Hold", "refunds got worse")
+    slack.fill("U2", {"Why?": "it is better"})
+    act(slack.submit("U2"))
+    assert champion(desk) == 1
+    assert words(slack.messages[CHANNEL][-1]).endswith("<U1> left it at that.")
+
+
+def test_a_decision_without_a_reason_is_none(desk: Context, slack: Slack, act: Act, held: dict[str, int]) -> None:
+    decide(slack, act, "Promote", "  ")
+    assert slack.stacks["U1"], "the view stays open"
+    assert champion(desk) == 1
 
 
 def test_it_is_too_late_when_something_else_is_in_force(
@@ -246,8 +269,7 @@ def test_what_cannot_be_promoted_says_why_and_may_be_tried_again(
 ) -> None:
     operations.promote(desk, BOT, 2, AT, Word("Olga", "it is better"))
     operations.roll_back(desk, BOT, 1, AT, Word("Olga", "it is worse"))
-    told = slack.messages[CHANNEL][-1]
-    act(slack.click("U1", told, "Promote"))
+    decide(slack, act, "Promote", "it is better")
     assert "classifier 2 of bot 'shop' is retired: roll back to it" in slack.ephemerals[-1]["text"]
     assert slack.buttons(slack.messages[CHANNEL][-1]) == ["Promote", "Hold"]
 
@@ -270,7 +292,7 @@ def test_a_flip_that_was_corrected_since_is_not_quoted_as_won_or_lost(
     card = f"flip2-{held['where is it']}"
     label = {"use": "flip", "answer": "none", "intent_id": None, "origin": "vote", "card_id": card, "at": AT}
     insert(desk, tables.label, turn_id=held["where is it"], **label)
-    act(slack.click("U1", slack.messages[CHANNEL][-1], "Hold"))
+    decide(slack, act, "Hold", "refunds got worse")
     said = words(slack.messages[CHANNEL][-1])
     assert ["where is it" in said, "money please" in said] == [False, True]
 

@@ -45,7 +45,7 @@ def measure(
         likeliest=turns,
     )
     with database.writing(context.engine) as connection:
-        ledger.keep(connection, BOT, window)
+        ledger.keep(connection, BOT, window, now())
         alerts.follow(connection, BOT, window, now())
 
 

@@ -1,6 +1,7 @@
 """Values kept for pages: given away at once, renewed behind."""
 
 from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,10 @@ from service import renewed
 from service.renewed import FRESH_S, OLDEST_S, Renewed
 
 BOT = "shop"
+
+
+class Told(str):
+    """That something else refers to it can be seen, as of a `str` it cannot."""
 
 
 class Shelf:
@@ -23,7 +28,7 @@ class Shelf:
         if self.is_broken:
             raise ValueError("what a user wrote")
         self.looks += 1
-        return f"{bot} {self.looks}"
+        return Told(f"{bot} {self.looks}")
 
     def of(self, bot: str = BOT, version: int = 1) -> str:
         return self._renewed.of(self._connection, bot, version)
@@ -62,6 +67,17 @@ def test_one_of_another_version_or_too_old_is_not_given_away(shelf: Shelf) -> No
     assert shelf.of(version=2) == "shop 2"
     shelf.at = OLDEST_S + 1
     assert shelf.of(version=2) == "shop 3"
+
+
+def test_what_nobody_asked_for_in_an_hour_is_not_held_any_longer(shelf: Shelf) -> None:
+    gone, asked = ref(shelf.of("gone")), ref(shelf.of("bank"))
+    shelf.at = OLDEST_S
+    shelf.of()
+    assert [one() for one in (gone, asked)] == ["gone 1", "bank 2"]
+    shelf.at = OLDEST_S + 1
+    assert shelf.of("bank") == "bank 4"
+    assert [one() for one in (gone, asked)] == [None, None]
+    assert shelf.of() == "shop 3"
 
 
 def test_a_renewal_that_fails_is_logged_without_its_text_and_the_next_is_tried(shelf: Shelf) -> None:

@@ -11,8 +11,8 @@ BACK = "back"  # its value is the card whose answer is taken back
 AGAIN = "again"  # look for cards once more, the skipped ones too
 TYPED = "typed"
 START = "start"  # its value is the bot to review
-PROMOTE = "promote"
-HOLD = "hold"
+PROMOTE = "promote"  # and the view that asks why
+HOLD = "hold"  # likewise
 SEND = "send"  # its value is the alert whose turns go to review
 PROPOSE = "propose"  # its value is the proposal; and the view that asks for the intent's name
 

@@ -134,14 +134,7 @@ def _held(place: NoticePlace, news: Held, quoted: Sequence[Quoted], decision: De
 
 
 def _choice(place: NoticePlace, news: Held) -> Block:
-    sure = {
-        "title": plain(f"Promote classifier {news.n}?"),
-        "text": plain("It is in force at once, against its gate. You can roll back."),
-        "confirm": plain("Promote"),
-        "deny": plain("Cancel"),
-    }
-    buttons = [button(PROMOTE, "Promote", str(news.n)) | {"confirm": sure}, button(HOLD, "Hold", str(news.n))]
-    return actions(place.block_id, buttons)
+    return actions(place.block_id, [button(PROMOTE, "Promote", str(news.n)), button(HOLD, "Hold", str(news.n))])
 
 
 def _decided(decision: Decision) -> Block:

@@ -10,11 +10,12 @@ import msgspec
 from integrations.slack.blocks import questions
 from integrations.slack.blocks.alerts import Calm, Drifted, propose
 from integrations.slack.blocks.channel import card, cards, gone
+from integrations.slack.blocks.deciding import deciding
 from integrations.slack.blocks.digest import Digest, Share
 from integrations.slack.blocks.elements import Block, Message
 from integrations.slack.blocks.home import Beside, Champion, Picture, Standing, home
 from integrations.slack.blocks.metadata import Asked, Sitting
-from integrations.slack.blocks.names import NoticePlace
+from integrations.slack.blocks.names import PROMOTE, NoticePlace
 from integrations.slack.blocks.notices import (
     Decision,
     Disabled,
@@ -151,6 +152,7 @@ def surfaces() -> dict[str, Message | Block]:
         "notice_decided": notice(NOTICE, NEWS["held"], (), Decision("hold", "slack:U0ANA")),
         "notice_sent": notice(NOTICE, NEWS["drifted"], QUOTED, Decision("review", "slack:U0ANA")),
         "propose": propose("{}"),
+        "promote": deciding(PROMOTE, 12, "{}"),
         "home": home("U0ANA", [STANDING], Beside(open=["shop"]), now()),
     }
 

@@ -9,7 +9,7 @@ from integrations.slack.desk import Desk
 from integrations.slack.listeners.alerts import on_propose, on_proposed, on_send
 from integrations.slack.listeners.clicks import on_again, on_click, on_skip
 from integrations.slack.listeners.home import on_home, on_start
-from integrations.slack.listeners.notices import on_hold, on_promote
+from integrations.slack.listeners.notices import on_held, on_hold, on_promote, on_promoted
 from integrations.slack.listeners.options import on_options
 from integrations.slack.listeners.questions import VOTES, on_answer, on_more
 from integrations.slack.listeners.report import on_report, on_reported
@@ -22,11 +22,13 @@ __all__ = (
     "on_answer",
     "on_click",
     "on_closed",
+    "on_held",
     "on_hold",
     "on_home",
     "on_more",
     "on_options",
     "on_promote",
+    "on_promoted",
     "on_propose",
     "on_proposed",
     "on_report",

@@ -10,13 +10,15 @@ from integrations.slack import notices, people
 from integrations.slack.blocks.alerts import DESCRIPTION, NAME, Drifted, propose
 from integrations.slack.blocks.names import NoticePlace, notice_place_of
 from integrations.slack.desk import REFUSALS, Desk, reason
-from integrations.slack.listeners.shown import NOT_COUNTED, open_view, tell
+from integrations.slack.listeners.shown import NOT_COUNTED, open_view, redraw_notice, tell
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.errors import BadInput, FencepostError
 from service.proposals import rules
 from service.proposals.schemas import Acceptance
 from service.windows import alerts
+
+NONE_SENT = "Nothing was sent: all of its turns are asked about already, or answered."
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -35,22 +37,28 @@ class Asked(msgspec.Struct, frozen=True):
 def on_send(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     place, user = notice_place_of(body["actions"][0]["block_id"]), body["user"]["id"]
     try:
-        _send(desk, place, user)
+        is_sent = _send(desk, place, user)
     except FencepostError as error:
         ack()
         return _refuse(desk, body, error)
     ack()
-    _redraw(desk, place, body["container"]["message_ts"])
+    if not is_sent:
+        return tell(desk, user, body["container"]["channel_id"], NONE_SENT)
+    redraw_notice(desk, place, body["container"]["message_ts"])
 
 
-def _send(desk: Desk, place: NoticePlace, user: str) -> None:
+def _send(desk: Desk, place: NoticePlace, user: str) -> bool:
+    """Whether there was a turn to send."""
     with database.writing(desk.context.engine) as connection:
         owner = people.principal_of(connection, place.bot, user, "owner")
         found = notices.get(connection, place)
-        if isinstance(found.news, Drifted):
-            now, keyring = clock.now(), desk.context.keyring
-            alerts.review(connection, keyring, place.bot, found.news.alert, now, who=owner.name)
+        if not isinstance(found.news, Drifted):
+            return False
+        now, keyring = clock.now(), desk.context.keyring
+        sent = alerts.review(connection, keyring, place.bot, found.news.alert, now, who=owner.name).queued
+        if sent:
             notices.decide(connection, found.id, "review", owner.name)
+        return bool(sent)
 
 
 def on_propose(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
@@ -76,7 +84,7 @@ def on_proposed(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         ack(response_action="errors", errors={NAME: reason(error)})
         return
     ack()
-    _redraw(desk, asked.place, asked.ts)
+    redraw_notice(desk, asked.place, asked.ts)
 
 
 def _wanted(view: Mapping[str, Any]) -> Acceptance:
@@ -95,13 +103,6 @@ def _accept(desk: Desk, asked: Asked, wanted: Acceptance, user: str) -> None:
         now, keyring = clock.now(), desk.context.keyring
         rules.accept(connection, keyring, asked.bot, asked.proposal, wanted, now, who=owner.name)
         notices.decide(connection, found.id, "propose", owner.name, is_final=True)
-
-
-def _redraw(desk: Desk, place: NoticePlace, ts: str) -> None:
-    with database.reading(desk.context.engine) as connection:
-        message_id = notices.get(connection, place).message_id
-    if message_id is not None:
-        desk.redrawer.redraw(message_id, ts)
 
 
 def _refuse(desk: Desk, body: Mapping[str, Any], error: FencepostError) -> None:

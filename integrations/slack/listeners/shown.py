@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from slack_sdk.webhook import WebhookClient
 
-from integrations.slack import reviewing
+from integrations.slack import notices, reviewing
 from integrations.slack.blocks import Block, Place, escape
 from integrations.slack.blocks.metadata import Sitting, sitting_of
+from integrations.slack.blocks.names import NoticePlace
 from integrations.slack.client import TIMEOUT_S
 from integrations.slack.desk import Desk, forgiving, reason
 from integrations.slack.modals import Busy, Update
+from service import database
 from service.errors import FencepostError
 
 NOT_COUNTED = "Your click was not counted"
@@ -74,6 +76,14 @@ def push_view(desk: Desk, body: Mapping[str, Any], modal: InModal, view: Block) 
             desk.modals.push(body["trigger_id"], view)
     except Busy:
         walk(desk, body["user"]["id"], modal, BUSY)
+
+
+def redraw_notice(desk: Desk, place: NoticePlace, ts: str) -> None:
+    """On its message, as SQL says."""
+    with database.reading(desk.context.engine) as connection:
+        message_id = notices.get(connection, place).message_id
+    if message_id is not None:
+        desk.redrawer.redraw(message_id, ts)
 
 
 def respond(body: Mapping[str, Any], text: str) -> None:
