@@ -9,6 +9,7 @@ these have."""
 from typing import NamedTuple
 
 from service.boundary.schemas import Measure, Measured, Verdict, Weakness
+from service.classifiers.metrics import Over
 from service.learning.curve import more_labels
 from service.learning.stopping import Estimate, wilson
 
@@ -28,6 +29,7 @@ class Measures(NamedTuple):
     labels: int
     recall: Estimate | None
     recall_of: int  # answers or labels that it was measured on
+    recall_over: Over  # which of the two
     alpha: float | None
     cards: int  # that two people answered, one of them with the intent
     contradicted: int  # labels that another one contradicts

@@ -13,6 +13,7 @@ from service.boundary.advice import CARDS, Measures
 from service.boundary.kept import kept
 from service.boundary.recent import NEWEST
 from service.boundary.schemas import IntentAdvice, Side
+from service.classifiers.metrics import Over
 from service.errors import IntentNotFound
 from service.intents.schemas import Intent
 from service.intents.store import list_intents, merges
@@ -44,6 +45,7 @@ class IntentRow(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None  # of the newest turns, those that the champion takes for it
     recall: Estimate | None = None
     recall_of: int = 0  # answers to turns that test, or labels
+    recall_over: Over = "labels"  # which of the two
     alpha: float | None = None  # how far reviewers agree on it
     cards: int = 0  # that two of them answered, one with this intent
     reports: Estimate | None = None  # share of the turns taken for it that are reported
@@ -98,6 +100,7 @@ def _row(one: Intent, names: Mapping[int, str], labels: int, of: Measures | None
         share=of.decided / seen if seen else None,
         recall=of.recall,
         recall_of=of.recall_of,
+        recall_over=of.recall_over,
         alpha=of.alpha if of.cards >= CARDS else None,
         cards=of.cards,
         reports=of.reports,

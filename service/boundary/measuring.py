@@ -17,6 +17,7 @@ from service.boundary.labelled import newest_of_all
 from service.boundary.recent import Between
 from service.boundary.schemas import IntentAdvice, IntentsAdvice, Side
 from service.classifiers import store as classifiers
+from service.classifiers.metrics import Over
 from service.encoding import unpack
 from service.intents.store import list_intents
 from service.learning import left_out
@@ -46,6 +47,7 @@ class Held(NamedTuple):
 class Recall(NamedTuple):
     right: int
     n: int
+    over: Over
 
     @property
     def estimate(self) -> Estimate:
@@ -117,6 +119,7 @@ def measure(
             labels=held[one].labels if one in held else 0,
             recall=recalls[one].estimate if one in recalls else None,
             recall_of=recalls[one].n if one in recalls else 0,
+            recall_over=recalls[one].over if one in recalls else "labels",
             alpha=alphas.get(one),
             cards=said[one],
             contradicted=contradicted[one],
@@ -184,7 +187,7 @@ def _rival(intents: Ints1d, wrong: Ints1d) -> int | None:
 
 def _recalls(connection: sa.Connection, bot: Bot, held: Mapping[int, Held]) -> dict[int, Recall]:
     """From answers to turns drawn at random and the gold set where there are enough, else from labels."""
-    by_labels = {one: Recall(of.right, of.labels) for one, of in held.items() if of.labels >= FEW}
+    by_labels = {one: Recall(of.right, of.labels, "labels") for one, of in held.items() if of.labels >= FEW}
     answered = {one: recall for one, recall in _answered(connection, bot).items() if recall.n >= AUDITED}
     return by_labels | answered
 
@@ -197,7 +200,7 @@ def _answered(connection: sa.Connection, bot: Bot) -> dict[int, Recall]:
     for turn_id, intent_id in decided.items():
         if (meant := right[turn_id]) is not None:
             found[meant].append(counts_for.get(intent_id) == meant)
-    return {one: Recall(sum(is_right), len(is_right)) for one, is_right in found.items()}
+    return {one: Recall(sum(is_right), len(is_right), "tests") for one, is_right in found.items()}
 
 
 def _decided(connection: sa.Connection, bot: Bot, turn_ids: Sequence[int]) -> dict[int, int | None]:

@@ -53,7 +53,7 @@ Form = Annotated[IntentForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 NUMBERS: Mapping[str, str] = {
     "labels": "turns that people labelled with it, by vote or import",
     "of the newest turns": "of five thousand at most, those that the champion decides for it",
-    "recall": "of turns drawn at random where twenty were answered, else of its labels, each told by all others",
+    "recall": "of turns that test, where twenty were answered, else of its labels, each told by all others",
     "reviewers’ agreement, α": "1 where reviewers always agree on it, 0 where no more than by chance",
     "its turns reported": "of the newest turns that are decided for it, those that somebody reported",
 }
@@ -225,6 +225,7 @@ def cells(one: IntentRow) -> tuple[str, ...]:
     ('live', '1,200', '3.0 %', 'not known', 'not known', 'not known')
     """
     taken = "not known" if one.share is None else f"{100 * one.share:.1f} %"
-    recall = f"{share(one.recall)} of {one.recall_of}" if one.recall else "not known"
+    what = "turns" if one.recall_over == "tests" else "labels"
+    recall = f"{share(one.recall)} of {one.recall_of} {what}" if one.recall else "not known"
     alpha = "not known" if one.alpha is None else f"{one.alpha:.2f} on {one.cards} cards"
     return state(one), f"{one.labels:,}", taken, recall, alpha, share(one.reports)

@@ -16,6 +16,7 @@ def measures(**known: Any) -> Measures:
         labels=40,
         recall=HIGH,
         recall_of=40,
+        recall_over="labels",
         alpha=0.9,
         cards=20,
         contradicted=0,
