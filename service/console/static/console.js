@@ -63,7 +63,7 @@ function filter(words) {
   document.getElementById("intents").append(...items);
 }
 
-// A second press while the answer to the first is on its way sends nothing; one that never comes may be asked for again.
+// A second press while the answer to the first is on its way sends nothing. It may never come: later ones do.
 function once(event) {
   const form = event.target;
   if (form.getAttribute("method") !== "post") return;
