@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
@@ -27,6 +27,7 @@ from service.bots.sources import Formats
 from service.boundary import controllers as boundary
 from service.classifiers import controllers as classifiers
 from service.console import pages
+from service.console.frame import astray
 from service.context import Context, opened
 from service.events import controllers as events
 from service.exports import controllers as exports
@@ -122,7 +123,7 @@ def create_app(
         },
         state=State({"exporters": dict(exporters or {}), "formats": Formats(sources, tuple(schemes))}),
         lifespan=[lifespan(settings, {name: platform.parse for name, platform in sources.items()}, schemes)],
-        exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
+        exception_handlers={Exception: problems.answer, HTTPException: problems.answer, NotFoundException: astray},
         before_send=[add_security_headers],
         request_max_body_size=BODY_LIMIT,
         openapi_config=openapi(),

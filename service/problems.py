@@ -32,6 +32,7 @@ UNKNOWN = 500
 # What decoders say, in clearer words.
 CLEARER = {
     "'data'": "the body is missing",
+    "Invalid RFC3339 encoded date": "this is no day; YYYY-MM-DD",
     "Input data was truncated": "the JSON is cut short, or holds half of a surrogate pair",
 }
 

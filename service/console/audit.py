@@ -1,13 +1,13 @@
 """The audit log: who changed what about the bot, and when."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get
 
 from service.access.guard import requires
-from service.access.log import Wanted, list_entries
+from service.access.log import Entry, Wanted, list_entries
 from service.access.log_controllers import Action, Since, Until, Who, asked
 from service.access.roles import Principal
 from service.bots.controllers import BotName
@@ -84,6 +84,10 @@ ACTIONS: Mapping[str, str] = {
     "source.set": "changed a source",
 }
 
+# Details that are ids, and the pages about them.
+FOLDERS: Mapping[str, str] = {"turn": "turns", "intent": "intents", "into": "intents"}
+CLASSIFIERS = ("n", "replaced", "champion")
+
 
 class AuditController(Controller):
     path, include_in_schema = "/bots/{bot:str}/audit", False
@@ -109,20 +113,39 @@ class AuditController(Controller):
         with reading(context.engine) as connection:
             get_bot(connection, bot)
             found = Page([]) if fault else list_entries(connection, bot, wanted, cursor, SHOWN)
-        fields = {"found": found, "filters": filters, "fault": fault, "actions": ACTIONS, "facts": facts}
+        choices = [(name, f"{said} ({name})") for name, said in ACTIONS.items()]
+        fields = {
+            "found": found,
+            "asked": filters,
+            "fault": fault,
+            "actions": ACTIONS,
+            "choices": choices,
+            "facts": facts,
+        }
         return bot_page("audit.html", principal, bot, "Audit log", status=400 if fault else 200, **fields)
 
 
-def facts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """An entry's details, to read.
+def facts(entry: Entry) -> Iterator[tuple[str, str, str]]:
+    """An entry's details, to read, each with the path of the page about it, below the bot's own; "": there is none."""
+    for name, value in entry.details.items():
+        folder = "classifiers" if name in CLASSIFIERS and entry.action.startswith("classifier.") else FOLDERS.get(name)
+        is_id = folder is not None and isinstance(value, int)
+        yield _said(name), _value(value), f"{folder}/{value}" if is_id else ""
 
-    >>> facts({"weekly_budget": 5, "slack_channel": "", "grace_s": None, "ids": [1, 2]})
-    [('weekly budget', '5'), ('slack channel', 'empty'), ('grace s', 'none'), ('ids', '[1,2]')]
+
+def _said(name: str) -> str:
     """
-    return [(name.replace("_", " "), _value(value)) for name, value in details.items()]
+    >>> _said("low_water"), _said("grace_s")
+    ('low water', 'grace in seconds')
+    """
+    return (f"{name[:-2]}_in_seconds" if name.endswith("_s") else name).replace("_", " ")
 
 
 def _value(value: Any) -> str:
+    """
+    >>> _value(5), _value(""), _value(None), _value([1, 2])
+    ('5', 'empty', 'none', '[1,2]')
+    """
     if value is None:
         return "none"
     if isinstance(value, str):

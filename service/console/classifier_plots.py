@@ -21,11 +21,11 @@ class Dot(NamedTuple):
 
 def reliability(dots: Sequence[Dot]) -> ChartType:
     whole = altair.Scale(domain=[0, 1])
-    axis = altair.Axis(format="%", tickCount=5)
-    x = altair.X("said:Q", title="said", axis=axis, scale=whole)
+    axis = altair.Axis(format="%", tickCount=4)
+    x = altair.X("said:Q", title="probability that it said", axis=axis, scale=whole)
     found = altair.Chart(data([dot._asdict() for dot in dots])).encode(x=x)
     line = altair.Chart(data([{"said": end, "right": end} for end in (0, 1)]))
-    right = altair.Y("right:Q", title="right", axis=axis, scale=whole)
+    right = altair.Y("right:Q", title="share that was right", axis=axis, scale=whole)
     return altair.layer(
         line.mark_line(color=FAINT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=right),
         found.mark_rule(color=BLUE, strokeWidth=2, opacity=0.45).encode(y=altair.Y("low:Q", scale=whole), y2="high:Q"),

@@ -47,10 +47,10 @@ DEEDS: Mapping[Deed, Callable[..., Version]] = {
 MAY: Mapping[Status, Deed] = {"held": "promote", "challenger": "hold", "retired": "rollback"}
 STATUS: Mapping[Status, str] = {
     "training": "not trained yet",
-    "challenger": "on trial",
-    "champion": "in force",
+    "challenger": "challenger, on trial",
+    "champion": "champion, in force",
     "held": "held",
-    "retired": "was in force",
+    "retired": "retired, was champion",
 }
 RESULTS = {
     "win": "a win: only it was right",
@@ -102,7 +102,7 @@ class ClassifiersController(Controller):
         try:
             DEEDS[deed](context, bot, n, now(), Word(principal.name, data.reason, _replacing(data.replacing)))
         except (Conflict, BadInput) as error:
-            return _page(context, principal, bot, n, error=error)
+            return _page(context, principal, bot, n, reason=data.reason, error=error)
         return Redirect(f"/bots/{bot}/classifiers/{n}?done={deed}", status_code=303)
 
 
@@ -130,12 +130,14 @@ def _page(
     n: int,
     *,
     done: str | None = None,
+    reason: str = "",
     error: FencepostError | None = None,
 ) -> Response[str]:
+    """`reason`: what was typed, where nothing came of it."""
     with reading(context.engine) as connection:
         fields = shown(connection, bot, n)
     may = MAY.get(fields["version"].status) if allows(principal, "owner", bot) else None
-    fields |= {"may": may, "done": done, "error": error, "limit": REASON_LIMIT}
+    fields |= {"may": may, "done": done, "reason": reason, "error": error, "limit": REASON_LIMIT}
     status = error.status if error else 200
     return bot_page("classifier.html", principal, bot, HERE, status=status, **fields)
 
@@ -161,7 +163,7 @@ def shown(connection: sa.Connection, bot: str, n: int) -> dict[str, Any]:
         "flips": flips(connection, bot, n),
         "results": RESULTS,
         "diagram": diagram(found.reliability),
-        "rows": [(one.name, _over(one.recall), _over(one.precision)) for one in found.intents],
+        "rows": [(one, _over(one.recall), _over(one.precision)) for one in found.intents],
         "meaning": MEANING,
     }
 

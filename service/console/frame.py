@@ -1,5 +1,6 @@
 """What every page of the console is made with: its template, its files, and what becomes of errors."""
 
+from collections.abc import Collection
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from service.access.returning import sign_in_address
 from service.access.roles import Principal
 from service.console.figures import svg
 from service.console.navigation import tabs
-from service.errors import Unauthorized
+from service.errors import FencepostError, NotFound, Unauthorized
 from service.reviews.reasons import MARKS
 
 FOLDER = Path(__file__).parent
@@ -36,6 +37,23 @@ def files(folder: Path, path: str = "/static") -> Router:
     return create_static_files_router(path, [folder], cache_control=keep, include_in_schema=False)
 
 
+def sentences(error: FencepostError) -> str:
+    """The fault and its mend, as pages say them.
+
+    >>> sentences(Unauthorized("this key is unknown", hint="ask an owner for one"))
+    'This key is unknown. Ask an owner for one.'
+    """
+    return " ".join(f"{said[0].upper()}{said[1:]}." for said in (error.detail, error.hint) if said)
+
+
+def at_field(error: Exception, fields: Collection[str]) -> FencepostError:
+    """What is wrong with one of these fields of a form; anything else is raised again."""
+    known = problems.as_domain(error)
+    if known is None or known.path not in fields:
+        raise error
+    return known
+
+
 def templates(*folders: Path) -> Environment:
     """The console's, and those of the folders, which may extend `base.html`."""
     made = Environment(
@@ -45,7 +63,7 @@ def templates(*folders: Path) -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals |= {"asset": asset, "marks": MARKS, "svg": svg}
+    made.globals |= {"asset": asset, "marks": MARKS, "sentences": sentences, "svg": svg}
     return made
 
 
@@ -73,3 +91,10 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(known, Unauthorized) and request.method in ("GET", "HEAD") and "authorization" not in request.headers:
         return Redirect(sign_in_address(request.url.path, request.url.query), status_code=303)
     return page("refused.html", status=known.status, error=known)
+
+
+def astray(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Nothing stands at the address: a page for whoever reads pages, a problem for a program."""
+    if request.accept.best_match(["application/json", "text/html"]) != "text/html":
+        return problems.answer(request, error)
+    return refused(request, NotFound("there is no page at this address", hint="it may have been mistyped"))

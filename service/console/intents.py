@@ -1,6 +1,6 @@
 """Intents: every one in a few numbers; one of them closely, and what an owner may change of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -50,6 +50,27 @@ class IntentForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Form = Annotated[IntentForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+# The numbers of an intent, and what each says.
+NUMBERS: Mapping[str, str] = {
+    "labels": "turns that people labelled with it, by vote or import",
+    "of the newest turns": "of five thousand at most, those that the champion decides for it",
+    "recall": (
+        "of audit turns where twenty were answered, each weighing as many as it was drawn from; else of gold turns, "
+        "which nobody drew at random; else of its labels, each told by all others"
+    ),
+    "reviewers’ agreement, α": "1 where reviewers always agree on it, 0 where no more than by chance",
+    "its turns reported": "of the newest turns that are decided for it, those that somebody reported",
+}
+Order = Literal["name", "labels", "share", "recall", "alpha", "reports"]  # as the columns stand
+# Which intents come first: those that want looking at. None: last.
+ORDERS: Mapping[Order, Callable[[IntentRow], float | None]] = {
+    "name": lambda one: 0,
+    "labels": lambda one: one.labels,
+    "share": lambda one: None if one.share is None else -one.share,
+    "recall": lambda one: one.recall and one.recall.estimate,
+    "alpha": lambda one: one.alpha,
+    "reports": lambda one: one.reports and -one.reports.estimate,
+}
 CHANGES: Mapping[Deed, Callable[[IntentForm], IntentChange]] = {
     "describe": lambda form: IntentChange(description=_lines(form.description)),
     "rename": lambda form: IntentChange(name=form.name),
@@ -63,8 +84,10 @@ class IntentsController(Controller):
     path, include_in_schema = "/bots/{bot:str}/intents", False
 
     @get("/", guards=[requires("reader")], sync_to_thread=True)
-    def show_all(self, context: Context, principal: Principal, bot: BotName, archived: bool = False) -> Response[str]:
-        return _list_page(context, principal, bot, archived=archived)
+    def show_all(
+        self, context: Context, principal: Principal, bot: BotName, archived: bool = False, by: Order = "name"
+    ) -> Response[str]:
+        return _list_page(context, principal, bot, archived=archived, by=by)
 
     @post("/", guards=[requires("owner")], status_code=303, sync_to_thread=True)
     def create(self, context: Context, principal: Principal, bot: BotName, data: Form) -> Redirect | Response[str]:
@@ -94,7 +117,7 @@ class IntentsController(Controller):
                 raise BadInput("there is no example", path="examples", hint="write one a line")
             rules.import_intents(context, bot, [wanted], now(), who=principal.name)
         except (Conflict, BadInput) as error:
-            return _page(context, principal, bot, intent, error=error)
+            return _page(context, principal, bot, intent, failed="examples", form=data, error=error)
         return Redirect(f"/bots/{bot}/intents/{intent}?done=examples", status_code=303)
 
     @post("/{intent:int}/{deed:str}", guards=[requires("owner")], status_code=303, sync_to_thread=True)
@@ -105,7 +128,7 @@ class IntentsController(Controller):
         try:
             rules.change(context, bot, intent, CHANGES[deed](data), now(), who=principal.name)
         except (Conflict, BadInput) as error:
-            return _page(context, principal, bot, intent, error=error)
+            return _page(context, principal, bot, intent, failed=deed, form=data, error=error)
         return Redirect(f"/bots/{bot}/intents/{intent}?done={deed}", status_code=303)
 
 
@@ -129,14 +152,18 @@ def _list_page(
     bot: str,
     *,
     archived: bool = False,
+    by: Order = "name",
     form: IntentForm | None = None,
     error: FencepostError | None = None,
 ) -> Response[str]:
     with reading(context.engine) as connection:
         found = rows(connection, bot, archived=archived)
     fields: dict[str, Any] = {
-        "rows": [(one, cells(one)) for one in found],
+        "rows": [(one, cells(one)) for one in ordered(found, by)],
         "archived": archived,
+        "by": by,
+        "orders": list(zip(ORDERS, ("intent", *NUMBERS), strict=True)),
+        "means": NUMBERS,
         "form": form or IntentForm(),
         "error": error,
         "is_owner": allows(principal, "owner", bot),
@@ -152,11 +179,15 @@ def _page(
     intent: int,
     *,
     done: str | None = None,
+    failed: str | None = None,
+    form: IntentForm | None = None,
     error: FencepostError | None = None,
 ) -> Response[str]:
+    """`failed`: which form, with what was typed, and why nothing came of it."""
     with reading(context.engine) as connection:
         fields = shown(connection, bot, intent)
-    fields |= {"done": done, "error": error, "is_owner": allows(principal, "owner", bot)}
+    fields |= {"done": done, "failed": failed, "form": form, "error": error}
+    fields["is_owner"] = allows(principal, "owner", bot)
     return bot_page("intent.html", principal, bot, HERE, status=error.status if error else 200, **fields)
 
 
@@ -167,12 +198,21 @@ def shown(connection: sa.Connection, bot: str, intent: int) -> dict[str, Any]:
     return {
         "found": found,
         "one": found.row,
-        "cells": cells(found.row),
+        "state": state(found.row),
+        "labels": f"{found.row.labels:,}",
+        "numbers": list(zip(NUMBERS.items(), cells(found.row)[1:], strict=True)),
         "advice": advice(found.advice) if found.advice else "",
         "measured": [row(of) for of in found.advice.measured] if found.advice else [],
         "others": sorted(others, key=str.casefold),
         "limits": (NAME_LIMIT, DESCRIPTION_LIMIT),
     }
+
+
+def ordered(rows: Sequence[IntentRow], by: Order) -> list[IntentRow]:
+    """Those that are known to want looking at most come first; among equals it stays as it is, by name."""
+    known = [(ORDERS[by](one), one) for one in rows]
+    first = sorted(((value, one) for value, one in known if value is not None), key=lambda pair: pair[0])
+    return [one for _, one in first] + [one for value, one in known if value is None]
 
 
 def state(one: IntentRow) -> str:

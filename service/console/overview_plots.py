@@ -37,10 +37,10 @@ def right(drawn: tuple[Sequence[Line], Sequence[Marker]]) -> ChartType:
     names = altair.Scale(domain=["the bot's own", "the champion's"], range=[ORANGE, BLUE])
     who = altair.Color("who:N", scale=names, legend=altair.Legend(title=None, orient="top"))
     whole = altair.Scale(zero=False)
-    y = altair.Y("estimate:Q", title=None, axis=altair.Axis(format="%", tickCount=5), scale=whole)
+    y = altair.Y("estimate:Q", title="answered right", axis=altair.Axis(format="%", tickCount=5), scale=whole)
     return altair.layer(
         found.mark_rule(strokeWidth=2, opacity=0.45).encode(
-            x=x, y=altair.Y("low:Q", title=None), y2="high:Q", color=who
+            x=x, y=altair.Y("low:Q", title="answered right"), y2="high:Q", color=who
         ),
         found.mark_line(point=altair.OverlayMarkDef(size=60)).encode(x=x, y=y, color=who),
         *lines_at(markers, x, last - first),
@@ -52,7 +52,7 @@ def came_in(drawn: tuple[Sequence[DailyTurns], Sequence[Marker]]) -> ChartType:
     rows = [{"day": str(one.day), "turns": one.turns} for one in turns]
     first, last = turns[0].day, max([turns[-1].day, *(one.day for one in markers)])
     x = days(first, last)
-    y = altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s"))
+    y = altair.Y("turns:Q", title="turns a day", axis=altair.Axis(tickCount=4, format="~s"))
     grown = altair.Chart(data(rows)).mark_area(color=BLUE, fillOpacity=0.2, line={"color": BLUE}).encode(x=x, y=y)
     return altair.layer(grown, *lines_at(markers, x, last - first)).properties(width=WIDTH, height=HEIGHT)
 
@@ -60,7 +60,7 @@ def came_in(drawn: tuple[Sequence[DailyTurns], Sequence[Marker]]) -> ChartType:
 def marked(bars: Sequence[tuple[str, int]]) -> ChartType:
     rows = [{"why": why, "turns": n} for why, n in bars]
     found = altair.Chart(data(rows)).encode(
-        x=altair.X("turns:Q", title=None, axis=altair.Axis(tickCount=3, format="~s")),
+        x=altair.X("turns:Q", title="turns", axis=altair.Axis(tickCount=3, format="~s")),
         y=altair.Y("why:N", title=None, sort=None, axis=altair.Axis(labelLimit=220)),
     )
     return altair.layer(found.mark_bar(color=BLUE)).properties(width=WIDTH, height=ROW * len(bars) + 60)
@@ -69,7 +69,7 @@ def marked(bars: Sequence[tuple[str, int]]) -> ChartType:
 def labels(weeks: Sequence[tuple[date, int]]) -> ChartType:
     rows = [{"week": f"{monday:%-d %b}", "turns": n} for monday, n in weeks]
     found = altair.Chart(data(rows)).encode(
-        x=altair.X("week:O", title=None, sort=None, axis=altair.Axis(labelAngle=0, labelOverlap=True)),
-        y=altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s")),
+        x=altair.X("week:O", title="week from Monday", sort=None, axis=altair.Axis(labelAngle=0, labelOverlap=True)),
+        y=altair.Y("turns:Q", title="turns a week", axis=altair.Axis(tickCount=4, format="~s")),
     )
     return altair.layer(found.mark_bar(color=GREEN)).properties(width=WIDTH, height=HEIGHT)

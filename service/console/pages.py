@@ -9,6 +9,7 @@ from service.console.bots import BotsController
 from service.console.boundary import BoundaryController
 from service.console.charts import ChartsController
 from service.console.classifiers import ClassifiersController
+from service.console.dead_letters import DeadLettersController
 from service.console.drift import DriftController
 from service.console.frame import STATIC, files, refused
 from service.console.intents import IntentsController
@@ -17,7 +18,7 @@ from service.console.overview import OverviewController
 from service.console.review import ReviewController
 from service.console.reviewers import ReviewersController
 from service.console.settings import SettingsController
-from service.console.sources import DeadLettersController, SourcesController
+from service.console.sources import SourcesController
 from service.console.trace import TraceController
 from service.console.turns import TurnsController
 

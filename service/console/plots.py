@@ -10,7 +10,7 @@ import altair
 from service.charts import FAINT, data
 
 TICKS = 4
-NEAR = 0.25  # of the chart's width: what a marker's name takes
+NEAR = 0.3  # of the chart's width: what a marker's name takes
 DAY = timedelta(days=1)
 
 

@@ -23,13 +23,14 @@ from service.errors import NotFound
 from service.learning.stopping import Estimate
 from service.renewed import Renewed
 from service.reviews import people, reliability
+from service.reviews.controllers import Cursor
 from service.reviews.listing import votes_by
 from service.reviews.schemas import NAME_LIMIT, IntentAgreement, ReviewerRow, Reviewing, VoteRow
 from service.turns.store import texts_of
 
 HERE = "Reviewers"  # the tab
 DRAWN = 20  # reviewers
-LATEST = 50  # votes
+LISTED = 50  # votes
 WEEK = 7  # days
 
 ReviewerName = Annotated[str, Parameter(min_length=1, max_length=NAME_LIMIT, description="as they vote")]
@@ -55,10 +56,12 @@ class ReviewersController(Controller):
         return bot_page("reviewers.html", principal, bot, HERE, agrees=agrees, part=part, only=only, **fields)
 
     @get("/votes", guards=[requires("reviewer")], sync_to_thread=True)
-    def show_reviewer(self, context: Context, principal: Principal, bot: BotName, of: ReviewerName) -> Response[str]:
+    def show_reviewer(
+        self, context: Context, principal: Principal, bot: BotName, of: ReviewerName, cursor: Cursor = None
+    ) -> Response[str]:
         people.check_seen(principal, bot, of)
         with reading(context.engine) as connection:
-            fields = shown_of(connection, bot, of, now())
+            fields = shown_of(connection, bot, of, now(), cursor)
         return bot_page("reviewer.html", principal, bot, HERE, agrees=agrees, part=part, said=said, **fields)
 
 
@@ -79,15 +82,15 @@ def shown(connection: sa.Connection, bot: str, only: str | None, at: datetime) -
     }
 
 
-def shown_of(connection: sa.Connection, bot: str, reviewer: str, at: datetime) -> dict[str, Any]:
+def shown_of(connection: sa.Connection, bot: str, reviewer: str, at: datetime, cursor: str | None) -> dict[str, Any]:
     """What the template of one reviewer shows."""
     judged, _ = _kept.of(connection, bot)
     rows = people.reviewers(connection, bot, judged, at, reviewer)
     if not rows:
         raise ReviewerNotFound(bot, reviewer)
-    votes = votes_by(connection, bot, reviewer, LATEST)
-    texts = texts_of(connection, [one.turn_id for one in votes])
-    return {"row": rows[0], "pace": pace_figure(rows), "votes": votes, "texts": texts}
+    votes = votes_by(connection, bot, reviewer, cursor, LISTED)
+    texts = texts_of(connection, [one.turn_id for one in votes.items])
+    return {"row": rows[0], "pace": pace_figure(rows), "votes": votes.items, "next": votes.next, "texts": texts}
 
 
 def agrees(row: ReviewerRow) -> str:
@@ -154,6 +157,6 @@ def pace_figure(rows: Sequence[ReviewerRow]) -> Figure | None:
     if len(rows) == 1:
         values = [(f"week of {one.monday}", f"{one.votes:.1f}") for one in reversed(paces)]
         return Figure(plots.bars, paces, "Votes a day, by week.", ("", "votes a day"), values)
-    columns = ("votes a day", *(f"{week.monday:%-d %b}" for week in drawn[0].weeks))
+    columns = ("votes a day", *(str(week.monday) for week in drawn[0].weeks))
     values_of_all = [(row.reviewer, *(f"{week.votes / WEEK:.1f}" for week in row.weeks)) for row in drawn]
     return Figure(plots.table, paces, "Votes a day of each reviewer, by week.", columns, values_of_all)

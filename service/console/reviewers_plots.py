@@ -25,7 +25,7 @@ class Pace(NamedTuple):
 def table(paces: Sequence[Pace]) -> ChartType:
     """A row a reviewer, a column a week."""
     found = altair.Chart(data(_rows(paces))).encode(
-        x=altair.X("week:N", sort=None, title=None, axis=altair.Axis(labelAngle=-90)),
+        x=altair.X("week:N", sort=None, title="week from Monday", axis=altair.Axis(labelAngle=-90)),
         y=altair.Y("reviewer:N", sort=None, title=None, axis=altair.Axis(labelExpr=SHORT, labelLimit=0)),
     )
     colour = altair.Color("votes:Q", scale=altair.Scale(scheme="blues", domainMin=0), legend=None)
@@ -38,7 +38,7 @@ def table(paces: Sequence[Pace]) -> ChartType:
 def bars(paces: Sequence[Pace]) -> ChartType:
     """Of one reviewer."""
     found = altair.Chart(data(_rows(paces))).encode(
-        x=altair.X("week:N", sort=None, title=None, axis=altair.Axis(labelAngle=-90)),
+        x=altair.X("week:N", sort=None, title="week from Monday", axis=altair.Axis(labelAngle=-90)),
         y=altair.Y("votes:Q", title="votes a day", axis=altair.Axis(tickCount=4)),
     )
     return altair.layer(found.mark_bar(color=BLUE)).properties(width=WIDTH, height=HEIGHT)

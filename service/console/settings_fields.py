@@ -57,7 +57,8 @@ WHOSE = {
 
 GROUPS: Mapping[str, Sequence[Field]] = {
     "Labelling": (
-        Field("weekly_budget", "Votes a week", "What you grant: no more cards are asked for once they are given.",
+        Field("weekly_budget", "Votes a week",
+              "What you grant, of any seven days: once they are given, no more cards are asked for.",
               "a whole number from 0 to 1,000,000", _whole),
         Field("batch_size", "Cards of one ranking", "How many turns a ranking picks to be asked about.",
               "a whole number from 1 to 500", _whole),

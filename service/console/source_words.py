@@ -18,6 +18,7 @@ TYPES: Mapping[str, str] = {
     "bad-signature": "signature missing, wrong or too old",
     "intent-not-imported": "names an intent that was not imported",
     "stream-full": "too many waited to be stored",
+    "missing": "a field is missing",
     "too-large": "over 8 MiB once decompressed",
     "bot-archived": "the bot is archived",
 }

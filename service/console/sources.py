@@ -1,10 +1,10 @@
-"""Sources: what each brings and what of it is refused, dead letters, and what an owner sets up and changes.
+"""Sources: what each brings and what of it is refused, their dead letters, and what an owner sets up and changes.
 
 A secret cannot stand in an address, so what makes one answers with the page that shows it, this once; every other form
 leads back to the list."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from service.bots.schemas import Source
 from service.bots.sources import Formats, NewSource
 from service.clock import now
 from service.console import sources_plots as plots
+from service.console.dead_letters import letters
 from service.console.figures import Figure
 from service.console.frame import bot_page
 from service.console.source_words import lag, told
@@ -29,13 +30,13 @@ from service.console.sources_plots import SourceTurns
 from service.context import Context
 from service.database import reading, writing
 from service.errors import BadInput, FencepostError
-from service.page import Page
 from service.turns import activity as rules
 from service.turns import dead
 from service.turns.activity import Activity, SourceActivity
-from service.turns.source_controllers import After, LetterId
+from service.turns.source_controllers import After
 
 HERE = "Sources"  # the tab
+NEW = "+"  # is no source's name
 DRAWN = 7  # sources, one for each colour
 DAY = timedelta(days=1)
 GRACES = {0: "ends at once", 24 * 3600: "stays valid for a day", 7 * 24 * 3600: "stays valid for a week"}
@@ -69,17 +70,6 @@ class Card(NamedTuple):
     is_signed: bool
 
 
-class Letter(NamedTuple):
-    """A dead letter; `source` is "" and `fact` says why where it cannot be read."""
-
-    id: str
-    at: datetime
-    failures: int
-    error: str
-    source: str
-    fact: str  # masked
-
-
 class SourcesController(Controller):
     path, include_in_schema, guards = "/bots/{bot:str}/sources", False, (requires("owner"),)
 
@@ -104,7 +94,7 @@ class SourcesController(Controller):
             with writing(context.engine) as connection:
                 made = sources.add_source(connection, context.keyring, formats, bot, wanted, now(), principal.name)
         except FencepostError as error:
-            return page(context, formats, principal, bot, problem=error, typed=data)
+            return page(context, formats, principal, bot, problem=error, failed=NEW, typed=data)
         return _opened(context, principal, made.source, "" if data.secret else made.secret)
 
     @post("/{source:str}/rotate", status_code=200, sync_to_thread=True)
@@ -126,7 +116,7 @@ class SourcesController(Controller):
                 )
                 found = store.get_source(connection, bot, source)
         except FencepostError as error:
-            return page(context, formats, principal, bot, problem=error)
+            return page(context, formats, principal, bot, problem=error, failed=source)
         return _opened(context, principal, found, "" if given else secret)
 
     @post("/{source:str}/archive", status_code=303, sync_to_thread=True)
@@ -142,24 +132,11 @@ class SourcesController(Controller):
         return _back(bot, "restored")
 
 
-class DeadLettersController(Controller):
-    path, include_in_schema, guards = "/bots/{bot:str}/dead-letters", False, (requires("owner"),)
-
-    @post("/{letter:str}/replay", status_code=303, sync_to_thread=True)
-    def replay_letter(self, context: Context, principal: Principal, bot: BotName, letter: LetterId) -> Redirect:
-        dead.replay(context, bot, [letter], now(), who=principal.name)
-        return _back(bot, "replayed")
-
-    @post("/{letter:str}/drop", status_code=303, sync_to_thread=True)
-    def drop_letter(self, context: Context, principal: Principal, bot: BotName, letter: LetterId) -> Redirect:
-        dead.drop(context, bot, [letter], now(), who=principal.name)
-        return _back(bot, "dropped")
-
-
 DONE: Mapping[str, str] = {
     "archived": "The source is archived: it takes nothing more, and what came in by it stays.",
     "restored": "The source takes deliveries again, signed by the secrets it had.",
     "replayed": "The dead letter is on its way through ingest again. If it fails once more, it comes back here.",
+    "replayed-all": "The dead letters are on their way through ingest again.",
     "dropped": "The dead letter is deleted.",
 }
 
@@ -212,9 +189,10 @@ def page(
     cursor: str = "",
     done: str = "",
     problem: FencepostError | None = None,
+    failed: str = "",
     typed: SourceForm | None = None,
 ) -> Response[str]:
-    """The list; with what was typed and what is wrong with it."""
+    """The list; with what was typed, and what is wrong with it. `failed`: the source whose form that was, or NEW."""
     at = now()
     found = rules.activity(context, bot, at)
     with reading(context.engine) as connection:
@@ -225,10 +203,13 @@ def page(
         "lag": lag(found),
         "rate": rate_figure(found, at.date()),
         "letters": letters(context, bot, cursor) if found.dead_letters else None,
+        "at_once": dead.PAGE,
         "formats": formats,
         "graces": GRACES,
         "done": done,
         "problem": problem,
+        "failed": failed,
+        "wrong": problem.path.partition(".")[0] if problem else "",  # the field
         "typed": typed or SourceForm(format=""),
     }
     return bot_page("sources.html", principal, bot, HERE, status=problem.status if problem else 200, **fields)
@@ -268,14 +249,3 @@ def rate_figure(found: Activity, today: date) -> Figure | None:
     rows = [(str(day), *(f"{one.turns_by_day.get(day, 0):,}" for one in drawn)) for day in reversed(days)]
     label = "Turns a day by source, in UTC."
     return Figure(plots.rate, points, label, ("day", *(one.source for one in drawn)), rows)
-
-
-def letters(context: Context, bot: str, cursor: str) -> Page[Letter]:
-    found = dead.page(dead.streams_of(context), bot, cursor)
-    return Page([_letter(one) for one in found.items], found.next)
-
-
-def _letter(told: Mapping[str, Any]) -> Letter:
-    fact = {name: value for name, value in told.items() if name not in ("id", "at", "failures", "error")}
-    text = msgspec.json.format(msgspec.json.encode(fact)).decode()
-    return Letter(told["id"], told["at"], told["failures"], told["error"], told.get("source", ""), text)

@@ -24,7 +24,7 @@ def rate(points: Sequence[SourceTurns]) -> ChartType:
     names = list(dict.fromkeys(one.source for one in points))
     found = altair.Chart(data(rows)).encode(
         x=days(points[0].day, points[-1].day),
-        y=altair.Y("turns:Q", title=None, axis=altair.Axis(tickCount=4, format="~s")),
+        y=altair.Y("turns:Q", title="turns a day", axis=altair.Axis(tickCount=4, format="~s")),
         color=altair.Color("source:N", sort=names, legend=altair.Legend(title=None, orient="top", columns=3)),
     )
     return altair.layer(found.mark_line()).properties(width=WIDTH, height=HEIGHT)

@@ -1,6 +1,6 @@
 """The turns page: a turn by its number, and search by words, by meaning and by what was made of turns."""
 
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from litestar import Controller, Response, get
@@ -9,11 +9,11 @@ from litestar.response import Redirect
 from service.access.guard import requires
 from service.access.roles import Principal
 from service.bots.controllers import BotName
-from service.bots.store import get_bot
-from service.console.frame import bot_page
+from service.bots.store import get_bot, list_sources
+from service.console.frame import at_field, bot_page
 from service.context import Context
 from service.database import reading
-from service.errors import EncoderDown
+from service.errors import BadInput, EncoderDown, FencepostError
 from service.intents.store import list_intents
 from service.reviews.controllers import Cursor, TurnId
 from service.reviews.label_search import OUT_OF_SCOPE
@@ -26,6 +26,12 @@ HERE = "Turns"  # the tab
 PAGE = 50  # turns
 KINDS = {**MARKS, "audit": "drawn at random", "flip": "champion and challenger differ"}
 REPORTS = {kind: kind.replace("_", " ") for kind in get_args(ReportKind)}
+
+
+class Answer(NamedTuple):
+    found: Found = Found([])
+    fault: FencepostError | None = None  # of a field
+    trouble: str = ""  # why a search by meaning has no answer
 
 
 class TurnsController(Controller):
@@ -56,20 +62,23 @@ class TurnsController(Controller):
         fields = {"q": q, "intent": intent, "label": label, "mark": mark, "report": report, "source": source}
         fields |= {"version": version, "since": since, "until": until}
         asked = {name: said.strip() for name, said in fields.items() if said.strip()}
-        sought = msgspec.convert(asked, Sought, strict=False)
-        found, trouble = _found(context, bot, sought, by, cursor)
+        answer = _answer(context, bot, asked, by, cursor)
         with reading(context.engine) as connection:
             get_bot(connection, bot)
-            intents = sorted(one.name for one in list_intents(connection, bot, archived=True))
+            intent_ids = {one.name: one.id for one in list_intents(connection, bot, archived=True)}
+            sources = [(one.name, one.name) for one in list_sources(connection, bot)]
         shown: dict[str, Any] = {"asked": {**fields, **asked, "by": by}, "is_narrowed": bool(asked)}
-        shown |= {"found": found, "trouble": trouble, "nearest": NEAREST, "kinds": KINDS, "reports": REPORTS}
-        shown["intents"] = [*((name, name) for name in intents), (OUT_OF_SCOPE, "none of the intents")]
-        return bot_page("turns.html", principal, bot, HERE, **shown)
+        shown |= {"nearest": NEAREST, "kinds": KINDS, "reports": REPORTS, "sources": sources, "intent_ids": intent_ids}
+        shown["intents"] = [*((name, name) for name in sorted(intent_ids)), (OUT_OF_SCOPE, "none of the intents")]
+        status = answer.fault.status if answer.fault else 200
+        return bot_page("turns.html", principal, bot, HERE, status=status, **shown, **answer._asdict())
 
 
-def _found(context: Context, bot: str, sought: Sought, by: By, cursor: str | None) -> tuple[Found, str]:
-    """And why a search by meaning has no answer; "": it has one."""
+def _answer(context: Context, bot: str, asked: dict[str, str], by: By, cursor: str | None) -> Answer:
     try:
-        return search.answer(context, bot, sought, by, cursor, PAGE), ""
+        sought = msgspec.convert(asked, Sought, strict=False)
+        return Answer(search.answer(context, bot, sought, by, cursor, PAGE))
     except EncoderDown as error:
-        return Found([]), error.detail
+        return Answer(trouble=error.detail)
+    except (BadInput, msgspec.ValidationError) as error:
+        return Answer(fault=at_field(error, asked))

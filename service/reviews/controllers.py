@@ -134,13 +134,19 @@ class ReliabilityController(Controller):
 
     @get("/votes", guards=[requires("reviewer")], sync_to_thread=True)
     def list_votes(
-        self, context: Context, principal: Principal, bot: BotName, reviewer: str, limit: Limit = 50
+        self,
+        context: Context,
+        principal: Principal,
+        bot: BotName,
+        reviewer: str,
+        cursor: Cursor = None,
+        limit: Limit = 50,
     ) -> Page[CastVote]:
-        """A reviewer's latest votes, newest first, without those on turns that somebody is asked about blind. Reviewers
+        """A reviewer's votes, newest first, without those on turns that somebody is asked about blind. Reviewers
         may ask for their own."""
         people.check_seen(principal, bot, reviewer)
         with reading(context.engine) as connection:
-            return Page(listing.votes_by(connection, bot, reviewer, limit))
+            return listing.votes_by(connection, bot, reviewer, cursor, limit)
 
     @get("/reviewing", guards=[requires("reviewer")], sync_to_thread=True)
     def show_reviewing(self, context: Context, bot: BotName) -> Reviewing:

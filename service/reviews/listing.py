@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service import tables
 from service.errors import BadInput
 from service.intents.store import list_intents
-from service.page import Page
+from service.page import Page, before
 from service.reviews.remarks import on_label
 from service.reviews.schemas import CardRow, CardStatus, CastVote, LabelRow, Spans, VoteRow
 
@@ -119,17 +119,22 @@ def label_row(row: sa.Row[Any], names: Names) -> LabelRow:
     )
 
 
-def votes_by(connection: sa.Connection, bot: str, reviewer: str, limit: int) -> list[CastVote]:
+def votes_by(connection: sa.Connection, bot: str, reviewer: str, cursor: str | None, limit: int) -> Page[CastVote]:
     """A reviewer's, newest first, without those on turns that somebody is asked about blind."""
     query = (
         _votes(CARD.c.turn_id)
         .join(CARD, CARD.c.id == VOTE.c.card_id)
         .where(VOTE.c.bot == bot, VOTE.c.reviewer == reviewer, ~is_asked_blind(CARD.c.turn_id))
         .order_by(VOTE.c.at.desc(), VOTE.c.id.desc())
-        .limit(limit)
+        .limit(limit + 1)
     )
+    if cursor is not None:
+        last = before(cursor)
+        at = sa.select(VOTE.c.at).where(VOTE.c.id == last).scalar_subquery()
+        query = query.where(VOTE.c.at <= at, (VOTE.c.at < at) | (VOTE.c.id < last))
     names = intent_names(connection, bot)
-    return [CastVote(row.turn_id, _vote_row(row, names)) for row in connection.execute(query)]
+    found = [CastVote(row.turn_id, _vote_row(row, names)) for row in connection.execute(query)]
+    return Page(found[:limit], str(found[limit - 1].vote.id) if len(found) > limit else None)
 
 
 def votes_on(connection: sa.Connection, card_ids: Sequence[str], names: Names) -> tuple[VoteRow, ...]:

@@ -73,7 +73,7 @@ def test_names_without_a_space_fit_the_screen(context: Context, owner_page: "Pag
 def test_an_owner_proposes_an_intent_by_keyboard(context: Context, owner_page: "Page") -> None:
     grow(context, drifted(context, now().date()))
     owner_page.goto(OVERVIEW)
-    for name in ("Fencepost", "Sign out", "Overview", "Review", "Drift"):
+    for name in ("To the content", "Fencepost", "Sign out", "Overview", "Review", "Drift"):
         owner_page.keyboard.press("Tab")
         assert owner_page.evaluate("document.activeElement.textContent") == name
         assert owner_page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -235,11 +235,24 @@ def decide(page: "Page", summary: str, button: str, reason: str) -> None:
     page.get_by_role("button", name=button).click()
 
 
+def test_a_form_that_is_pressed_twice_is_sent_once(world: World, visit: "Callable[..., Page]") -> None:
+    page = visit("Ona", "owner")
+    page.goto(f"{HERE}/settings/access")
+    page.get_by_label("Name of the person or program").fill("till")
+    page.get_by_role("button", name="Make a key").dblclick()
+    playwright.expect(page.get_by_role("status").last).to_contain_text("The new key.")
+    with database.reading(world.shop.engine) as connection:
+        assert [key.name for key in keys.list_keys(connection, BOT)].count("till") == 1
+    page.get_by_label("Key of till").get_by_text("Revoke it…").click()
+    page.get_by_role("button", name="Revoke the key of till").click()
+    playwright.expect(page.get_by_role("status").last).to_contain_text("The key is revoked")
+
+
 def pages(page: "Page", world: World) -> list[str]:
     """Those with a tab, and some that these lead to."""
     page.goto(HERE)
     tabs = page.locator("nav a").evaluate_all("all => all.map((tab) => tab.getAttribute('href'))")
-    more = ["/boundary/1/3", f"/turns/{world.learnt}", "/classifiers/2/influence?intent=refund"]
+    more = ["/boundary/1/3", f"/turns/{world.learnt}", "/classifiers/2/influence?intent=refund", "/settings/access"]
     return ["/", *tabs, *(HERE + path for path in more)]
 
 

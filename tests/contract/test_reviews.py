@@ -14,7 +14,7 @@ from service.bots.store import update_bot
 from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reports.store import NewReport, insert_reports
-from service.reviews import dealing, labels, rules, store, voting
+from service.reviews import dealing, labels, listing, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
 from service.reviews.turn_view import view_turn
 from service.reviews.views import likely_spans, view
@@ -157,6 +157,17 @@ def test_a_vote_resolves_the_card_and_is_one_row(engine: sa.Engine) -> None:
     assert (result.card, result.status) == (card, "resolved")
     assert votes(engine, card) == [("Ana", "intent")]
     assert claim(engine, "Ana") == claim(engine, "Ben") == []
+
+
+def test_a_reviewers_votes_are_read_page_by_page_also_those_of_one_moment(engine: sa.Engine) -> None:
+    cards = [deal(engine, f"text {n}") for n in range(3)]
+    for card in cards:
+        cast(engine, card, "Ana", "none")
+    with database.reading(engine) as connection:
+        first = listing.votes_by(connection, BOT, "Ana", None, 2)
+        rest = listing.votes_by(connection, BOT, "Ana", first.next, 2)
+    assert [one.vote.card for one in (*first.items, *rest.items)] == cards[::-1]
+    assert (len(rest.items), rest.next) == (1, None)
 
 
 def test_a_repeated_click_has_no_second_effect(engine: sa.Engine) -> None:

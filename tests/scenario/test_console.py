@@ -232,6 +232,10 @@ def test_refusals_are_pages(client: TestClient[Litestar], context: Context, ana:
     for fields in ({"intent": "refund"}, {"answer": "perhaps"}, {}):
         refused = ana.post(f"{REVIEW}/{card}", click_id="c-1", **fields)
         assert (refused.status_code, heading(refused.text)) == (400, "That is not possible")
+    for address in ("/nothing", f"/bots/{BOT}/classifiers/x"):
+        astray = client.get(address, headers={"accept": "text/html,*/*;q=0.8"})
+        assert (astray.status_code, heading(astray.text)) == (404, "That is not possible")
+        assert client.get(address).json()["type"] == "not-found"
     assert votes(context) == []
 
 

@@ -348,7 +348,12 @@ def test_the_audit_log_reads_newest_first_and_by_who_what_and_when(
             for n in range(60)
             for bot in ("shop", "bank")
         ]
+        merged = {"action": "intent.merge", "who": "Ona", "details": {"intent": 3, "into": 4, "low_water": 1}}
+        promoted = {"action": "classifier.promote", "who": "Ona", "details": {"n": 2, "replaced": None}}
+        rows += [{"bot": "shop", "at": at} | one for one in (merged, promoted)]
         connection.execute(sa.insert(t.audit_log), rows)
+    linked = re.findall(r'<dd><a href="/bots/shop/([^"]+)">(\d+)</a>', ana.open(f"{AUDIT}?who=Ona"))
+    assert linked == [("classifiers/2", "2"), ("intents/3", "3"), ("intents/4", "4")]
     page = ana.open(f"{AUDIT}?action=bot.set")
     shown = re.findall(r"<dt>low water</dt><dd>(\d+)</dd>", page)
     assert shown == [str(n) for n in range(59, 9, -1)] and "changed settings" in page
@@ -369,6 +374,7 @@ def test_the_audit_log_reads_newest_first_and_by_who_what_and_when(
     assert counts == [30, 0, 0]
     bad = client.get(f"{AUDIT}?from=yesterday", headers=cookie)
     assert bad.status_code == 400 and 'value="yesterday"' in bad.text and "YYYY-MM-DD" in bad.text
+    assert 'id="from-fault" role="alert"' in bad.text
     assert client.get(api, params={"cursor": "x"}, headers=cookie).status_code == 400
     rea = sign_in(client, shop, "Rea", "adjudicator", "shop")
     assert client.get(AUDIT, headers={"cookie": rea.cookie}).status_code == 403

@@ -69,7 +69,7 @@ def test_an_owner_puts_a_held_one_in_force_and_takes_it_back(owner: Browser, con
     assert f'action="{PAGE}/{n}/promote"' in page and 'name="replacing" value="1"' in page
     refused = owner.post(f"{PAGE}/{n}/promote", replacing="1", reason=" ")
     assert (refused.status_code, champion(context)) == (400, 1)
-    assert "Nothing was done: a reason is wanted." in words(refused.text)
+    assert "Nothing was done. A reason is wanted." in words(refused.text)
     done = words(owner.post(f"{PAGE}/{n}/promote", replacing="1", reason=WHY).text)
     assert f"Classifier {n} is in force now." in done
     assert f"Put in force by Ona in place of classifier 1, against its trial: “{WHY}”." in done
@@ -87,9 +87,10 @@ def test_another_champion_meanwhile_is_said_on_the_page(owner: Browser, context:
     n = challenge(context.engine, "held")
     stale = owner.post(f"{PAGE}/{n}/promote", replacing="7", reason=WHY)
     assert (stale.status_code, champion(context)) == (409, 1)
-    assert "Nothing was done: bot &#39;shop&#39; got another champion before 2 could be put in force." in words(
+    assert "Nothing was done. Bot &#39;shop&#39; got another champion before 2 could be put in force." in words(
         stale.text
     )
+    assert f'value="{WHY}"' in stale.text  # who decides again need not type it again
     assert owner.post(f"{PAGE}/{n}/promote", replacing="x", reason=WHY).status_code == 400
     assert owner.post(f"{PAGE}/{n}/hold", reason=WHY).url.path == f"{PAGE}/{n}"  # held it is
     assert owner.post(f"{PAGE}/1/hold", reason=WHY).status_code == 409
@@ -143,6 +144,7 @@ def test_how_good_it_is_on_the_audit_slice(owner: Browser, context: Context) -> 
         labels = [row | {"turn_id": one, "intent_id": meant} for one, meant in zip(turns, right, strict=True)]
         connection.execute(tables.label.insert(), labels)
     page = owner.open(f"{PAGE}/1")
+    assert "Champion, in force, made" in words(page) and f'href="/bots/{BOT}/intents/1">refund' in page
     assert "66.7 % (48.8 to 80.8)" in words(page) and "30 turns drawn at random and answered blind" in words(page)
     assert "points of which chance alone would make about" in words(page) and "<svg" in page
     assert "66.7 % (48.8 to 80.8)" in words(owner.open(PAGE))

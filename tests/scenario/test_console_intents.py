@@ -66,10 +66,14 @@ def test_every_intent_in_numbers_and_one_closely(owner: Browser, context: Contex
     label(context, "i want a refund", 1, "import")
     label(context, "refund me", 1, "vote")
     listed = words(owner.open(PAGE))
-    assert "refund money back for an order live 2 75.0 % not known not known 0.0 % (0.0 to 56.2)" in listed
-    assert "track_order where an order is live 0 0.0 % not known" in listed
+    assert "refund money back for an order 2 75.0 % not known not known 0.0 % (0.0 to 56.2)" in listed
+    assert "track_order where an order is 0 0.0 % not known" in listed
+    by_share = re.findall(r'<th scope="row"><a href="[^"]+">(\w+)', owner.open(f"{PAGE}?by=share"))
+    assert by_share == ["refund", "cancel_order", "track_order"]
     page = owner.open(f"{PAGE}/1")
     said = words(page)
+    for onward in ("labels?intent=refund", "turns?intent=refund", "turns?label=refund"):
+        assert f'href="/bots/{BOT}/{onward}"' in page
     assert f'<a href="/bots/{BOT}/boundary/1/2">cancel_order</a>' in page
     assert "cancel_order 2 17.50 track_order 1 7.50" in said
     assert "Taken for it last money please give it back Examples i want a refund" in said
@@ -91,13 +95,14 @@ def test_every_intent_in_numbers_and_one_closely(owner: Browser, context: Contex
 
 def test_an_owner_changes_an_intent_and_takes_it_back(owner: Browser, context: Context) -> None:
     label(context, "i want a refund", 1, "vote")
-    assert "Its 1 labels count for the other intent from now on" in words(owner.open(f"{PAGE}/1"))
+    assert "Its labels (1) count for the other intent from now on" in words(owner.open(f"{PAGE}/1"))
     described = words(owner.post(f"{PAGE}/1/describe", description="money back\r\nfor anything").text)
     assert "Its description is changed. money back for anything" in described
     renamed = words(owner.post(f"{PAGE}/1/rename", name="give_back").text)
     assert "it was called refund, and logs that say so still mean it" in renamed
     taken = owner.post(f"{PAGE}/1/rename", name="cancel_order")
     assert (taken.status_code, "Merge the two, or choose another name." in words(taken.text)) == (409, True)
+    assert re.search(r'value="cancel_order" aria-invalid="true" aria-describedby="fault"', taken.text)
     merged = words(owner.post(f"{PAGE}/1/merge", into="cancel_order").text)
     assert "Its labels count for cancel_order ." in merged and "Restore give_back" in merged
     assert "Merged into it: give_back ." in words(owner.open(f"{PAGE}/2"))
@@ -127,7 +132,7 @@ def test_an_owner_changes_an_intent_and_takes_it_back(owner: Browser, context: C
 def test_a_new_intent_comes_with_its_examples_or_not_at_all(owner: Browser, context: Context) -> None:
     long = "x" * 4_001
     refused = owner.post(PAGE, name="gift_wrap", examples=f"wrap it\r\n{long}")
-    assert refused.status_code == 400 and 'value="gift_wrap"' in refused.text
+    assert refused.status_code == 400 and 'value="gift_wrap"' in refused.text and "line 2)" in refused.text
     assert owner.post(PAGE, name="none").status_code == 400
     assert "gift_wrap" not in words(owner.open(PAGE))
     made = owner.post(PAGE, name="gift_wrap", description="wrap a present", examples="wrap it\r\n\r\n  as a gift ")

@@ -133,7 +133,7 @@ def test_marks_queue_and_labels_are_shown(context: Context, rea: Browser) -> Non
     deal(context.engine, "where is it")
     page = words(rea.open(PAGE))
     assert "The values why turns between two intents 5" in page
-    assert "cards open 1" in page and "votes this week 0 of 500" in page
+    assert "cards open 1" in page and "votes of the last seven days 0 of 500" in page
     assert re.search(r"from \d{4}-\d\d-\d\d 1 ", page)
     assert "Not measured for shop: nobody labelled its turns at random." in page
 

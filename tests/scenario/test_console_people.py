@@ -26,6 +26,8 @@ from tests.support.shop import BOT, add_card, add_turn, fold, open_shop
 
 PAGE, SOURCES, LETTERS = (f"/bots/{BOT}/{name}" for name in ("reviewers", "sources", "dead-letters"))
 
+WRONG = r'name="(\w+)"[^>]*aria-invalid="true" aria-describedby="fault"'
+
 
 @pytest.fixture
 def client(context: Context) -> Iterator[TestClient[Litestar]]:
@@ -74,7 +76,7 @@ def test_reviewers_see_themselves_and_who_decides_sees_everybody(
     assert "not known: 0 of the 20 answers it takes" in seen and "Old away since" in seen
     assert "1 (5 %)" in seen and "slack 22" in seen and "console 2" in seen
     assert "Blind cards ask 2 people. Blind are the audit slice, flips, and 5 % of the other cards" in seen
-    assert "votes this week 47 of 500" in seen
+    assert "votes of the last seven days 47 of 500" in seen
     rows = {row["reviewer"]: row for row in asked(client, context, "Zoe", "owner", "/reviewers").json()["items"]}
     assert {name: row["votes"] for name, row in rows.items()} == {"Ana": 24, "Ben & Co": 22, "Old": 1, "Zoe": 1}
     assert (rows["Old"]["is_away"], rows["Zoe"]["share"], rows["Ana"]["is_away"]) == (True, None, False)
@@ -87,9 +89,14 @@ def test_reviewers_see_themselves_and_who_decides_sees_everybody(
     assert ana.client.get(f"{PAGE}/votes?of=Zoe", headers={"cookie": ana.cookie}).status_code == 403
     assert zoe.client.get(f"{PAGE}/votes?of=Nobody", headers={"cookie": zoe.cookie}).status_code == 404
     assert asked(client, context, "Ana", "reviewer", "/votes?reviewer=Zoe").status_code == 403
-    assert (
-        asked(client, context, "Ana", "reviewer", "/votes?reviewer=Ana").json()["items"][0]["vote"]["answer"] == "none"
-    )
+    every = asked(client, context, "Ana", "reviewer", "/votes?reviewer=Ana").json()["items"]
+    assert every[0]["vote"]["answer"] == "none"
+    pages, cursor = [], ""
+    while cursor is not None:
+        more = asked(client, context, "Ana", "reviewer", f"/votes?reviewer=Ana&limit=9{cursor}").json()
+        pages += more["items"]
+        cursor = more["next"] and f"&cursor={more['next']}"
+    assert pages == every and len(every) == 22
     assert asked(client, context, "Ana", "reviewer", "/reviewing").json()["overlap"] == 2
 
 
@@ -111,18 +118,18 @@ def test_an_owner_adds_a_source_rotates_its_secret_and_archives_it(
     assert deliver(secret[0]) == 202
     fresh = owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="0")
     assert deliver(secret[0]) == 401 and secret[0] not in fresh.text
-    for form, said in [
-        ({"format": "rasa", "name": "till"}, "till"),
-        ({"format": "nonsense"}, "format: 'nonsense' is no format"),
-        ({"format": "generic", "options": "[1]"}, "options: not a JSON object"),
-        ({"format": "rasa", "name": "A b"}, "name: 'A b' is no name for a source"),
+    for form, status, said, field in [
+        ({"format": "rasa", "name": "till"}, 409, "till", ["name"]),
+        ({"format": "nonsense"}, 400, "is no format", ["format"]),
+        ({"format": "generic", "options": "[1]"}, 400, "Not a JSON object", ["options"]),
+        ({"format": "rasa", "name": "A b"}, 400, "'A b' is no name for a source", ["name"]),
     ]:
         refused = owner.post(SOURCES, **form)
-        assert (
-            refused.status_code in (400, 409) and said in words(refused.text) and "Nothing was changed" in refused.text
-        )
+        assert (refused.status_code, re.findall(WRONG, refused.text)) == (status, field)
+        assert re.search(f"Nothing was changed. .*{re.escape(said)}", words(refused.text))
     assert "It takes nothing yet: the platform shows a secret" in words(owner.post(SOURCES, format="chatwoot").text)
-    assert "grace_s: the earlier secret" in words(owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="7").text)
+    refused = owner.post(f"{SOURCES}/till/rotate", secret="", grace_s="7")
+    assert re.findall(WRONG, refused.text) == ["grace_s"] and "The earlier secret ends at once" in words(refused.text)
     assert "archived: it takes nothing more" in words(owner.post(f"{SOURCES}/till/archive").text)
     assert deliver(secret[0]) == 404
     assert "takes deliveries again" in words(owner.post(f"{SOURCES}/till/restore").text)
@@ -151,16 +158,26 @@ def test_what_came_in_what_was_refused_and_dead_letters_to_replay_or_delete(
     assert "1 waits to be stored" in page and "turns stored 1" in page
     assert "deliveries taken 1 came again 1 turns, replies and reports in them 3 items rejected 1 empty-text 1" in page
     assert "requests refused 1 signature missing, wrong or too old 1" in page
-    assert "2 facts failed five times" in page and "xxxx 0" in page and "text 0" not in page
+    assert (
+        "2 dead letters could not be stored." in page
+        and "2 facts failed five times" in page
+        and "xxxx 0" in page
+        and "text 0" not in page
+    )
     first, second = (letter.id for letter in streams.dead_list(BOT))
     assert "on its way through ingest again" in owner.post(f"{LETTERS}/{first}/replay").text
     assert "The dead letter is deleted" in owner.post(f"{LETTERS}/{second}/drop").text
     assert owner.post(f"{LETTERS}/{second}/drop").status_code == 404
     assert (streams.depth(BOT), streams.dead_count(BOT)) == (2, 0)
+    for entry in streams.fresh(BOT, "worker", 2):
+        streams.bury(BOT, entry, failures=5, error="DataError", now=now())
+    assert 'action="/bots/shop/dead-letters/replay"><button>Replay all' in owner.open(SOURCES)
+    assert "The dead letters are on their way" in owner.post(f"{LETTERS}/replay").text
+    assert (streams.depth(BOT), streams.dead_count(BOT)) == (2, 0)
     with database.reading(context.engine) as connection:
         log = sa.select(tables.audit_log.c.action, tables.audit_log.c.details).where(tables.audit_log.c.who == "Ona")
         done = [tuple(row) for row in connection.execute(log) if row.action.startswith("dead.")]
-    assert done == [
+    assert done[:2] == [
         ("dead.replay", {"letter": first, "error": "DataError"}),
         ("dead.drop", {"letter": second, "error": "DataError"}),
     ]

@@ -1,5 +1,6 @@
 """Turns and labels in the console and over HTTP: found by whoever may read, corrected by an adjudicator."""
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -69,7 +70,10 @@ def test_turns_are_searched_on_the_page_and_over_http(client: TestClient[Litesta
     bad = {"q": "?!", "since": "soon", "report": "rude", "intent": "unheard_of", "cursor": "x", "turn": "x"}
     for field, said in bad.items():
         asked = {"params": {field: said}, "headers": {"cookie": reader.cookie}}
-        assert client.get(f"{HERE}/turns", **asked).status_code == 400
+        page = client.get(f"{HERE}/turns", **asked)
+        assert page.status_code == 400
+        if field in ("q", "since", "report", "intent"):  # it is said at the field, which keeps what was typed
+            assert f'id="{field}-fault" role="alert"' in page.text and html.escape(said) in page.text
         if field != "turn":
             answered = client.get(f"{API}/turns", **asked)
             assert (answered.status_code, field in answered.text) == (400, True), answered.text
@@ -96,12 +100,17 @@ def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litesta
     reason = "money, not a parcel: ask anna.berg@example.org, +44 20 7946 0958"
     form = {"intent": "refund", "reason": reason, "click_id": click[1]}
     for bad in ({"reason": " "}, {"intent": "unheard_of"}):
-        assert judge.post(f"{HERE}/labels/1", **(form | bad)).status_code == 400
+        refused = judge.post(f"{HERE}/labels/1?q=money", **(form | bad))
+        kept = re.findall(r'id="(?:intent|reason)-1"[^>]* value="([^"]*)"', refused.text)
+        assert (refused.status_code, kept) == (400, list((form | bad).values())[:2])
+        (wrong,) = re.findall(r'id="(\w+)-1"[^>]*aria-invalid="true" aria-describedby="wrong"', refused.text)
+        assert [wrong] == list(bad) and 'name="q" type="search" value="money"' in refused.text
     assert reader.post(f"{HERE}/labels/1", **form).status_code == 403
     assert judge.post(f"{HERE}/labels/1", site="cross-site", **form).status_code == 403
     assert judge.post(f"{HERE}/labels/9", **form).status_code == 404
     for _ in range(2):
-        assert f"Corrected. Turn {turn_id} gets its new label" in words(judge.post(f"{HERE}/labels/1", **form).text)
+        done = judge.post(f"{HERE}/labels/1?reviewer=Rue", **form)
+        assert f"Corrected. Turn {turn_id} gets its new label" in words(done.text) and 'value="Rue"' in done.text
     rules.resolve_votes(context, BOT)
     assert labels(context) == [(turn_id, "train", "intent", 3, "vote"), (turn_id, "train", "intent", 1, "vote")]
     shown = words(judge.open(f"{HERE}/labels"))
@@ -110,7 +119,7 @@ def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litesta
     covered = "money, not a parcel: ask &lt;EMAIL&gt;, &lt;NUMBER&gt;"
     assert f"why {covered}" in told and f"corrected because {covered}" in told
     replaced = judge.post(f"{HERE}/labels/1", **(form | {"click_id": "two"}))
-    assert replaced.status_code == 409 and "Label 1 was replaced by label 2" in words(replaced.text)
+    assert replaced.status_code == 409 and "label 1 was replaced by label 2" in words(replaced.text)
     assert judge.post(f"{HERE}/labels/2", **(form | {"click_id": "two"})).status_code == 409  # says so already
     with database.reading(context.engine) as connection:
         log = connection.execute(sa.select(tables.audit_log).where(tables.audit_log.c.action == "label.correct")).one()
@@ -142,6 +151,7 @@ def test_labels_without_a_card_are_corrected_too(client: TestClient[Litestar], c
     found = client.get(f"{API}/labels?q=money&intent=refund", headers=headers).json()
     assert [(one["id"], one["reviewer"], one["counts"]) for one in found["items"]] == [(4, "Ona", True)]
     assert f'href="{API}/exports/csv"' in owner.open(f"{HERE}/labels")
+    assert 'id="q-fault" role="alert"' in client.get(f"{HERE}/labels?q=%3F", headers=headers).text
     with database.writing(context.engine) as connection:
         connection.execute(sa.delete(tables.turn_content))
     none = said | {"answer": "none", "intent": None, "click_id": "c"}

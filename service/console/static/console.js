@@ -63,9 +63,18 @@ function filter(words) {
   document.getElementById("intents").append(...items);
 }
 
+// A second press while the answer to the first is on its way sends nothing. It may never come: later ones do.
+function once(event) {
+  const form = event.target;
+  if (form.getAttribute("method") !== "post") return;
+  if ("sent" in form.dataset) event.preventDefault();
+  form.dataset.sent = "";
+  setTimeout(() => delete form.dataset.sent, LOOK_AGAIN_MS);
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.matches("[data-swap]")) return;
+  if (!form.matches("[data-swap]")) return once(event);
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
   swap(() => fetch(form.action, { method: "POST", body }));
