@@ -130,14 +130,17 @@ def facts(entry: Entry) -> Iterator[tuple[str, str, str]]:
     for name, value in entry.details.items():
         folder = "classifiers" if name in CLASSIFIERS and entry.action.startswith("classifier.") else FOLDERS.get(name)
         is_id = folder is not None and isinstance(value, int)
-        yield _said(name), _value(value), f"{folder}/{value}" if is_id else ""
+        yield _said(name, entry.action), _value(value), f"{folder}/{value}" if is_id else ""
 
 
-def _said(name: str) -> str:
+def _said(name: str, action: str) -> str:
+    """`n` is the number of what the action is about.
+
+    >>> [_said(name, "release.create") for name in ("n", "low_water", "grace_s")]
+    ['release', 'low water', 'grace in seconds']
     """
-    >>> _said("low_water"), _said("grace_s")
-    ('low water', 'grace in seconds')
-    """
+    if name == "n":
+        return action.partition(".")[0]
     return (f"{name[:-2]}_in_seconds" if name.endswith("_s") else name).replace("_", " ")
 
 
