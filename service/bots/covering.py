@@ -7,9 +7,13 @@ content and is deleted with it, see service/reviews/remarks.py."""
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
+
+from service import database
 from service.bots import patterns
 from service.bots.patterns import PatternTooSlow
 from service.bots.schemas import Pattern
+from service.bots.store import get_bot
 from service.errors import BadInput
 
 # Each is done in time proportional to the text, whatever is typed: they run while somebody waits.
@@ -30,6 +34,14 @@ OURS = (
         regex=r"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)(*SKIP)(*FAIL)|\+?\(?\d(?:[\s()./\u2010-\u2013-]{0,3}\d){6,}",
     ),
 )
+
+
+def covered_for(engine: sa.Engine, bot: str, text: str, path: str) -> str:
+    """By the bot's patterns and ours; `path`: of the field that was typed. To be called before anything is written: an
+    owner's pattern may take a second."""
+    with database.reading(engine) as connection:
+        own = get_bot(connection, bot).patterns
+    return covered(text, own, path)
 
 
 def covered(text: str, own: Sequence[Pattern], path: str) -> str:
