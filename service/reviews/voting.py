@@ -71,8 +71,8 @@ def vote(
     *,
     surface: Surface,
 ) -> VoteResult:
-    """One short write; `answer.why` is covered already. A known click answers as it did; a later vote of the same reviewer corrects the earlier one;
-    CardClosed when somebody else resolved the card."""
+    """One short write. A known click answers as it did; a later vote of the same reviewer corrects the earlier one;
+    CardClosed when somebody else resolved the card. `answer.why` is covered already: see `covered_why`."""
     live_bot(connection, bot)
     card = store.lock_card(connection, bot, card_id)
     if known := store.vote_of_click(connection, bot, answer.click_id):
