@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from service import clock, database, tables
 from service.access import audit
-from service.bots.covering import covered
+from service.bots.covering import covered_for
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, NotFound
@@ -52,6 +52,8 @@ class Corrected(msgspec.Struct, frozen=True):
 
 def correct(context: Context, bot: str, label_id: int, wanted: Correction, who: str, *, surface: Surface) -> Corrected:
     """Conflict where the label does not count any more, or says so already."""
+    reason = covered_for(context.engine, bot, _reason(wanted.reason), "reason")
+    wanted = msgspec.structs.replace(wanted, reason=reason)
     with database.writing(context.engine) as connection:
         done = _correct(connection, bot, label_id, wanted, who, clock.now(), surface)
     voting.ask_to_resolve(context, bot)
@@ -61,8 +63,7 @@ def correct(context: Context, bot: str, label_id: int, wanted: Correction, who: 
 def _correct(
     connection: sa.Connection, bot: str, label_id: int, wanted: Correction, who: str, now: datetime, surface: Surface
 ) -> Corrected:
-    own = live_bot(connection, bot).patterns
-    reason = covered(_reason(wanted.reason), own, "reason")
+    live_bot(connection, bot)
     label = _label(connection, bot, label_id)
     if (known := store.vote_of_click(connection, bot, wanted.click_id)) is not None:
         if known.reviewer != who:
@@ -78,7 +79,7 @@ def _correct(
         vote = Vote(answer=wanted.answer, intent=wanted.intent, click_id=wanted.click_id, spans=spans)
         decided = voting.overrule(connection, card, who, vote, now, surface=surface)
         done, vote_id = Corrected(label.turn_id, decided.card), decided.vote
-    remarks.keep(connection, label.turn_id, reason, vote_id=vote_id, label_id=label_id)
+    remarks.keep(connection, label.turn_id, wanted.reason, vote_id=vote_id, label_id=label_id)
     audit.record(connection, bot, "label.correct", now, who, label=label_id, turn=label.turn_id)
     return done
 

@@ -52,15 +52,16 @@ def find_labels(
 def _near(connection: sa.Connection, bot: str, sought: SoughtLabels, cursor: str | None) -> sa.Select[Any]:
     """Ids of the labels that are looked at: the next LOOKED_AT of the intent and the use."""
     query = sa.select(LABEL.c.id).where(LABEL.c.bot == bot)
-    if sought.use is not None:
-        query = query.where(LABEL.c.use == sought.use)
     if cursor is not None:
         query = query.where(LABEL.c.id < before(cursor))
+    of_use = query if sought.use is None else query.where(LABEL.c.use == sought.use)
     if not sought.intent:
-        return _newest(query)
-    said = says(LABEL, intents_named(connection, bot, sought.intent, "intent"))
-    either = (sa.select(_newest(query.where(one)).subquery()) for one in said)
-    return _newest(sa.select(sa.union(*either).subquery()))
+        return _newest(of_use)
+    first, *besides = says(LABEL, intents_named(connection, bot, sought.intent, "intent"))
+    if sought.use is not None:  # few labels say two; by the bare column SQLite would go through all of the use
+        query = query.where(LABEL.c.use + "" == sought.use)
+    found = [of_use.where(first), *(query.where(one) for one in besides)]
+    return _newest(sa.select(sa.union(*(sa.select(_newest(one).subquery()) for one in found)).subquery()))
 
 
 def _newest(query: sa.Select[Any]) -> sa.Select[Any]:

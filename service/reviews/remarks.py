@@ -20,6 +20,7 @@ def keep(
     row = {"vote_id": vote_id, "label_id": label_id, "text": text}
     values = (sa.cast(value, REMARK.c[name].type) for name, value in row.items())
     of_turn = sa.select(CONTENT.c.turn_id, *values).where(CONTENT.c.turn_id == turn_id)
+    of_turn = of_turn.with_for_update(read=True, key_share=True)  # who forgets the turn meanwhile is waited for
     connection.execute(sa.insert(REMARK).from_select(["turn_id", *row], of_turn))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 from redis.exceptions import RedisError
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError
 from service import clock, database, tables
 from service.access import audit
 from service.access.roles import Principal, allows
-from service.bots.covering import covered
+from service.bots.covering import covered_for
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict
@@ -30,10 +31,18 @@ def reviewer_of(principal: Principal, bot: str) -> Reviewer:
 
 def cast(context: Context, bot: str, card_id: str, reviewer: Reviewer, answer: Vote, *, surface: Surface) -> VoteResult:
     """Vote, and ask for the labels. The vote stands once it is committed, whether or not Redis can be asked."""
+    answer = msgspec.structs.replace(answer, why=covered_why(context.engine, bot, answer.why))
     with database.writing(context.engine) as connection:
         result = vote(connection, bot, card_id, reviewer, answer, clock.now(), surface=surface)
     ask_to_resolve(context, bot)
     return result
+
+
+def covered_why(engine: sa.Engine, bot: str, why: str) -> str:
+    """A vote's reason as it may be stored."""
+    if "\0" in why:
+        raise BadInput("the reason has a NUL", path="why")
+    return covered_for(engine, bot, why.strip(), "why") if why else ""
 
 
 def ask_to_resolve(context: Context, bot: str) -> None:
@@ -63,8 +72,8 @@ def vote(
     surface: Surface,
 ) -> VoteResult:
     """One short write. A known click answers as it did; a later vote of the same reviewer corrects the earlier one;
-    CardClosed when somebody else resolved the card."""
-    own = live_bot(connection, bot).patterns
+    CardClosed when somebody else resolved the card. `answer.why` is covered already: see `covered_why`."""
+    live_bot(connection, bot)
     card = store.lock_card(connection, bot, card_id)
     if known := store.vote_of_click(connection, bot, answer.click_id):
         return _repeated(card, known, reviewer)
@@ -85,7 +94,7 @@ def vote(
     if vote_id is None:  # a vote on another card took the click_id just now
         raise _click_taken()
     if answer.answer == "new":
-        remarks.keep(connection, card.turn_id, covered(_why(answer.why), own, "why"), vote_id=vote_id)
+        remarks.keep(connection, card.turn_id, answer.why, vote_id=vote_id)
         audit.record(connection, bot, "intent.propose", now, reviewer.name, card=card_id, vote=vote_id)
     return _after(connection, card, reviewer.name, answer, vote_id, now)
 
@@ -201,12 +210,6 @@ def _proposed(name: str | None) -> str:
     if not tidy or not tidy.isprintable():
         raise BadInput("the proposed intent's name is missing, or not printable", path="proposed")
     return tidy
-
-
-def _why(text: str) -> str:
-    if "\0" in text:
-        raise BadInput("the reason has a NUL", path="why")
-    return text.strip()
 
 
 def _check_spans(connection: sa.Connection, card: Card, spans: Sequence[Span]) -> tuple[Span, ...]:

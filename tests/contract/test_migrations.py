@@ -107,6 +107,8 @@ def test_what_was_said_of_a_turn_becomes_content_that_goes_with_the_turns(engine
         assert [row.turn_id for row in connection.execute(kept)] == [2]
         command.downgrade(alembic, "0027")
         assert connection.execute(sa.text("SELECT id, why FROM vote ORDER BY id")).all() == [(1, ""), (3, "")]
+        details = connection.scalars(sa.select(tables.audit_log.c.details).order_by(tables.audit_log.c.id)).all()
+        assert [one.get("reason") for one in details] == [None, "no 2", None], "what the log said it says again"
 
 
 def test_a_source_survives_the_way_back_and_loses_what_was_not_known_then(engine: sa.Engine) -> None:

@@ -14,7 +14,7 @@ from service.bots.store import update_bot
 from service.errors import BadInput, BotArchived, CardClosed, CardNotFound, Conflict
 from service.intents.store import archive_intent, by_name, merge_intents, rename_intent
 from service.reports.store import NewReport, insert_reports
-from service.reviews import dealing, labels, listing, rules, store, voting
+from service.reviews import dealing, labels, listing, remarks, rules, store, voting
 from service.reviews.schemas import Answer, CardStatus, Reviewer, Span, Vote, VoteResult
 from service.reviews.turn_view import view_turn
 from service.reviews.views import likely_spans, view
@@ -640,3 +640,27 @@ def test_a_blind_card_does_not_say_what_a_user_named(engine: sa.Engine) -> None:
         ("refund", False),
         ("track_order", False),
     ]
+
+
+def test_nothing_is_kept_of_what_is_said_about_a_turn_while_it_is_forgotten(engine: sa.Engine) -> None:
+    turn_id = add_turn(engine, "text")
+
+    def say() -> None:
+        with database.writing(engine) as connection:
+            remarks.keep(connection, turn_id, "why")
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing(engine) as connection:
+            connection.execute(sa.delete(tables.turn_content).where(tables.turn_content.c.turn_id == turn_id))
+            said = pool.submit(say)
+            while engine.dialect.name == "postgresql" and not _waiting(connection):
+                assert not said.done()
+        said.result()
+    with database.reading(engine) as connection:
+        assert connection.execute(sa.select(tables.remark_content)).all() == []
+
+
+def _waiting(connection: sa.Connection) -> int | None:
+    """How many wait for what the connection's transaction has locked."""
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    return connection.scalar(sa.text(waits))

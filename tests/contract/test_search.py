@@ -274,3 +274,18 @@ def test_labels_are_found_by_words_intent_origin_reviewer_and_use(engine: sa.Eng
         merge_intents(connection, BOT, 1, 3, AT)
         both = find_labels(connection, BOT, SoughtLabels(intent="track_order"), None, 50)
     assert [one.id for one in both.items] == [6, 5, 1], "of two intents that are one by now it is one label"
+
+
+def test_labels_of_a_use_that_say_two_intents_are_read_by_themselves(sqlite_engine: sa.Engine) -> None:
+    """Postgres chooses by what the tables hold."""
+    open_shop(sqlite_engine)
+    steps: list[str] = []
+    with database.reading(sqlite_engine) as connection:
+
+        @sa.event.listens_for(connection, "before_cursor_execute")
+        def plan(_: object, cursor: Any, statement: str, parameters: Any, *rest: object) -> None:
+            steps.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        find_labels(connection, BOT, SoughtLabels(intent="refund", use="train"), None, 5)
+    assert [step for step in steps if "label_by_bot" in step] == []
+    assert [step for step in steps if "label_by_second" in step] != []

@@ -2,8 +2,10 @@
 WebSocket."""
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from integrations.slack.client import posting
 from integrations.slack.dispatch import dispatch
 from service import database
 from service.app import create_app
+from service.bots import patterns
+from service.bots.schemas import Pattern
 from service.bots.store import update_bot
 from service.context import Context
 from tests.support import slack as stand_in
@@ -39,6 +43,19 @@ def no_late_redraws() -> Iterator[None]:
         if isinstance(thread, threading.Timer) and thread.name == "redraw":
             thread.cancel()
             thread.join()
+
+
+@pytest.fixture
+def covered_unlocked(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a pattern, which may take a second, is looked for, anybody may write."""
+    find = patterns.find
+
+    def unlocked(pattern: Pattern, text: str) -> list[patterns.Match]:
+        with closing(sqlite3.connect(str(context.engine.url.database), timeout=1)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        return find(pattern, text)
+
+    monkeypatch.setattr(patterns, "find", unlocked)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from litestar import Litestar
@@ -14,7 +15,9 @@ from service import database, tables
 from service.access.keys import create_key
 from service.clock import now
 from service.context import Context
-from service.reviews import rules
+from service.errors import BadInput
+from service.reviews import rules, voting
+from service.reviews.schemas import Reviewer, Vote
 from tests.support.console import sign_in
 from tests.support.edge import build
 from tests.support.shop import AT, BOT, add_turn, deal, open_shop
@@ -86,6 +89,18 @@ def remarks(context: Context) -> list[tuple[int, int, str]]:
         return [(row.turn_id, row.label_id, row.text) for row in rows]
 
 
+@pytest.mark.usefixtures("covered_unlocked")
+def test_why_an_intent_is_missing_is_covered(context: Context) -> None:
+    open_shop(context.engine)
+    card = deal(context.engine, "wrap it up")
+    vote = Vote(answer="new", proposed="gift", why=" as anna.berg@example.org says\n", click_id="one")
+    voting.cast(context, BOT, card, Reviewer("Rue"), vote, surface="api")
+    with pytest.raises(BadInput, match="NUL"):
+        voting.cast(context, BOT, card, Reviewer("Rue"), msgspec.structs.replace(vote, why="\0"), surface="api")
+    assert [text for _, _, text in remarks(context)] == ["as <EMAIL> says"]
+
+
+@pytest.mark.usefixtures("covered_unlocked")
 def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litestar], context: Context) -> None:
     reader = sign_in(client, context, "Ria", "reader", BOT)
     judge = sign_in(client, context, "Ada", "adjudicator", BOT)

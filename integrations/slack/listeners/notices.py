@@ -15,8 +15,7 @@ from integrations.slack.listeners.shown import NOT_COUNTED, open_view, redraw_no
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.access import audit
-from service.bots.covering import covered
-from service.bots.store import get_bot
+from service.bots.covering import covered_for
 from service.classifiers import operations, store
 from service.classifiers.history import HELD_BY_HAND, by_hand
 from service.classifiers.operations import Word, checked_reason
@@ -129,7 +128,7 @@ def _promote(context: Context, found: Open, why: str) -> None:
 
 def _hold(context: Context, found: Open, why: str) -> None:
     bot = found.notice.bot
+    said = covered_for(context.engine, bot, why, "reason")
     with database.writing(context.engine) as connection:
-        said = covered(why, get_bot(connection, bot).patterns, "reason")
         if notices.decide(connection, found.notice.id, "hold", found.owner):
             audit.record(connection, bot, HELD_BY_HAND, clock.now(), found.owner, n=found.news.n, reason=said)

@@ -16,6 +16,7 @@ from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service.errors import FencepostError
 from service.reviews import brackets, store
 from service.reviews.schemas import Vote
+from service.reviews.voting import covered_why
 
 Filled = Mapping[str, str]  # by field, "" where nothing was filled in
 ERROR_TEXT = 300
@@ -49,13 +50,22 @@ def on_answer(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
     view, user = body["view"], body["user"]["id"]
     asked, filled = asked_of(view["private_metadata"]), _filled(view)
     place = Place(asked.bot, asked.card)
-    make = partial(VOTES[view["callback_id"]], place, filled, f"slack:{user}:view:{view['id']}")
-    if refusal := cast(desk, place, user, make):
+    if refusal := _cast(desk, place, view, filled, user):
         ack(response_action="errors", errors={place.block_id(_field(refusal, filled)): _error(refusal)})
         return
     ack()
     bring_up(desk, place, user, _below(view, asked))
     follow_up(desk.context, place.bot)
+
+
+def _cast(desk: Desk, place: Place, view: Mapping[str, Any], filled: Filled, user: str) -> FencepostError | None:
+    try:
+        why = covered_why(desk.context.engine, place.bot, filled.get("why", ""))
+    except REFUSALS as error:
+        return error
+    said = {**filled, "why": why}
+    make = partial(VOTES[view["callback_id"]], place, said, f"slack:{user}:view:{view['id']}")
+    return cast(desk, place, user, make)
 
 
 def _below(view: Mapping[str, Any], asked: Asked) -> Shown:

@@ -1,5 +1,9 @@
 """What people write about a turn is content: it moves out of votes and the audit log, and goes with the turn's."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -47,11 +51,19 @@ def upgrade() -> None:
     op.drop_column("vote", "why")
 
 
+def _corrections(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    return connection.execute(sa.select(LOG).where(LOG.c.action == "label.correct").order_by(LOG.c.id)).all()
+
+
+def _write(connection: sa.Connection, row_id: int, details: dict[str, Any]) -> None:
+    connection.execute(sa.update(LOG).where(LOG.c.id == row_id).values(details=details))
+
+
 def _out_of_the_log(connection: sa.Connection) -> None:
-    for row in connection.execute(sa.select(LOG).where(LOG.c.action == "label.correct").order_by(LOG.c.id)).all():
+    for row in _corrections(connection):
         kept = dict(row.details)
         reason = kept.pop("reason", "")
-        connection.execute(sa.update(LOG).where(LOG.c.id == row.id).values(details=kept))
+        _write(connection, row.id, kept)
         if reason:
             _about_the_label(connection, kept["turn"], kept["label"], reason)
 
@@ -68,9 +80,19 @@ def _about_the_label(connection: sa.Connection, turn_id: int, label_id: int, rea
         connection.execute(sa.insert(REMARK).values(turn_id=turn_id, label_id=label_id, text=reason))
 
 
+def _into_the_log(connection: sa.Connection) -> None:
+    said, reasons = sa.select(REMARK).where(REMARK.c.label_id.is_not(None)), defaultdict[int, list[str]](list)
+    for row in connection.execute(said.order_by(REMARK.c.id)):
+        reasons[row.label_id].append(row.text)
+    for row in _corrections(connection):
+        if of_label := reasons[row.details["label"]]:
+            _write(connection, row.id, row.details | {"reason": of_label.pop(0)})
+
+
 def downgrade() -> None:
     op.add_column("vote", sa.Column("why", sa.Text(), nullable=False, server_default=""))
     op.execute(TO_VOTES)
+    _into_the_log(op.get_bind())
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TRIGGER remark_forgotten")
     op.drop_table("remark_content")
