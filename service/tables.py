@@ -167,6 +167,7 @@ audit_log = Table(
     Column("action", String(60), nullable=False),
     Column("details", JSON, nullable=False, default=dict),
     Index("audit_log_by_bot", "bot", "id"),
+    Index("audit_log_by_action", "bot", "action", "id"),
 )
 
 # intents
