@@ -571,7 +571,7 @@ remark_content = Table(  # what people write about a turn; deleted with its cont
     Column("turn_id", Id, ForeignKey("turn_content.turn_id", ondelete="CASCADE"), nullable=False),
     Column("vote_id", Id),  # whose reason it is
     Column("label_id", Id),  # of a correction: the label that was wrong
-    Column("text", Text, nullable=False),  # covered, see service/bots/covering.py
+    Column("text", Text, nullable=False),  # redacted, see service/bots/redacting.py
     Index("remark_by_turn", "turn_id"),
     Index("remark_by_vote", "vote_id"),
     Index("remark_by_label", "label_id"),

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from service import tables
 from service.access import audit
-from service.bots.covering import covered_for
+from service.bots.redacting import redacted_for
 from service.bots.store import get_bot, live_bot
 from service.classifiers import gates, rules, store
 from service.classifiers.history import BY_HAND, HELD_BY_HAND, ROLLED_BACK, How, promoted
@@ -168,7 +168,7 @@ def promote(context: Context, bot: str, n: int, now: datetime, word: Word) -> Ve
 
 def hold(context: Context, bot: str, n: int, now: datetime, word: Word) -> Version:
     """End a challenger's trial, as one that it lost: `promote` can still put it in force. A repeat changes nothing."""
-    reason = covered_for(context.engine, bot, checked_reason(word.reason), "reason")
+    reason = redacted_for(context.engine, bot, checked_reason(word.reason), "reason")
     with writing(context.engine) as connection:
         live_bot(connection, bot)
         gate = gates.open_gate(connection, bot, lock=True)
@@ -187,7 +187,7 @@ def _put_in_force(
     context: Context, bot: str, n: int, now: datetime, status: Literal["retired", "held"], ends: str, word: Word
 ) -> Version:
     """`ends`: what is said of a trial that ends with it."""
-    reason = covered_for(context.engine, bot, checked_reason(word.reason), "reason")
+    reason = redacted_for(context.engine, bot, checked_reason(word.reason), "reason")
     move = _move(context, bot, n, status)
     with writing(context.engine) as connection:
         live_bot(connection, bot)

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from service import clock, database, tables
 from service.access import audit
-from service.bots.covering import covered_for
+from service.bots.redacting import redacted_for
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict, NotFound
@@ -52,7 +52,7 @@ class Corrected(msgspec.Struct, frozen=True):
 
 def correct(context: Context, bot: str, label_id: int, wanted: Correction, who: str, *, surface: Surface) -> Corrected:
     """Conflict where the label does not count any more, or says so already."""
-    reason = covered_for(context.engine, bot, _reason(wanted.reason), "reason")
+    reason = redacted_for(context.engine, bot, _reason(wanted.reason), "reason")
     wanted = msgspec.structs.replace(wanted, reason=reason)
     with database.writing(context.engine) as connection:
         done = _correct(connection, bot, label_id, wanted, who, clock.now(), surface)

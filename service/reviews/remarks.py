@@ -1,7 +1,7 @@
 """What people write about a turn: why they gave a vote, why they corrected a label.
 
-Such words may quote whoever said the turn, so they are no part of a ledger: they lie in a table of content, covered as
-far as patterns can tell (service/bots/covering.py), and the database deletes them with the turn's own content."""
+Such words may quote whoever said the turn, so they are no part of a ledger: they lie in a table of content, redacted as
+far as patterns can tell (service/bots/redacting.py), and the database deletes them with the turn's own content."""
 
 import sqlalchemy as sa
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from service import clock, database, tables
 from service.access import audit
 from service.access.roles import Principal, allows
-from service.bots.covering import covered_for
+from service.bots.redacting import redacted_for
 from service.bots.store import live_bot
 from service.context import Context
 from service.errors import BadInput, CardClosed, Conflict
@@ -31,18 +31,18 @@ def reviewer_of(principal: Principal, bot: str) -> Reviewer:
 
 def cast(context: Context, bot: str, card_id: str, reviewer: Reviewer, answer: Vote, *, surface: Surface) -> VoteResult:
     """Vote, and ask for the labels. The vote stands once it is committed, whether or not Redis can be asked."""
-    answer = msgspec.structs.replace(answer, why=covered_why(context.engine, bot, answer.why))
+    answer = msgspec.structs.replace(answer, why=redacted_why(context.engine, bot, answer.why))
     with database.writing(context.engine) as connection:
         result = vote(connection, bot, card_id, reviewer, answer, clock.now(), surface=surface)
     ask_to_resolve(context, bot)
     return result
 
 
-def covered_why(engine: sa.Engine, bot: str, why: str) -> str:
+def redacted_why(engine: sa.Engine, bot: str, why: str) -> str:
     """A vote's reason as it may be stored."""
     if "\0" in why:
         raise BadInput("the reason has a NUL", path="why")
-    return covered_for(engine, bot, why.strip(), "why") if why else ""
+    return redacted_for(engine, bot, why.strip(), "why") if why else ""
 
 
 def ask_to_resolve(context: Context, bot: str) -> None:
@@ -72,7 +72,7 @@ def vote(
     surface: Surface,
 ) -> VoteResult:
     """One short write. A known click answers as it did; a later vote of the same reviewer corrects the earlier one;
-    CardClosed when somebody else resolved the card. `answer.why` is covered already: see `covered_why`."""
+    CardClosed when somebody else resolved the card. `answer.why` is redacted already: see `redacted_why`."""
     live_bot(connection, bot)
     card = store.lock_card(connection, bot, card_id)
     if known := store.vote_of_click(connection, bot, answer.click_id):

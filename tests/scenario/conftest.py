@@ -46,7 +46,7 @@ def no_late_redraws() -> Iterator[None]:
 
 
 @pytest.fixture
-def covered_unlocked(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def redacted_unlocked(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a pattern, which may take a second, is looked for, anybody may write."""
     find = patterns.find
 

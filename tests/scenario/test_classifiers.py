@@ -83,7 +83,7 @@ def test_an_owner_rolls_back_in_one_call(desk: Desk) -> None:
     assert desk.ask("POST", "/2/rollback", body=WHY).status_code == 403
 
 
-@pytest.mark.usefixtures("covered_unlocked")
+@pytest.mark.usefixtures("redacted_unlocked")
 def test_an_owner_promotes_what_its_gate_held(desk: Desk) -> None:
     with database.writing(desk.context.engine) as connection:
         first = store.load(connection, BOT, 1)
@@ -96,7 +96,7 @@ def test_an_owner_promotes_what_its_gate_held(desk: Desk) -> None:
     assert command(desk.context, "promote", BOT, "2", *REASON).output == f"classifier 2 of {BOT} is in force\n"
 
 
-@pytest.mark.usefixtures("covered_unlocked")
+@pytest.mark.usefixtures("redacted_unlocked")
 def test_an_owner_ends_a_trial_by_hand(desk: Desk) -> None:
     open_flip, other = (Flip(add_turn(desk.context.engine, text), 1, 2) for text in ("give it back", "stop it"))
     n = challenge(desk.context.engine, "open", [open_flip])

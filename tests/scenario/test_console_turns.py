@@ -89,8 +89,8 @@ def remarks(context: Context) -> list[tuple[int, int, str]]:
         return [(row.turn_id, row.label_id, row.text) for row in rows]
 
 
-@pytest.mark.usefixtures("covered_unlocked")
-def test_why_an_intent_is_missing_is_covered(context: Context) -> None:
+@pytest.mark.usefixtures("redacted_unlocked")
+def test_why_an_intent_is_missing_is_redacted(context: Context) -> None:
     open_shop(context.engine)
     card = deal(context.engine, "wrap it up")
     vote = Vote(answer="new", proposed="gift", why=" as anna.berg@example.org says\n", click_id="one")
@@ -100,7 +100,7 @@ def test_why_an_intent_is_missing_is_covered(context: Context) -> None:
     assert [text for _, _, text in remarks(context)] == ["as <EMAIL> says"]
 
 
-@pytest.mark.usefixtures("covered_unlocked")
+@pytest.mark.usefixtures("redacted_unlocked")
 def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litestar], context: Context) -> None:
     reader = sign_in(client, context, "Ria", "reader", BOT)
     judge = sign_in(client, context, "Ada", "adjudicator", BOT)
@@ -131,8 +131,8 @@ def test_a_label_is_found_and_corrected_with_a_reason(client: TestClient[Litesta
     shown = words(judge.open(f"{HERE}/labels"))
     assert "refund for training, from a reviewer’s vote by Ada" in shown and shown.count("replaced since") == 1
     told = words(judge.open(f"{HERE}/turns/{turn_id}"))
-    covered = "money, not a parcel: ask &lt;EMAIL&gt;, &lt;NUMBER&gt;"
-    assert f"why {covered}" in told and f"corrected because {covered}" in told
+    redacted = "money, not a parcel: ask &lt;EMAIL&gt;, &lt;NUMBER&gt;"
+    assert f"why {redacted}" in told and f"corrected because {redacted}" in told
     replaced = judge.post(f"{HERE}/labels/1", **(form | {"click_id": "two"}))
     assert replaced.status_code == 409 and "label 1 was replaced by label 2" in words(replaced.text)
     assert judge.post(f"{HERE}/labels/2", **(form | {"click_id": "two"})).status_code == 409  # says so already

@@ -195,7 +195,7 @@ def test_turns_that_are_forgotten_or_asked_blind_are_not_quoted(
     assert rows(desk, tables.notice_turn, "turn_id") == [(turns["gamma"],)]
 
 
-@pytest.mark.usefixtures("covered_unlocked")
+@pytest.mark.usefixtures("redacted_unlocked")
 def test_an_owner_leaves_a_held_challenger_at_that(desk: Context, slack: Slack, act: Act, held: dict[str, int]) -> None:
     told = slack.messages[CHANNEL][-1]
     assert slack.buttons(told) == ["Promote", "Hold"]

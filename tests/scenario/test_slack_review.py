@@ -379,7 +379,7 @@ def test_two_intents_are_one_vote_and_the_message_shows_it(desk: Context, slack:
     assert words(slack.messages[CHANNEL][0]).endswith("text<U1> said refund and cancel_order\n")
 
 
-@pytest.mark.usefixtures("covered_unlocked")
+@pytest.mark.usefixtures("redacted_unlocked")
 def test_a_submission_sent_twice_is_one_vote(desk: Context, slack: Slack, bolt: App, act: Act, message: Any) -> None:
     deal(desk.engine, "text")
     act(slack.choose("U1", message(), "New intent…"))

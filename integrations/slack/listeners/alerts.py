@@ -10,7 +10,7 @@ from integrations.slack import notices, people
 from integrations.slack.blocks.alerts import DESCRIPTION, NAME, Drifted, propose
 from integrations.slack.blocks.names import NoticePlace, notice_place_of
 from integrations.slack.desk import REFUSALS, Desk, reason
-from integrations.slack.listeners.shown import NOT_COUNTED, open_view, redraw_notice, tell
+from integrations.slack.listeners.shown import open_view, redraw_notice, refuse, tell
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.errors import BadInput, FencepostError
@@ -40,7 +40,7 @@ def on_send(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         is_sent = _send(desk, place, user)
     except FencepostError as error:
         ack()
-        return _refuse(desk, body, error)
+        return refuse(desk, user, body["container"]["channel_id"], error)
     ack()
     if not is_sent:
         return tell(desk, user, body["container"]["channel_id"], NONE_SENT)
@@ -70,7 +70,7 @@ def on_propose(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
         with database.reading(desk.context.engine) as connection:
             people.principal_of(connection, place.bot, user, "owner")
     except FencepostError as error:
-        return _refuse(desk, body, error)
+        return refuse(desk, user, body["container"]["channel_id"], error)
     asked = Asked(place.bot, place.notice, int(click["value"]), body["container"]["message_ts"])
     open_view(desk, body, propose(msgspec.json.encode(asked).decode()))
 
@@ -103,7 +103,3 @@ def _accept(desk: Desk, asked: Asked, wanted: Acceptance, user: str) -> None:
         now, keyring = clock.now(), desk.context.keyring
         rules.accept(connection, keyring, asked.bot, asked.proposal, wanted, now, who=owner.name)
         notices.decide(connection, found.id, "propose", owner.name, is_final=True)
-
-
-def _refuse(desk: Desk, body: Mapping[str, Any], error: FencepostError) -> None:
-    tell(desk, body["user"]["id"], body["container"]["channel_id"], f"{NOT_COUNTED}: {reason(error)}.")

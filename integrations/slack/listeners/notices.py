@@ -11,11 +11,11 @@ from integrations.slack.blocks.deciding import WHY, deciding
 from integrations.slack.blocks.names import HOLD, PROMOTE, NoticePlace, notice_place_of
 from integrations.slack.blocks.notices import Held
 from integrations.slack.desk import Desk, reason
-from integrations.slack.listeners.shown import NOT_COUNTED, open_view, redraw_notice, tell
+from integrations.slack.listeners.shown import open_view, redraw_notice, refuse
 from integrations.slack.notices import Notice
 from service import clock, database
 from service.access import audit
-from service.bots.covering import covered_for
+from service.bots.redacting import redacted_for
 from service.classifiers import operations, store
 from service.classifiers.history import HELD_BY_HAND, by_hand
 from service.classifiers.operations import Word, checked_reason
@@ -53,7 +53,7 @@ def _ask(body: dict[str, Any], desk: Desk, what: str) -> None:
     try:
         found = _open(desk, asked, body["user"]["id"])
     except FencepostError as error:
-        return _refuse(desk, asked, body["user"]["id"], error)
+        return refuse(desk, body["user"]["id"], asked.channel, error)
     if found is None:
         return redraw_notice(desk, asked.place, asked.ts)
     open_view(desk, body, deciding(what, found.news.n, msgspec.json.encode(asked).decode()))
@@ -90,12 +90,8 @@ def _submit(ack: Ack, body: dict[str, Any], desk: Desk, decide: Decide) -> None:
         if found := _open(desk, asked, user):
             decide(desk.context, found, why)
     except FencepostError as error:
-        return _refuse(desk, asked, user, error)
+        return refuse(desk, user, asked.channel, error)
     redraw_notice(desk, asked.place, asked.ts)
-
-
-def _refuse(desk: Desk, asked: Asked, user: str, error: FencepostError) -> None:
-    tell(desk, user, asked.channel, f"{NOT_COUNTED}: {reason(error)}.")
 
 
 def _open(desk: Desk, asked: Asked, user: str) -> Open | None:
@@ -128,7 +124,7 @@ def _promote(context: Context, found: Open, why: str) -> None:
 
 def _hold(context: Context, found: Open, why: str) -> None:
     bot = found.notice.bot
-    said = covered_for(context.engine, bot, why, "reason")
+    said = redacted_for(context.engine, bot, why, "reason")
     with database.writing(context.engine) as connection:
         if notices.decide(connection, found.notice.id, "hold", found.owner):
             audit.record(connection, bot, HELD_BY_HAND, clock.now(), found.owner, n=found.news.n, reason=said)

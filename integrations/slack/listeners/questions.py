@@ -16,7 +16,7 @@ from integrations.slack.listeners.votes import cast, follow_up, intent_name
 from service.errors import FencepostError
 from service.reviews import brackets, store
 from service.reviews.schemas import Vote
-from service.reviews.voting import covered_why
+from service.reviews.voting import redacted_why
 
 Filled = Mapping[str, str]  # by field, "" where nothing was filled in
 ERROR_TEXT = 300
@@ -60,7 +60,7 @@ def on_answer(ack: Ack, body: dict[str, Any], desk: Desk) -> None:
 
 def _cast(desk: Desk, place: Place, view: Mapping[str, Any], filled: Filled, user: str) -> FencepostError | None:
     try:
-        why = covered_why(desk.context.engine, place.bot, filled.get("why", ""))
+        why = redacted_why(desk.context.engine, place.bot, filled.get("why", ""))
     except REFUSALS as error:
         return error
     said = {**filled, "why": why}

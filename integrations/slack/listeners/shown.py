@@ -44,7 +44,7 @@ def shown_of(body: Mapping[str, Any]) -> Shown:
 
 def bring_up(desk: Desk, place: Place, user: str, shown: Shown, refusal: FencepostError | None = None) -> None:
     """The person sees what became of the click: on the message, or as the next card."""
-    note = f"{NOT_COUNTED}: {reason(refusal)}." if refusal else ""
+    note = _refusal(refusal) if refusal else ""
     if isinstance(shown, InModal):
         walk(desk, user, shown, note)
         return
@@ -91,6 +91,15 @@ def respond(body: Mapping[str, Any], text: str) -> None:
     client = WebhookClient(body["response_url"], timeout=TIMEOUT_S, retry_handlers=[])
     with forgiving("slack.not_told"):
         client.send(text=escape(text), response_type="ephemeral", replace_original=False)
+
+
+def refuse(desk: Desk, user: str, channel: str, error: FencepostError) -> None:
+    """Only they see why their click did nothing."""
+    tell(desk, user, channel, _refusal(error))
+
+
+def _refusal(error: FencepostError) -> str:
+    return f"{NOT_COUNTED}: {reason(error)}."
 
 
 def tell(desk: Desk, user: str, channel: str, text: str) -> None:

@@ -1,9 +1,9 @@
-"""What people type for others to read: what could reach a person is covered by patterns alone."""
+"""What people type for others to read: what could reach a person is redacted by patterns alone."""
 
 import pytest
 
-from service.bots.covering import OURS, covered
 from service.bots.patterns import check
+from service.bots.redacting import OURS, redacted
 from service.bots.schemas import Pattern
 from service.errors import BadInput
 
@@ -28,15 +28,15 @@ OWN = (Pattern("order", r"ORD-\d+"),)
         ("from 2026-11-27 to 2026-11-28 us20 some more than that: 3.5/4", None),
     ],
 )
-def test_what_could_reach_a_person_is_covered(typed: str, kept: str | None) -> None:
+def test_what_could_reach_a_person_is_redacted(typed: str, kept: str | None) -> None:
     """None: it stays."""
-    assert covered(typed, OWN, "reason") == (typed if kept is None else kept)
+    assert redacted(typed, OWN, "reason") == (typed if kept is None else kept)
 
 
 def test_a_pattern_that_does_not_finish_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.bots.patterns.SEARCH_S", 0.05)
     with pytest.raises(BadInput, match="pattern slow took over") as refused:
-        covered("a" * 1_000 + "!", (Pattern("slow", r"(a+)+$"),), "reason")
+        redacted("a" * 1_000 + "!", (Pattern("slow", r"(a+)+$"),), "reason")
     assert refused.value.path == "reason"
 
 
@@ -51,5 +51,5 @@ def test_our_own_patterns_take_no_longer_for_a_text_of_which_they_find_nothing(
 ) -> None:
     """Were it the square of its length, so long a text would take minutes."""
     monkeypatch.setattr("service.bots.patterns.SEARCH_S", 5)
-    covered("".join(character * (80_000 // len(unit)) for character in unit), (), "reason")
-    covered(unit * (80_000 // len(unit)) + "!", (), "reason")
+    redacted("".join(character * (80_000 // len(unit)) for character in unit), (), "reason")
+    redacted(unit * (80_000 // len(unit)) + "!", (), "reason")

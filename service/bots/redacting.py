@@ -1,8 +1,8 @@
-"""What people type for others to read, with what could reach a person covered.
+"""What people type for others to read, redacted by patterns alone.
 
 Turns, replies and reports go through the redaction of workers/redaction.py. That loads recognizers, takes seconds to
 start, and knows phone numbers from order numbers; a word typed in the console or in Slack is stored at once, so it goes
-through patterns alone, which rather cover too much. Names they do not know: a word about a turn lies with the turn's
+through patterns alone, which rather redact too much. Names they do not know: a word about a turn lies with the turn's
 content and is deleted with it, see service/reviews/remarks.py."""
 
 from collections.abc import Sequence
@@ -36,19 +36,19 @@ OURS = (
 )
 
 
-def covered_for(engine: sa.Engine, bot: str, text: str, path: str) -> str:
+def redacted_for(engine: sa.Engine, bot: str, text: str, path: str) -> str:
     """By the bot's patterns and ours; `path`: of the field that was typed. To be called before anything is written: an
     owner's pattern may take a second."""
     with database.reading(engine) as connection:
         own = get_bot(connection, bot).patterns
-    return covered(text, own, path)
+    return redacted(text, own, path)
 
 
-def covered(text: str, own: Sequence[Pattern], path: str) -> str:
+def redacted(text: str, own: Sequence[Pattern], path: str) -> str:
     """Placeholders for addresses, for numbers of seven digits and more, and for what the bot's own patterns find.
     BadInput where one of these does not finish.
 
-    >>> covered("ask anna@example.org or +44 20 7946 0958 about ORD-4711", [Pattern("order", r"ORD-\\d+")], "reason")
+    >>> redacted("ask anna@example.org or +44 20 7946 0958 about ORD-4711", [Pattern("order", r"ORD-\\d+")], "reason")
     'ask <EMAIL> or <NUMBER> about <ORDER>'
     """
     for pattern in (*own, *OURS):
